@@ -1,0 +1,190 @@
+//! Expressions as C.
+
+use crate::names::Names;
+use std::fmt::Write;
+use wavefold_ir::{Access, Arena, DType, Decls, Expr, ExprId, FieldId, Func, LocalId, ScalarId, SparseId};
+
+/// In which type an expression is computed.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Precision {
+    /// The type of the program: everything in loops.
+    Program,
+    /// Double: the values computed once.
+    Double,
+}
+
+/// Prints expressions of one program.
+pub(super) struct Printer<'a> {
+    pub(super) decls: &'a Decls,
+    pub(super) exprs: &'a Arena,
+    pub(super) names: &'a Names,
+    /// The expression of the slot for a field at a time shift, such as `t1`.
+    pub(super) slot: &'a dyn Fn(FieldId, i32) -> Option<String>,
+}
+
+const SUM: u8 = 1;
+const PRODUCT: u8 = 2;
+const UNARY: u8 = 3;
+const ATOM: u8 = 4;
+
+fn precedence(e: &Expr) -> u8 {
+    match e {
+        Expr::Sum(_) | Expr::Sub(..) => SUM,
+        Expr::Product(_) | Expr::Div(..) => PRODUCT,
+        Expr::Neg(_) => UNARY,
+        Expr::Number(n) if n.value().is_sign_negative() => UNARY,
+        _ => ATOM,
+    }
+}
+
+impl Printer<'_> {
+    fn single(&self, precision: Precision) -> bool {
+        self.decls.dtype == DType::F32 && precision == Precision::Program
+    }
+
+    /// The name of the type of the program.
+    pub(super) fn real(&self) -> &'static str {
+        if self.single(Precision::Program) { "float" } else { "double" }
+    }
+
+    pub(super) fn expression(&self, id: ExprId, precision: Precision) -> String {
+        let mut out = String::new();
+        self.write(&mut out, id, precision, 0);
+        out
+    }
+
+    /// Writes `id`; parentheses keep it apart from operators that bind as strongly as `outer`.
+    fn write(&self, out: &mut String, id: ExprId, precision: Precision, outer: u8) {
+        let e = &self.exprs[id];
+        let level = precedence(e);
+        let parens = level <= outer;
+        if parens {
+            out.push('(');
+        }
+        let join = |out: &mut String, operands: &[ExprId], between: &str| {
+            for (i, operand) in operands.iter().enumerate() {
+                if i > 0 {
+                    out.push_str(between);
+                }
+                self.write(out, *operand, precision, level);
+            }
+        };
+        match e {
+            Expr::Number(n) => out.push_str(&number(n.value(), self.single(precision))),
+            Expr::Scalar(s) => out.push_str(&self.scalar(*s, precision)),
+            Expr::Local(l) => out.push_str(&self.local(*l, precision)),
+            Expr::Load(a) => out.push_str(&self.access(a)),
+            Expr::Sparse(s, time) => out.push_str(&self.sparse(*s, *time)),
+            Expr::Sum(c) => join(out, c, " + "),
+            Expr::Product(c) => join(out, c, "*"),
+            Expr::Sub(a, b) => join(out, &[*a, *b], " - "),
+            Expr::Div(a, b) => join(out, &[*a, *b], "/"),
+            Expr::Neg(a) => {
+                out.push('-');
+                self.write(out, *a, precision, level);
+            }
+            Expr::Fma(a, b, c) => self.call(out, "fma", &[*a, *b, *c], precision),
+            Expr::Call(f, c) => self.call(out, function(*f), c, precision),
+            // T3: they do not occur at this level.
+            Expr::Power(..) | Expr::Derivative(_) => out.push_str("NAN"),
+        }
+        if parens {
+            out.push(')');
+        }
+    }
+
+    fn call(&self, out: &mut String, name: &str, arguments: &[ExprId], precision: Precision) {
+        let _ = write!(out, "{name}{}(", if self.single(precision) { "f" } else { "" });
+        for (i, a) in arguments.iter().enumerate() {
+            if i > 0 {
+                out.push_str(", ");
+            }
+            self.write(out, *a, precision, 0);
+        }
+        out.push(')');
+    }
+
+    /// Values computed once have a second, double name in single-precision programs.
+    fn precise(&self, name: &str, precision: Precision) -> String {
+        let second = precision == Precision::Double && self.decls.dtype == DType::F32;
+        if second { format!("{name}_f64") } else { name.to_string() }
+    }
+
+    pub(super) fn scalar(&self, s: ScalarId, precision: Precision) -> String {
+        self.precise(&self.names.scalars[s.index()], precision)
+    }
+
+    pub(super) fn local(&self, l: LocalId, precision: Precision) -> String {
+        self.precise(&l.to_string(), precision)
+    }
+
+    /// `u[t1][x + 8][y + 16]`
+    pub(super) fn access(&self, a: &Access) -> String {
+        let mut out = self.names.fields[a.field.index()].clone();
+        if let Some(slot) = (self.slot)(a.field, a.time) {
+            let _ = write!(out, "[{slot}]");
+        }
+        if let Some(layout) = &self.decls.field(a.field).layout {
+            for ((dim, pad), offset) in self.decls.dims.iter().zip(&layout.pad).zip(a.offsets) {
+                let _ = write!(out, "[{}]", shifted(&dim.name, *pad as i64 + offset as i64));
+            }
+        }
+        out
+    }
+
+    /// `src[t + 1][p]`
+    pub(super) fn sparse(&self, s: SparseId, time: i32) -> String {
+        let name = &self.names.sparse[s.index()];
+        match self.decls.sparse(s).steps {
+            Some(_) => format!("{name}[{}][p]", shifted("t", time as i64)),
+            None => format!("{name}[p]"),
+        }
+    }
+}
+
+/// `x`, `x + 1`, `x - 1`
+pub(super) fn shifted(name: &str, shift: i64) -> String {
+    match shift {
+        0 => name.to_string(),
+        s if s > 0 => format!("{name} + {s}"),
+        s => format!("{name} - {}", -s),
+    }
+}
+
+fn function(f: Func) -> &'static str {
+    match f {
+        Func::Abs => "fabs",
+        Func::Min => "wf_min",
+        Func::Max => "wf_max",
+        other => other.name(),
+    }
+}
+
+/// The shortest literal that is exactly the value, rounded to single precision first when `single`.
+fn number(value: f64, single: bool) -> String {
+    let rounded = if single { value as f32 as f64 } else { value };
+    let sign = if rounded.is_sign_negative() && !rounded.is_nan() { "-" } else { "" };
+    if rounded.is_nan() {
+        return if single { "(float)NAN" } else { "(double)NAN" }.to_string();
+    }
+    if rounded.is_infinite() {
+        return format!("{sign}({})INFINITY", if single { "float" } else { "double" });
+    }
+    if single { format!("{:?}F", value as f32) } else { format!("{value:?}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::number;
+
+    #[test]
+    fn literals_are_exact() {
+        assert_eq!(number(0.1, true), "0.1F");
+        assert_eq!(number(0.1, false), "0.1");
+        assert_eq!(number(1.0, true), "1.0F");
+        assert_eq!(number(-205.0 / 72.0, false), "-2.8472222222222223");
+        assert_eq!(number(1e300, true), "(float)INFINITY");
+        assert_eq!(number(f64::NEG_INFINITY, false), "-(double)INFINITY");
+        assert_eq!(number(1e-300, false), "1e-300");
+    }
+}

@@ -1,0 +1,94 @@
+//! A tree as a C file.
+
+mod expr;
+mod preamble;
+mod statement;
+
+use crate::names::Names;
+use expr::Printer;
+use std::fmt::Write;
+use wavefold_ir::FieldId;
+use wavefold_ir::tree::{Program, Stmt};
+
+/// The function that an emitted file defines.
+pub const ENTRY: &str = "wavefold_kernel";
+
+/// Columns after which a statement goes on in the next line.
+const WIDTH: usize = 110;
+
+/// Prints a verified program as one C11 file.
+///
+/// The function `run` is the tree: every loop is commented with the equations it came from. Arrays are indexed by
+/// slot and by point plus padding: `u[t1][x + 8][y + 16]`.
+pub fn emit(program: &Program) -> String {
+    let names = Names::new(&program.decls);
+    let slot = |field: FieldId, shift: i32| -> Option<String> {
+        let decl = program.decls.field(field);
+        let wanted = wavefold_ir::tree::Slot::of(decl, shift)?;
+        // T6: every access to a field with time has a slot.
+        Some(program.slot(field, shift).map_or_else(|| statement::slot_text(&wanted), |i| format!("t{i}")))
+    };
+    let printer = Printer { decls: &program.decls, exprs: &program.exprs, names: &names, slot: &slot };
+    let mut w = Writer { program, printer, out: String::new(), depth: 0 };
+    w.head();
+    w.line("static int run(const wf_context *cx) {");
+    w.depth = 1;
+    w.constants();
+    w.pointers();
+    w.shared_tickets();
+    w.block(&program.body);
+    w.line("return 0;");
+    w.depth = 0;
+    w.line("}");
+    w.entry();
+    w.out
+}
+
+/// Appends lines to the file.
+struct Writer<'a> {
+    program: &'a Program,
+    printer: Printer<'a>,
+    out: String,
+    depth: usize,
+}
+
+impl Writer<'_> {
+    /// One line at the current depth, broken at spaces when it is long.
+    fn line(&mut self, text: &str) {
+        let mut indent = self.depth * 2;
+        let mut rest = text;
+        loop {
+            let room = WIDTH.saturating_sub(indent).max(40);
+            let cut = if rest.len() <= room { None } else { break_at(rest, room) };
+            let (now, next) = rest.split_at(cut.unwrap_or(rest.len()));
+            let _ = writeln!(self.out, "{:indent$}{}", "", now);
+            if cut.is_none() {
+                return;
+            }
+            rest = next.trim_start();
+            indent = self.depth * 2 + 4;
+        }
+    }
+
+    fn blank(&mut self) {
+        self.out.push('\n');
+    }
+
+    /// A comment per line of the user's text, whatever it holds.
+    fn comment(&mut self, text: &str) {
+        for line in text.lines() {
+            // A backslash at the end would pull the next line into the comment.
+            let _ = writeln!(self.out, "{:1$}// {2}", "", self.depth * 2, line.replace('\\', "/"));
+        }
+    }
+
+    fn visit(&self, f: &mut impl FnMut(&Stmt)) {
+        self.program.visit(f);
+    }
+}
+
+/// The last space within `room` characters, or the first one after.
+fn break_at(text: &str, room: usize) -> Option<usize> {
+    let room = (0..=room).rev().find(|i| text.is_char_boundary(*i)).unwrap_or(0);
+    text[..room].rfind(' ').filter(|i| *i > 0).or_else(|| text[room..].find(' ').map(|i| room + i))
+}

@@ -1,0 +1,90 @@
+//! Tree to CLIF: one function for the program, and one for every loop nest.
+//!
+//! Nests are functions of their own, parallel or not, because a load may be marked `readonly` (free to move, and
+//! to become a memory operand) only when nothing stores to its buffer while the function runs: see
+//! [`writer::Writer::load_flags`]. A parallel tile loop calls its function through the runtime, once per tile.
+
+mod effects;
+mod frame;
+mod main;
+mod nest;
+mod row;
+mod value;
+mod writer;
+
+use crate::{CompileError, host};
+use cranelift_codegen::ir::{Function, UserFuncName};
+use frame::Frame;
+use nest::Task;
+use wavefold_ir::tree::{Program, Stmt, line};
+
+/// Name of the entry function.
+pub(crate) const ENTRY: &str = "wavefold_main";
+
+/// One function of a program.
+pub(crate) struct Lowered {
+    /// Its symbol.
+    pub(crate) name: String,
+    /// What it does, in the words of the program; one line each.
+    pub(crate) notes: Vec<String>,
+    /// The code.
+    pub(crate) clif: Function,
+}
+
+/// All functions of a program, the entry first. Function `i` is called `u0:(host::COUNT + i)` in the code.
+///
+/// # Errors
+/// [`CompileError::Program`] or [`CompileError::Nesting`] for programs that break the rules of the tree level.
+pub(crate) fn lower(program: &Program) -> Result<Vec<Lowered>, CompileError> {
+    program.verify()?;
+    check_nesting(program)?;
+    let frame = Frame::new(program);
+    let mut tasks = Vec::new();
+    let entry = main::lower(program, &frame, &mut tasks);
+    let mut functions = vec![Lowered { name: ENTRY.into(), notes: main_notes(program), clif: entry }];
+    // Lowering a task may add tasks: parallel loops inside it.
+    let mut next = 0;
+    while next < tasks.len() {
+        let task: Task = tasks[next].clone();
+        let clif = nest::lower(program, &frame, &task, &mut tasks);
+        functions.push(Lowered { name: task.name(), notes: task.notes, clif });
+        next += 1;
+    }
+    for (i, f) in functions.iter_mut().enumerate() {
+        f.clif.name = UserFuncName::user(0, host::COUNT + i as u32);
+    }
+    Ok(functions)
+}
+
+fn check_nesting(program: &Program) -> Result<(), CompileError> {
+    let mut found = None;
+    program.visit(&mut |s| {
+        let (Stmt::Nest { outer: l, .. } | Stmt::Loop(l)) = s else { return };
+        for inner in &l.body {
+            if !matches!(inner, Stmt::Loop(_) | Stmt::Let { .. } | Stmt::Assign { .. }) {
+                found.get_or_insert_with(|| match inner {
+                    Stmt::Time { .. } => "time".to_string(),
+                    Stmt::First(_) => "first".to_string(),
+                    Stmt::When { every, .. } => format!("every {every}"),
+                    Stmt::Nest { .. } => "nest".to_string(),
+                    other => line(other, &program.decls, &program.exprs),
+                });
+            }
+        }
+    });
+    found.map_or(Ok(()), |statement| Err(CompileError::Nesting { statement }))
+}
+
+fn main_notes(program: &Program) -> Vec<String> {
+    let mut notes = vec![format!("operator {}: time loop, sparse points, compression", program.decls.name)];
+    program.visit(&mut |s| match s {
+        Stmt::Inject { source, .. } | Stmt::Interpolate { source, .. } if !source.is_empty() => {
+            notes.push(source.clone());
+        }
+        Stmt::Compress { .. } | Stmt::Decompress { .. } | Stmt::Wait(_) => {
+            notes.push(line(s, &program.decls, &program.exprs));
+        }
+        _ => {}
+    });
+    notes
+}

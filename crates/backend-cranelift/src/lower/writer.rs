@@ -1,0 +1,282 @@
+//! Building one function: what its statements and expressions have in common.
+
+use super::frame::{Buffer, Frame, context};
+use super::nest::Task;
+use crate::host;
+use cranelift::prelude::*;
+use cranelift_codegen::ir::{
+    AliasRegionData, BlockArg, ExtFuncData, ExternalName, FuncRef, Function, UserExternalName,
+};
+use std::collections::HashMap;
+use wavefold_ir::tree::{Program, Stmt};
+use wavefold_ir::{DType, ScalarId};
+
+/// Pointers and indices.
+pub(super) const WORD: Type = types::I64;
+
+/// What the code knows about the current place along a dimension.
+#[derive(Clone, Copy)]
+pub(super) enum Place {
+    /// No loop over the dimension yet.
+    Domain,
+    /// Inside a loop over tiles.
+    Tile { lo: Value, hi: Value },
+    /// Inside a loop over points.
+    Point(Value),
+}
+
+/// A function under construction.
+pub(super) struct Writer<'a, 'f> {
+    pub(super) program: &'a Program,
+    pub(super) layout: &'f Frame,
+    pub(super) b: FunctionBuilder<'f>,
+    /// Loop bodies found so far.
+    pub(super) tasks: &'f mut Vec<Task<'a>>,
+    /// Address of the frame.
+    pub(super) frame: Value,
+    /// Address of the context.
+    pub(super) context: Value,
+    /// Buffers that change while the function runs; `None` when any may.
+    pub(super) written: Option<Vec<Buffer>>,
+    /// Position of the first point of the domain in each buffer that the function uses.
+    pub(super) origins: HashMap<Buffer, Value>,
+    /// The place along each dimension.
+    pub(super) places: [Place; 3],
+    /// Values of the expression being built, by expression. Operands come first, so nothing stale is read.
+    pub(super) memo: Vec<Value>,
+    imports: HashMap<u32, FuncRef>,
+}
+
+impl<'a, 'f> Writer<'a, 'f> {
+    /// Starts a function in its entry block; the caller then sets `frame` and `context`.
+    pub(super) fn new(
+        program: &'a Program,
+        layout: &'f Frame,
+        function: &'f mut Function,
+        builder: &'f mut FunctionBuilderContext,
+        tasks: &'f mut Vec<Task<'a>>,
+    ) -> Self {
+        let mut b = FunctionBuilder::new(function, builder);
+        let entry = b.create_block();
+        b.append_block_params_for_function_params(entry);
+        b.switch_to_block(entry);
+        let first = b.block_params(entry)[0];
+        Writer {
+            program,
+            layout,
+            b,
+            tasks,
+            frame: first,
+            context: first,
+            written: None,
+            origins: HashMap::new(),
+            places: [Place::Domain; 3],
+            memo: vec![first; program.exprs.len()],
+            imports: HashMap::new(),
+        }
+    }
+
+    /// Ends the function.
+    pub(super) fn finish(mut self) {
+        self.b.seal_all_blocks();
+        // The configuration matters only to calls of the C library's memory functions, of which there are none.
+        self.b.finalize(cranelift_codegen::isa::TargetFrontendConfig {
+            default_call_conv: crate::target::call_conv(),
+            pointer_width: cranelift_codegen::isa::unwind_free_pointer_width(),
+            page_size_align_log2: 12,
+        });
+    }
+
+    /// The type of one value of the program.
+    pub(super) fn element(&self) -> Type {
+        match self.program.decls.dtype {
+            DType::F32 => types::F32,
+            DType::F64 => types::F64,
+        }
+    }
+
+    /// Bytes of one value of the program.
+    pub(super) fn bytes(&self) -> i64 {
+        self.element().bytes() as i64
+    }
+
+    /// Flags for memory that does not change while the function runs.
+    pub(super) fn constant_flags() -> MemFlagsData {
+        MemFlagsData::trusted().with_can_move().with_readonly()
+    }
+
+    /// Flags for a load from a buffer, or a store to it: `readonly` exactly when the function never stores there.
+    pub(super) fn load_flags(&mut self, buffer: Buffer) -> MemFlagsData {
+        let flags = MemFlagsData::new().with_notrap();
+        let Some(written) = &self.written else { return flags };
+        match written.iter().position(|w| *w == buffer) {
+            None => flags.with_can_move().with_readonly(),
+            Some(at) => {
+                let name = &self.program.decls.field(buffer.field).name;
+                let description = match buffer.slot {
+                    Some(slot) => format!("{name} t{slot}"),
+                    None => name.clone(),
+                };
+                let data = AliasRegionData { user_id: at as u32, description: description.into() };
+                let region = self.b.func.dfg.alias_regions.insert(data);
+                flags.with_alias_region(Some(region))
+            }
+        }
+    }
+
+    /// A word of the context.
+    pub(super) fn from_context(&mut self, offset: i32) -> Value {
+        self.b.ins().load(WORD, Self::constant_flags(), self.context, offset)
+    }
+
+    /// A word of the frame. The frame of the entry function changes from step to step, that of others does not.
+    pub(super) fn from_frame(&mut self, ty: Type, offset: i32) -> Value {
+        let flags = match self.written {
+            Some(_) => Self::constant_flags(),
+            None => MemFlagsData::trusted(),
+        };
+        self.b.ins().load(ty, flags, self.frame, offset)
+    }
+
+    /// A run-time scalar in double precision.
+    pub(super) fn run_scalar(&mut self, id: ScalarId) -> Value {
+        let scalars = self.from_context(context::SCALARS);
+        self.b.ins().load(types::F64, Self::constant_flags(), scalars, 8 * id.0 as i32)
+    }
+
+    /// The address of the first point of the domain in a buffer.
+    pub(super) fn origin(&mut self, buffer: Buffer) -> Value {
+        if let Some(known) = self.origins.get(&buffer) {
+            return *known;
+        }
+        let fields = self.from_context(context::FIELDS);
+        let start = self.b.ins().load(WORD, Self::constant_flags(), fields, 8 * buffer.field.0 as i32);
+        let Some(layout) = &self.program.decls.field(buffer.field).layout else { return start };
+        let (slot_bytes, origin) =
+            (layout.slot_len() as i64 * self.bytes(), layout.origin() as i64 * self.bytes());
+        let slot_start = match buffer.slot {
+            Some(slot) => {
+                let index = self.from_frame(WORD, self.layout.slot(slot));
+                let offset = self.b.ins().imul_imm_s(index, slot_bytes);
+                self.b.ins().iadd(start, offset)
+            }
+            None => start,
+        };
+        self.b.ins().iadd_imm_s(slot_start, origin)
+    }
+
+    /// Distance between neighbours along a dimension of a buffer, in bytes.
+    pub(super) fn stride(&self, buffer: Buffer, dim: usize) -> i64 {
+        let layout = self.program.decls.field(buffer.field).layout.as_ref();
+        layout.map_or(0, |l| l.strides()[dim] as i64 * self.bytes())
+    }
+
+    /// The address of a point, given by its index along each dimension.
+    pub(super) fn address(&mut self, buffer: Buffer, indices: &[Value]) -> Value {
+        let mut address = self.origin(buffer);
+        for (d, index) in indices.iter().enumerate() {
+            let offset = self.b.ins().imul_imm_s(*index, self.stride(buffer, d));
+            address = self.b.ins().iadd(address, offset);
+        }
+        address
+    }
+
+    /// The buffers that statements read or write, in order of first use.
+    pub(super) fn buffers(&self, statements: &[Stmt]) -> Vec<Buffer> {
+        let mut found = Vec::new();
+        let mut add = |access| {
+            let buffer = self.layout.buffer(self.program, access);
+            if !found.contains(&buffer) {
+                found.push(buffer);
+            }
+        };
+        for s in statements {
+            s.visit(&mut |s| {
+                if let Some(value) = s.value() {
+                    self.program.exprs.loads(value).iter().for_each(&mut add);
+                }
+                if let Stmt::Assign { target, .. } | Stmt::Inject { target, .. } = s {
+                    add(target);
+                }
+            });
+        }
+        found
+    }
+
+    /// A function of this process, or of this program (`host::COUNT` and up).
+    pub(super) fn import(&mut self, index: u32, signature: Signature) -> FuncRef {
+        if let Some(known) = self.imports.get(&index) {
+            return *known;
+        }
+        let signature = self.b.import_signature(signature);
+        let name = self.b.func.declare_imported_user_function(UserExternalName { namespace: 0, index });
+        let data = ExtFuncData {
+            name: ExternalName::user(name),
+            signature,
+            colocated: index >= host::COUNT,
+            patchable: false,
+        };
+        let function = self.b.import_function(data);
+        self.imports.insert(index, function);
+        function
+    }
+
+    /// Calls a function of this process.
+    pub(super) fn call_host(&mut self, index: u32, arguments: &[Value]) -> Option<Value> {
+        let host = &host::all()[index as usize];
+        let callee = self.import(index, signature(&host.parameters, host.result));
+        let call = self.b.ins().call(callee, arguments);
+        self.b.inst_results(call).first().copied()
+    }
+
+    /// Calls through a pointer.
+    pub(super) fn call_pointer(
+        &mut self,
+        pointer: Value,
+        arguments: &[Value],
+        result: Option<Type>,
+    ) -> Option<Value> {
+        let types: Vec<Type> = arguments.iter().map(|a| self.b.func.dfg.value_type(*a)).collect();
+        let signature = self.b.import_signature(signature(&types, result));
+        let call = self.b.ins().call_indirect(signature, pointer, arguments);
+        self.b.inst_results(call).first().copied()
+    }
+
+    /// Opens a block with parameters of the types of `values`, jumps to it with them, and goes on there.
+    pub(super) fn enter_loop(&mut self, values: &[Value]) -> (Block, Vec<Value>) {
+        let block = self.block_like(values);
+        self.b.ins().jump(block, &arguments(values));
+        self.b.switch_to_block(block);
+        (block, self.b.block_params(block).to_vec())
+    }
+
+    /// A block with parameters of the types of `values`.
+    pub(super) fn block_like(&mut self, values: &[Value]) -> Block {
+        let block = self.b.create_block();
+        for v in values {
+            let ty = self.b.func.dfg.value_type(*v);
+            self.b.append_block_param(block, ty);
+        }
+        block
+    }
+
+    /// Goes round the loop again with `next` while `again` holds, and on behind it otherwise.
+    pub(super) fn close_loop(&mut self, block: Block, again: Value, next: &[Value]) {
+        let after = self.b.create_block();
+        self.b.ins().brif(again, block, &arguments(next), after, &[]);
+        self.b.switch_to_block(after);
+    }
+}
+
+/// Values as arguments of a block.
+pub(super) fn arguments(values: &[Value]) -> Vec<BlockArg> {
+    values.iter().map(|v| BlockArg::Value(*v)).collect()
+}
+
+/// The signature of an `extern "C"` function.
+pub(super) fn signature(parameters: &[Type], result: Option<Type>) -> Signature {
+    let mut signature = Signature::new(crate::target::call_conv());
+    signature.params.extend(parameters.iter().map(|t| AbiParam::new(*t)));
+    signature.returns.extend(result.map(AbiParam::new));
+    signature
+}

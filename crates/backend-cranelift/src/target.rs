@@ -1,0 +1,38 @@
+//! The machine that code is made for, and how Cranelift is set up.
+
+use crate::CompileError;
+use cranelift::prelude::*;
+use cranelift_codegen::isa::{CallConv, OwnedTargetIsa};
+use std::sync::OnceLock;
+
+/// The code generator of this machine, made once per process.
+pub(crate) fn host() -> Result<OwnedTargetIsa, CompileError> {
+    static HOST: OnceLock<Result<OwnedTargetIsa, String>> = OnceLock::new();
+    HOST.get_or_init(detect).clone().map_err(|reason| CompileError::Target { reason })
+}
+
+/// The calling convention of `extern "C"` functions.
+pub(crate) fn call_conv() -> CallConv {
+    host().map_or(CallConv::SystemV, |isa| isa.default_call_conv())
+}
+
+fn detect() -> Result<OwnedTargetIsa, String> {
+    let mut flags = settings::builder();
+    let verify = if cfg!(debug_assertions) { "true" } else { "false" };
+    for (name, value) in [
+        ("opt_level", "speed"),
+        ("enable_verifier", verify),
+        ("is_pic", "false"),
+        ("enable_probestack", "false"),
+        ("unwind_info", "false"),
+        ("use_colocated_libcalls", "false"),
+    ] {
+        flags.set(name, value).map_err(|e| format!("setting {name}: {e}"))?;
+    }
+    let isa = cranelift_native::builder()?.finish(settings::Flags::new(flags)).map_err(|e| e.to_string())?;
+    // Generated code addresses the runtime's tables as 64-bit words.
+    match isa.pointer_bits() {
+        64 => Ok(isa),
+        bits => Err(format!("pointers have {bits} bits, 64 are needed")),
+    }
+}

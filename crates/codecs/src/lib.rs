@@ -1,0 +1,64 @@
+//! Codecs for one snapshot (time slice) of a field: `noop`, `quantize` and `wavelet`.
+//!
+//! [`encode`] reads a [`View`], usually the inner part of a field with halo, and appends one self-contained stream to a
+//! byte vector; [`decode`] writes it back through a [`ViewMut`]. Both work on blocks in parallel through a [`Parallel`],
+//! and the bytes do not depend on it. [`format`](mod@format) gives the layout of a stream.
+//!
+//! | codec | meaning of the parameter | error |
+//! |---|---|---|
+//! | `noop` | none | none, bit for bit |
+//! | `quantize` | `nbits`: delta = (max - min) / (2^nbits - 1) of the slice | at every point at most delta |
+//! | `wavelet` | `compscale`: step = compscale x RMS of the slice | RMS at most compscale x RMS of the slice (typically half) |
+//!
+//! The block coders are C (`runtime-c/codecs`), so that generated code can inline them; [`reference`] is the same format
+//! in plain Rust, bit for bit, and is the one to read.
+
+mod coder;
+mod compression;
+mod element;
+mod error;
+mod float_mode;
+pub mod format;
+mod native;
+mod parallel;
+pub mod reference;
+mod report;
+mod scale;
+mod stream;
+mod survey;
+mod view;
+
+pub use compression::{Compression, CompressionError};
+pub use element::{DType, Element, UnknownDType};
+pub use error::{DecodeError, EncodeError};
+pub use format::{Mode, StreamInfo, inspect};
+pub use parallel::{Parallel, Serial, Threads, ThreadsError};
+pub use report::{ErrorReport, compare};
+pub use stream::SliceInfo;
+pub use view::{View, ViewError, ViewMut};
+
+/// Compresses `src` and appends one stream to `out`, which is left as it was on error.
+///
+/// The bytes are the same for every `par`, on every machine, and in every floating-point mode of the caller.
+///
+/// # Errors
+/// [`EncodeError::NotFinite`] for the first NaN or infinity in row-major order, whatever the codec;
+/// [`EncodeError::Parameter`] when [`Compression::validate`] fails.
+pub fn encode<T: Element>(
+    compression: Compression,
+    src: View<'_, T>,
+    par: &dyn Parallel,
+    out: &mut Vec<u8>,
+) -> Result<SliceInfo, EncodeError> {
+    stream::encode(&native::Native, compression, &src, par, out)
+}
+
+/// Decompresses a stream into `dst`, whose shape and element type must be those of the stream.
+///
+/// Every size is checked before use and every byte of the stream is covered by a checksum.
+///
+/// # Errors
+/// A [`DecodeError`]; `dst` may then hold a mixture of old and new values.
+pub fn decode<T: Element>(stream: &[u8], dst: ViewMut<'_, T>, par: &dyn Parallel) -> Result<(), DecodeError> {
+    stream::decode(&native::Native, stream, dst, par)
+}

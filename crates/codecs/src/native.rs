@@ -1,0 +1,255 @@
+//! The C block coders of `runtime-c/codecs`.
+
+use std::cell::RefCell;
+use std::ffi::c_int;
+
+use crate::coder::{BlockCoder, Coding};
+use crate::element::Element;
+use crate::scale::Step;
+use crate::view::{BlockMut, View};
+
+/// `wf_box` of `block.h`.
+#[repr(C)]
+pub struct Box3 {
+    extent: [i64; 3],
+    stride: [i64; 2],
+}
+
+impl Box3 {
+    fn new(extent: [usize; 3], stride: [usize; 2]) -> Self {
+        Box3 { extent: extent.map(|n| n as i64), stride: stride.map(|n| n as i64) }
+    }
+}
+
+unsafe extern "C" {
+    fn wavefold_noop_encode(src: *const u8, bounds: *const Box3, size: usize, out: *mut u8) -> usize;
+    fn wavefold_noop_decode(input: *const u8, len: usize, bounds: *const Box3, size: usize, dst: *mut u8) -> usize;
+    fn wavefold_wavelet_scratch(extent: *const i64, group: *const i32, size: usize) -> usize;
+}
+
+/// The functions that `blocks.c` exports for one element type. Their contract is that of the headers.
+pub trait Blocks: Sized {
+    /// # Safety
+    /// `src` must be readable over the box, `block` hold 512 points around it, `out` take 1 + 512 values.
+    unsafe fn quantize_encode(
+        src: *const Self,
+        bounds: &Box3,
+        block: &[i32; 3],
+        inverse: [Self; 2],
+        limit: Self,
+        out: *mut u8,
+    ) -> usize;
+    /// # Safety
+    /// `dst` must be writable over the box, `block` hold 512 points around it.
+    unsafe fn quantize_decode(
+        bytes: &[u8],
+        bounds: &Box3,
+        block: &[i32; 3],
+        step: [Self; 2],
+        dst: *mut Self,
+    ) -> usize;
+    /// # Safety
+    /// `src` must be readable over the box, `out` take 1 + its raw bytes, `scratch` be as large as asked for.
+    unsafe fn wavelet_encode(
+        src: *const Self,
+        bounds: &Box3,
+        group: &[i32; 3],
+        inverse: [Self; 2],
+        scratch: *mut u8,
+        out: *mut u8,
+    ) -> usize;
+    /// # Safety
+    /// `dst` must be writable over the box, `scratch` be as large as asked for.
+    unsafe fn wavelet_decode(
+        bytes: &[u8],
+        bounds: &Box3,
+        group: &[i32; 3],
+        step: [Self; 2],
+        scratch: *mut u8,
+        dst: *mut Self,
+    ) -> c_int;
+}
+
+macro_rules! blocks {
+    ($t:ident, $qe:ident, $qd:ident, $we:ident, $wd:ident) => {
+        unsafe extern "C" {
+            fn $qe(src: *const $t, b: *const Box3, block: *const i32, s1: $t, s2: $t, limit: $t, out: *mut u8)
+            -> usize;
+            fn $qd(i: *const u8, n: usize, b: *const Box3, block: *const i32, s1: $t, s2: $t, dst: *mut $t) -> usize;
+            fn $we(
+                src: *const $t,
+                b: *const Box3,
+                group: *const i32,
+                s1: $t,
+                s2: $t,
+                scratch: *mut u8,
+                out: *mut u8,
+            ) -> usize;
+            fn $wd(
+                i: *const u8,
+                n: usize,
+                b: *const Box3,
+                group: *const i32,
+                s1: $t,
+                s2: $t,
+                scratch: *mut u8,
+                dst: *mut $t,
+            ) -> c_int;
+        }
+
+        impl Blocks for $t {
+            unsafe fn quantize_encode(
+                src: *const Self,
+                bounds: &Box3,
+                block: &[i32; 3],
+                inverse: [Self; 2],
+                limit: Self,
+                out: *mut u8,
+            ) -> usize {
+                // SAFETY: the caller's duty.
+                unsafe { $qe(src, bounds, block.as_ptr(), inverse[0], inverse[1], limit, out) }
+            }
+
+            unsafe fn quantize_decode(
+                bytes: &[u8],
+                bounds: &Box3,
+                block: &[i32; 3],
+                step: [Self; 2],
+                dst: *mut Self,
+            ) -> usize {
+                // SAFETY: the caller's duty; reads are checked against the length.
+                unsafe { $qd(bytes.as_ptr(), bytes.len(), bounds, block.as_ptr(), step[0], step[1], dst) }
+            }
+
+            unsafe fn wavelet_encode(
+                src: *const Self,
+                bounds: &Box3,
+                group: &[i32; 3],
+                inverse: [Self; 2],
+                scratch: *mut u8,
+                out: *mut u8,
+            ) -> usize {
+                // SAFETY: the caller's duty.
+                unsafe { $we(src, bounds, group.as_ptr(), inverse[0], inverse[1], scratch, out) }
+            }
+
+            unsafe fn wavelet_decode(
+                bytes: &[u8],
+                bounds: &Box3,
+                group: &[i32; 3],
+                step: [Self; 2],
+                scratch: *mut u8,
+                dst: *mut Self,
+            ) -> c_int {
+                // SAFETY: the caller's duty; reads are checked against the length.
+                unsafe {
+                    $wd(bytes.as_ptr(), bytes.len(), bounds, group.as_ptr(), step[0], step[1], scratch, dst)
+                }
+            }
+        }
+    };
+}
+
+blocks!(
+    f32,
+    wavefold_quantize_encode_f32,
+    wavefold_quantize_decode_f32,
+    wavefold_wavelet_encode_f32,
+    wavefold_wavelet_decode_f32
+);
+blocks!(
+    f64,
+    wavefold_quantize_encode_f64,
+    wavefold_quantize_decode_f64,
+    wavefold_wavelet_encode_f64,
+    wavefold_wavelet_decode_f64
+);
+
+thread_local! {
+    /// Work space of the wavelet; grows to the largest block that the thread has seen.
+    static SCRATCH: RefCell<Vec<u64>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Runs `f` with scratch space for a wavelet block, aligned to 64 bytes.
+fn with_scratch<T, R>(bounds: &Box3, group: &[i32; 3], f: impl FnOnce(*mut u8) -> R) -> R {
+    // SAFETY: reads three extents and three group sizes.
+    let bytes =
+        unsafe { wavefold_wavelet_scratch(bounds.extent.as_ptr(), group.as_ptr(), size_of::<T>()) };
+    SCRATCH.with_borrow_mut(|scratch| {
+        let words = bytes.div_ceil(8) + 8;
+        if scratch.len() < words {
+            scratch.resize(words, 0);
+        }
+        let start = scratch.as_mut_ptr().cast::<u8>();
+        f(start.wrapping_add(start.align_offset(64)))
+    })
+}
+
+/// Appends what `write` puts into at most `room` bytes.
+fn append(out: &mut Vec<u8>, room: usize, write: impl FnOnce(*mut u8) -> usize) {
+    out.reserve(room);
+    let len = out.len();
+    let used = write(out.spare_capacity_mut().as_mut_ptr().cast());
+    assert!(used <= room, "a block coder wrote {used} bytes into {room}");
+    // SAFETY: `write` has initialised `used` bytes of the reserved room.
+    unsafe { out.set_len(len + used) };
+}
+
+/// Coder by the C blocks.
+pub(crate) struct Native;
+
+impl BlockCoder for Native {
+    fn encode<T: Element>(&self, coding: &Coding<T>, src: View<'_, T>, out: &mut Vec<u8>) {
+        let strides = src.strides();
+        let bounds = Box3::new(src.shape(), [strides[0], strides[1]]);
+        let raw = src.points() * size_of::<T>();
+        match coding {
+            Coding::Copy => append(out, raw, |to| {
+                // SAFETY: the view's points are readable, and `to` takes all of them.
+                unsafe { wavefold_noop_encode(src.as_ptr().cast(), &bounds, size_of::<T>(), to) }
+            }),
+            Coding::Quantize { block, step: Step { inverse, .. }, limit } => {
+                let block = block.map(|n| n as i32);
+                append(out, 1 + 512 * size_of::<T>(), |to| {
+                    // SAFETY: the view's points are readable, the block surrounds it, and `to` takes a raw block.
+                    unsafe { T::quantize_encode(src.as_ptr(), &bounds, &block, *inverse, *limit, to) }
+                });
+            }
+            Coding::Wavelet { group, step: Step { inverse, .. } } => {
+                let group = group.map(|n| n as i32);
+                append(out, 1 + raw, |to| {
+                    with_scratch::<T, _>(&bounds, &group, |scratch| {
+                        // SAFETY: the view's points are readable, `to` takes a raw block, scratch has its size.
+                        unsafe { T::wavelet_encode(src.as_ptr(), &bounds, &group, *inverse, scratch, to) }
+                    })
+                });
+            }
+        }
+    }
+
+    fn decode<T: Element>(&self, coding: &Coding<T>, bytes: &[u8], dst: &mut BlockMut<'_, T>) -> Option<usize> {
+        let bounds = Box3::new(dst.extent(), dst.strides());
+        let to = dst.as_mut_ptr();
+        let used = match coding {
+            Coding::Copy => {
+                // SAFETY: the block is ours to write; the length is checked before anything is read.
+                unsafe {
+                    wavefold_noop_decode(bytes.as_ptr(), bytes.len(), &bounds, size_of::<T>(), to.cast())
+                }
+            }
+            Coding::Quantize { block, step, .. } => {
+                // SAFETY: the points of `dst` are ours to write and lie inside the block.
+                unsafe { T::quantize_decode(bytes, &bounds, &block.map(|n| n as i32), step.value, to) }
+            }
+            Coding::Wavelet { group, step } => {
+                let group = group.map(|n| n as i32);
+                let ok = with_scratch::<T, _>(&bounds, &group, |scratch| {
+                    // SAFETY: the points of `dst` are ours to write, scratch has its size.
+                    unsafe { T::wavelet_decode(bytes, &bounds, &group, step.value, scratch, to) }
+                });
+                if ok != 0 { bytes.len() } else { 0 }
+            }
+        };
+        (used > 0).then_some(used)
+    }
+}

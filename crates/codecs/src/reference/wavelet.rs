@@ -1,0 +1,245 @@
+//! Blocks of `wavelet`; the format is described in the parent module.
+
+use super::{gather, scatter, scatter_raw};
+use crate::element::Element;
+use crate::scale::Step;
+use crate::view::{BlockMut, View};
+
+const ZERO: u8 = 0;
+const CODED: u8 = 1;
+const RAW: u8 = 2;
+const LONG: usize = 15;
+const MAX_BITS: usize = 30;
+
+const ALPHA: f64 = -1.586134342059924;
+const BETA: f64 = -0.052980118572961;
+const GAMMA: f64 = 0.882911075530934;
+const DELTA: f64 = 0.443506852043971;
+/// sqrt(2) / 1.230174104914001, gain of the low band, and its inverse, gain of the high band.
+const LOW: f64 = 1.149604398860241;
+const HIGH: f64 = 0.8698644516247808;
+const OFFSET_ONE: f64 = 0.42;
+const OFFSET_MORE: f64 = 0.48;
+
+pub(super) fn encode<T: Element>(src: &View<'_, T>, group: [usize; 3], step: &Step<T>, out: &mut Vec<u8>) {
+    let shape = src.shape();
+    let scaled = gather(src).into_iter().map(|x| x * step.inverse[0] * step.inverse[1]);
+    let mut c: Vec<T> = scaled.collect();
+    for axis in [2, 1, 0] {
+        for_lines(shape, axis, |start, stride| forward(&mut c, start, stride, shape[axis]));
+    }
+    let raw = src.points() * size_of::<T>();
+    let start = out.len();
+    let reach = T::from_f64((1u64 << MAX_BITS) as f64);
+    if c.iter().all(|c| *c < reach && -*c < reach) {
+        let q: Vec<i64> = c.iter().map(|c| c.to_i64()).collect();
+        if q.iter().all(|q| *q == 0) {
+            return out.push(ZERO);
+        }
+        out.push(CODED);
+        write_groups(&q, shape, group, out);
+        if out.len() - start <= 1 + raw {
+            return;
+        }
+        out.truncate(start);
+    }
+    out.push(RAW);
+    gather(src).into_iter().for_each(|x| x.put(out));
+}
+
+pub(super) fn decode<T: Element>(
+    bytes: &[u8],
+    group: [usize; 3],
+    step: &Step<T>,
+    dst: &mut BlockMut<'_, T>,
+) -> Option<()> {
+    let shape = dst.extent();
+    let points = shape.iter().product();
+    let (kind, bytes) = bytes.split_first()?;
+    match *kind {
+        ZERO if bytes.is_empty() => scatter(&vec![T::default(); points], dst),
+        RAW => {
+            scatter_raw(bytes, dst).filter(|used| *used == bytes.len())?;
+        }
+        CODED => {
+            let q = read_groups(bytes, shape, group)?;
+            let mut c: Vec<T> = q.into_iter().map(middle).collect();
+            for axis in [0, 1, 2] {
+                for_lines(shape, axis, |start, stride| inverse(&mut c, start, stride, shape[axis]));
+            }
+            let x: Vec<T> = c.into_iter().map(|c| c * step.value[0] * step.value[1]).collect();
+            scatter(&x, dst);
+        }
+        _ => return None,
+    }
+    Some(())
+}
+
+/// Decoded value of a truncated coefficient.
+fn middle<T: Element>(q: i64) -> T {
+    let offset = if q.abs() == 1 { OFFSET_ONE } else { OFFSET_MORE };
+    let size = T::from_i64(q.abs()) + T::from_f64(offset);
+    match q {
+        0 => T::default(),
+        1.. => size,
+        _ => -size,
+    }
+}
+
+/// Calls `f(first index, stride)` for every line of a block along `axis`.
+fn for_lines(shape: [usize; 3], axis: usize, mut f: impl FnMut(usize, usize)) {
+    let strides = [shape[1] * shape[2], shape[2], 1];
+    let (a, b) = [(1, 2), (0, 2), (0, 1)][axis];
+    for i in 0..shape[a] {
+        for j in 0..shape[b] {
+            f(i * strides[a] + j * strides[b], strides[axis]);
+        }
+    }
+}
+
+/// `x[i] += k (x[i-1] + x[i+1])` for every second value from `first`, mirrored at the ends.
+fn lift<T: Element>(c: &mut [T], at: impl Fn(usize) -> usize, n: usize, first: usize, k: f64) {
+    for i in (first..n).step_by(2) {
+        let left = c[at(if i > 0 { i - 1 } else { i + 1 })];
+        let right = c[at(if i + 1 < n { i + 1 } else { i - 1 })];
+        c[at(i)] = c[at(i)] + T::from_f64(k) * (left + right);
+    }
+}
+
+fn scale<T: Element>(c: &mut [T], at: impl Fn(usize) -> usize, n: usize, even: f64, odd: f64) {
+    for i in 0..n {
+        c[at(i)] = c[at(i)] * T::from_f64(if i % 2 == 0 { even } else { odd });
+    }
+}
+
+/// All levels of a line of `n` values, finest first; level values are `s` apart.
+fn forward<T: Element>(c: &mut [T], start: usize, stride: usize, n: usize) {
+    let mut s = 1;
+    while s < n {
+        let (at, m) = (|i: usize| start + i * s * stride, n.div_ceil(s));
+        lift(c, at, m, 1, ALPHA);
+        lift(c, at, m, 0, BETA);
+        lift(c, at, m, 1, GAMMA);
+        lift(c, at, m, 0, DELTA);
+        scale(c, at, m, LOW, HIGH);
+        s *= 2;
+    }
+}
+
+fn inverse<T: Element>(c: &mut [T], start: usize, stride: usize, n: usize) {
+    let mut s = n.next_power_of_two() / 2;
+    while s >= 1 {
+        let (at, m) = (|i: usize| start + i * s * stride, n.div_ceil(s));
+        scale(c, at, m, HIGH, LOW);
+        lift(c, at, m, 0, -DELTA);
+        lift(c, at, m, 1, -GAMMA);
+        lift(c, at, m, 0, -BETA);
+        lift(c, at, m, 1, -ALPHA);
+        s /= 2;
+    }
+}
+
+/// Positions of the coefficients of an axis, coarsest band first.
+fn order(n: usize) -> Vec<usize> {
+    let mut positions = vec![0];
+    let mut s = n.next_power_of_two() / 2;
+    while s >= 1 {
+        positions.extend((s..n).step_by(2 * s));
+        s /= 2;
+    }
+    positions
+}
+
+/// For each group, the indices of its points in the block; `None` outside.
+fn groups(shape: [usize; 3], group: [usize; 3]) -> Vec<[Option<usize>; 8]> {
+    let orders = shape.map(order);
+    let counts = [0, 1, 2].map(|a| shape[a].div_ceil(group[a]));
+    let index = |p: [usize; 3]| {
+        let [x, y, z] = [0, 1, 2].map(|a| orders[a].get(p[a]).copied());
+        Some((x? * shape[1] + y?) * shape[2] + z?)
+    };
+    let mut all = Vec::new();
+    for g in 0..counts.iter().product() {
+        let at = [g / (counts[1] * counts[2]), g / counts[2] % counts[1], g % counts[2]];
+        let mut points = [None; 8];
+        for (j, point) in points.iter_mut().enumerate() {
+            let inside = [j / (group[1] * group[2]), j / group[2] % group[1], j % group[2]];
+            *point = index([0, 1, 2].map(|a| at[a] * group[a] + inside[a]));
+        }
+        all.push(points);
+    }
+    all
+}
+
+fn write_groups(q: &[i64], shape: [usize; 3], group: [usize; 3], out: &mut Vec<u8>) {
+    let groups = groups(shape, group);
+    let mut flags = vec![0u16; groups.len().div_ceil(16)];
+    let (mut widths, mut longs, mut magnitudes, mut signs) = (vec![], vec![], vec![], vec![]);
+    for (g, points) in groups.iter().enumerate() {
+        let v = points.map(|p| p.map_or(0, |p| q[p]));
+        let largest = v.iter().map(|v| v.unsigned_abs()).max().unwrap_or(0);
+        if largest == 0 {
+            continue;
+        }
+        flags[g / 16] |= 1 << (g % 16);
+        let w = 64 - largest.leading_zeros() as usize;
+        widths.push(w.min(LONG) as u8);
+        if w >= LONG {
+            longs.push(w as u8);
+        }
+        let plane = |b: usize| (0..8).fold(0, |byte, j| byte | ((v[j].unsigned_abs() >> b & 1) as u8) << j);
+        magnitudes.extend((0..w).map(plane));
+        signs.extend(v.iter().filter(|v| **v != 0).map(|v| *v < 0));
+    }
+    out.extend(pack_bits(&flags.iter().map(|f| *f != 0).collect::<Vec<_>>()));
+    flags.iter().filter(|f| **f != 0).for_each(|f| out.extend_from_slice(&f.to_le_bytes()));
+    out.extend(widths.chunks(2).map(|w| w[0] | w.get(1).unwrap_or(&0) << 4));
+    out.extend(longs);
+    out.extend(magnitudes);
+    out.extend(pack_bits(&signs));
+}
+
+fn read_groups(bytes: &[u8], shape: [usize; 3], group: [usize; 3]) -> Option<Vec<i64>> {
+    let groups = groups(shape, group);
+    let (live_flags, mut bytes) = bytes.split_at_checked(groups.len().div_ceil(16).div_ceil(8))?;
+    let mut live = Vec::new();
+    for super_group in 0..groups.len().div_ceil(16) {
+        if live_flags[super_group / 8] >> (super_group % 8) & 1 == 1 {
+            let (flags, rest) = bytes.split_first_chunk()?;
+            let flags = u16::from_le_bytes(*flags);
+            live.extend((0..16).filter(|g| flags >> g & 1 == 1).map(|g| super_group * 16 + g));
+            bytes = rest;
+        }
+    }
+    let (packed, bytes) = bytes.split_at_checked(live.len().div_ceil(2))?;
+    let mut widths: Vec<usize> =
+        (0..live.len()).map(|i| (packed[i / 2] >> (4 * (i % 2)) & 15) as usize).collect();
+    let (longs, bytes) = bytes.split_at_checked(widths.iter().filter(|w| **w == LONG).count())?;
+    widths.iter_mut().filter(|w| **w == LONG).zip(longs).for_each(|(w, long)| *w = *long as usize);
+    if widths.iter().any(|w| *w == 0 || *w > MAX_BITS) || longs.iter().any(|w| (*w as usize) < LONG) {
+        return None;
+    }
+    let (mut magnitudes, signs) = bytes.split_at_checked(widths.iter().sum())?;
+    let mut q = vec![0; shape.iter().product()];
+    let mut sign = 0;
+    for (g, w) in live.iter().zip(widths) {
+        let planes;
+        (planes, magnitudes) = magnitudes.split_at_checked(w)?;
+        for (j, point) in groups.get(*g)?.iter().enumerate() {
+            let size = (0..w).fold(0, |size, b| size | ((planes[b] >> j & 1) as i64) << b);
+            if size == 0 {
+                continue;
+            }
+            let negative = signs.get(sign / 8)? >> (sign % 8) & 1 == 1;
+            sign += 1;
+            if let Some(point) = point {
+                q[*point] = if negative { -size } else { size };
+            }
+        }
+    }
+    (signs.len() == sign.div_ceil(8)).then_some(q)
+}
+
+fn pack_bits(bits: &[bool]) -> Vec<u8> {
+    bits.chunks(8).map(|byte| byte.iter().rev().fold(0, |b, bit| b << 1 | u8::from(*bit))).collect()
+}

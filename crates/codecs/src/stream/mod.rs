@@ -1,0 +1,8 @@
+//! Framing: a slice into a stream of chunks and back, for any coder of blocks.
+
+mod decode;
+mod encode;
+
+pub(crate) use decode::decode;
+pub use encode::SliceInfo;
+pub(crate) use encode::encode;

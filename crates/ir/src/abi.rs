@@ -1,0 +1,75 @@
+//! The calling convention between emitted code and the runtime: the mirror of `runtime-c/include/wavefold.h`.
+//!
+//! Every backend makes one function, [`KernelFn`]. The runtime fills a [`Context`] and calls it; the kernel runs
+//! the whole tree, time loop included, and returns 0 or the first non-zero status that a callback returned.
+//!
+//! Tables of sparse points: with `c = 2^rank` corners per point, `cells[(p * c + k) * rank + d]` is the index of
+//! corner `k` of point `p` along dimension `d`, always inside the domain, and `weights[p * c + k]` its weight in
+//! the type of the program (0 for corners and points outside the domain).
+
+use std::ffi::c_void;
+
+/// Part of a parallel loop: called with each index once.
+pub type BodyFn = unsafe extern "C" fn(argument: *mut c_void, index: i64);
+
+/// Runs `body(argument, 0 .. count)` in any order on the threads of the run, and returns when all are done.
+pub type ParallelFn =
+    unsafe extern "C" fn(context: *const Context, count: i64, body: BodyFn, argument: *mut c_void);
+
+/// The entry of a kernel. Returns 0, or the status with which a callback stopped the run.
+pub type KernelFn = unsafe extern "C" fn(context: *const Context) -> i32;
+
+/// Values and tables of one sparse point set.
+#[repr(C)]
+#[derive(Debug)]
+pub struct SparseTable {
+    /// Number of points.
+    pub points: i64,
+    /// Corner positions, `points * corners * rank` entries.
+    pub cells: *const i32,
+    /// Corner weights, `points * corners` values of the program's type.
+    pub weights: *const c_void,
+    /// Values: `steps * points` (or `points`) of the program's type.
+    pub values: *mut c_void,
+}
+
+/// Everything that a kernel needs for one run.
+#[repr(C)]
+#[derive(Debug)]
+pub struct Context {
+    /// Per field: the start of its allocation (slot 0), or null for compressed fields.
+    pub fields: *const *mut c_void,
+    /// Per run-time scalar: its value.
+    pub scalars: *const f64,
+    /// Per sparse point set: its table.
+    pub sparse: *const SparseTable,
+    /// First step of the range.
+    pub time_m: i64,
+    /// Last step of the range, included.
+    pub time_max: i64,
+    /// Number of threads to use.
+    pub threads: i64,
+    /// Belongs to the runtime; passed back to its callbacks.
+    pub host: *mut c_void,
+    /// Threads for kernels that have none of their own, and for callbacks outside a kernel.
+    pub parallel: ParallelFn,
+    /// Called at the start of each step. Non-zero stops the run.
+    pub step: unsafe extern "C" fn(host: *mut c_void, t: i64) -> i32,
+    /// Starts to compress slot `slot` of `field` into snapshot `snapshot` of `store`, on threads from `parallel`.
+    /// Returns a ticket (0 or more), or minus the status that stops the run.
+    pub compress: EffectFn,
+    /// Starts to decompress snapshot `snapshot` of `store` into slot `slot` of `field`. Returns like `compress`.
+    pub decompress: EffectFn,
+    /// Waits for a ticket. Non-zero stops the run.
+    pub wait: unsafe extern "C" fn(host: *mut c_void, ticket: i64) -> i32,
+}
+
+/// Signature of [`Context::compress`] and [`Context::decompress`].
+pub type EffectFn = unsafe extern "C" fn(
+    context: *const Context,
+    store: i64,
+    snapshot: i64,
+    field: i64,
+    slot: i64,
+    parallel: ParallelFn,
+) -> i64;

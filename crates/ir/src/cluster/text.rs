@@ -1,0 +1,247 @@
+//! Printer and parser of the cluster level.
+
+use super::{Action, Cluster, PointStatement, Program, ScalarLet, Slice};
+use crate::stencil;
+use crate::text::{self, Cursor, ParseError};
+use crate::{Access, Arena, Decls, Direction, FieldId, TicketId};
+use std::fmt::{self, Write};
+
+pub(crate) fn point_text(s: &PointStatement, d: &Decls, exprs: &Arena) -> String {
+    match s {
+        PointStatement::Let { local, value } => format!("{local} = {}", text::expression_text(d, exprs, *value)),
+        PointStatement::Assign { target, value, increment } => {
+            stencil::Action::Assign { target: *target, value: *value, increment: *increment }.text(d, exprs)
+        }
+    }
+}
+
+pub(crate) fn parse_point(c: &mut Cursor, d: &Decls, exprs: &mut Arena) -> Result<PointStatement, ParseError> {
+    if c.peek_second() == "=" {
+        let local = text::local(c)?;
+        c.expect("=")?;
+        return Ok(PointStatement::Let { local, value: text::expression(c, d, exprs)? });
+    }
+    match stencil::Action::parse(c, d, exprs)? {
+        stencil::Action::Assign { target, value, increment } => {
+            Ok(PointStatement::Assign { target, value, increment })
+        }
+        _ => c.error("an assignment before this"),
+    }
+}
+
+/// `usave[t+1]`
+pub(crate) fn slice_text(d: &Decls, field: FieldId, time: i32) -> String {
+    let field = d.field(field);
+    if field.is_time() { format!("{}[{}]", field.name, text::time_text(time)) } else { field.name.clone() }
+}
+
+fn parse_slice(c: &mut Cursor, d: &Decls) -> Result<Slice, ParseError> {
+    let Some(field) = d.find_field(c.peek()) else { return c.error("the name of a field") };
+    c.word()?;
+    let mut time = 0;
+    if d.field(field).is_time() {
+        c.expect("[")?;
+        time = text::shifted(c, "t")?;
+        c.expect("]")?;
+    }
+    Ok(Slice { field, time })
+}
+
+/// The text of everything but point statements.
+pub(crate) fn effect_text(action: &Action, d: &Decls, exprs: &Arena) -> String {
+    match action {
+        Action::Points { .. } => String::new(),
+        Action::Inject { sparse, target, value } => {
+            stencil::Action::Inject { sparse: *sparse, target: *target, value: *value }.text(d, exprs)
+        }
+        Action::Interpolate { sparse, time, value, increment } => stencil::Action::Interpolate {
+            sparse: *sparse,
+            time: *time,
+            value: *value,
+            increment: *increment,
+        }
+        .text(d, exprs),
+        Action::Compress { ticket, store, time, slice } => format!(
+            "{ticket} = compress {} <- {}",
+            slice_text(d, *store, *time),
+            slice_text(d, slice.field, slice.time)
+        ),
+        Action::Decompress { ticket, store, time, slice } => format!(
+            "{ticket} = decompress {} -> {}",
+            slice_text(d, *store, *time),
+            slice_text(d, slice.field, slice.time)
+        ),
+        Action::Wait(ticket) => format!("wait {ticket}"),
+    }
+}
+
+fn ticket(c: &mut Cursor) -> Result<TicketId, ParseError> {
+    match c.peek().strip_prefix('k').and_then(|n| n.parse().ok()) {
+        Some(n) => {
+            c.word()?;
+            Ok(TicketId(n))
+        }
+        None => c.error("a ticket"),
+    }
+}
+
+/// Reads one effect, or nothing when the next statement is none.
+pub(crate) fn parse_effect(c: &mut Cursor, d: &Decls, exprs: &mut Arena) -> Result<Option<Action>, ParseError> {
+    if c.eat("wait") {
+        return Ok(Some(Action::Wait(ticket(c)?)));
+    }
+    if c.peek() == "inject" || c.peek() == "interpolate" {
+        return Ok(Some(match stencil::Action::parse(c, d, exprs)? {
+            stencil::Action::Inject { sparse, target, value } => Action::Inject { sparse, target, value },
+            stencil::Action::Interpolate { sparse, time, value, increment } => {
+                Action::Interpolate { sparse, time, value, increment }
+            }
+            stencil::Action::Assign { .. } => return c.error("an effect before this"),
+        }));
+    }
+    if !(c.peek().starts_with('k') && c.peek_second() == "=") {
+        return Ok(None);
+    }
+    let ticket = ticket(c)?;
+    c.expect("=")?;
+    let compress = c.eat("compress");
+    if !compress {
+        c.expect("decompress")?;
+    }
+    let Slice { field: store, time } = parse_slice(c, d)?;
+    c.expect(if compress { "<-" } else { "->" })?;
+    let slice = parse_slice(c, d)?;
+    Ok(Some(if compress {
+        Action::Compress { ticket, store, time, slice }
+    } else {
+        Action::Decompress { ticket, store, time, slice }
+    }))
+}
+
+/// One line per equation.
+pub(crate) fn source_text(source: &[String], indent: &str) -> String {
+    source.iter().fold(String::new(), |mut s, line| {
+        let _ = writeln!(s, "{indent}# {line}");
+        s
+    })
+}
+
+pub(crate) fn parse_source(c: &mut Cursor) -> Vec<String> {
+    std::iter::from_fn(|| c.comment().map(str::to_string)).collect()
+}
+
+fn write_cluster(f: &mut fmt::Formatter<'_>, p: &Program, cluster: &Cluster, indent: &str) -> fmt::Result {
+    f.write_str(&source_text(&cluster.source, indent))?;
+    f.write_str(indent)?;
+    if cluster.every > 1 {
+        write!(f, "every {} ", cluster.every)?;
+    }
+    match &cluster.action {
+        Action::Points { statements, serial } => {
+            writeln!(f, "{}points {{", if *serial { "serial " } else { "" })?;
+            for s in statements {
+                writeln!(f, "{indent}  {}", point_text(s, &p.decls, &p.exprs))?;
+            }
+            writeln!(f, "{indent}}}")
+        }
+        other => writeln!(f, "{}", effect_text(other, &p.decls, &p.exprs)),
+    }
+}
+
+fn parse_cluster(c: &mut Cursor, d: &Decls, exprs: &mut Arena) -> Result<Cluster, ParseError> {
+    let source = parse_source(c);
+    let every = if c.eat("every") { c.integer()? } else { 1 };
+    if let Some(action) = parse_effect(c, d, exprs)? {
+        return Ok(Cluster { every, action, source });
+    }
+    let serial = c.eat("serial");
+    c.expect("points")?;
+    c.expect("{")?;
+    let mut statements = Vec::new();
+    while !c.eat("}") {
+        statements.push(parse_point(c, d, exprs)?);
+    }
+    Ok(Cluster { every, action: Action::Points { statements, serial }, source })
+}
+
+pub(crate) fn parse_scalars(c: &mut Cursor, d: &Decls, exprs: &mut Arena) -> Result<Vec<ScalarLet>, ParseError> {
+    let mut scalars = Vec::new();
+    while c.eat("once") {
+        let local = text::local(c)?;
+        c.expect("=")?;
+        scalars.push(ScalarLet { local, value: text::expression(c, d, exprs)? });
+    }
+    Ok(scalars)
+}
+
+pub(crate) fn scalars_text(scalars: &[ScalarLet], d: &Decls, exprs: &Arena) -> String {
+    scalars.iter().fold(String::new(), |mut s, l| {
+        let _ = writeln!(s, "  once {} = {}", l.local, text::expression_text(d, exprs, l.value));
+        s
+    })
+}
+
+pub(crate) fn parse_direction(c: &mut Cursor) -> Result<Option<Direction>, ParseError> {
+    Ok(if c.eat("time") {
+        if c.eat("descending") {
+            Some(Direction::Descending)
+        } else {
+            c.expect("ascending")?;
+            Some(Direction::Ascending)
+        }
+    } else {
+        None
+    })
+}
+
+impl fmt::Display for Program {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&text::header(&self.decls))?;
+        f.write_str(&scalars_text(&self.scalars, &self.decls, &self.exprs))?;
+        if let Some(direction) = self.direction {
+            writeln!(f, "  time {direction}")?;
+        }
+        if !self.first.is_empty() {
+            writeln!(f, "  first {{")?;
+            for cluster in &self.first {
+                write_cluster(f, self, cluster, "    ")?;
+            }
+            writeln!(f, "  }}")?;
+        }
+        for cluster in &self.clusters {
+            write_cluster(f, self, cluster, "  ")?;
+        }
+        writeln!(f, "}}")
+    }
+}
+
+impl Program {
+    /// Reads what the printer prints.
+    ///
+    /// # Errors
+    /// The first place where the text is not a program of this level.
+    pub fn parse(source: &str) -> Result<Program, ParseError> {
+        let (decls, exprs, (scalars, direction, first, clusters)) = text::parse_program(source, |c, d, exprs| {
+            let scalars = parse_scalars(c, d, exprs)?;
+            let direction = parse_direction(c)?;
+            let mut first = Vec::new();
+            if c.eat("first") {
+                c.expect("{")?;
+                while !c.eat("}") {
+                    first.push(parse_cluster(c, d, exprs)?);
+                }
+            }
+            let mut clusters = Vec::new();
+            while c.peek() != "}" && !c.at_end() {
+                clusters.push(parse_cluster(c, d, exprs)?);
+            }
+            Ok((scalars, direction, first, clusters))
+        })?;
+        Ok(Program { decls, exprs, direction, scalars, first, clusters })
+    }
+
+    /// A target or load as text, for messages.
+    pub fn access_text(&self, a: &Access) -> String {
+        text::access_text(&self.decls, a)
+    }
+}

@@ -1,0 +1,256 @@
+//! Declarations: everything that the statements of a program may name.
+
+use crate::{Compression, DType, FieldId, ScalarId, SparseId};
+
+/// A dimension of space: its name, number of points and distance between points.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Dim {
+    /// `x`, `y` or `z`.
+    pub name: String,
+    /// Number of points of the domain along it.
+    pub size: usize,
+    /// Distance between neighbouring points, in the user's unit of length.
+    pub spacing: f64,
+}
+
+/// Where the value of a run-time scalar comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ScalarKind {
+    /// The time step `dt`, given at `apply`.
+    Step,
+    /// A `Constant` of the user.
+    Constant,
+}
+
+/// A scalar whose value is given for each run.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ScalarDecl {
+    /// Its name in the program.
+    pub name: String,
+    /// Where its value comes from.
+    pub kind: ScalarKind,
+}
+
+/// How the time levels of a field are kept.
+#[derive(Clone, Debug, PartialEq)]
+pub enum FieldKind {
+    /// No time axis.
+    Space,
+    /// `slots` time levels; level `n` lives in slot `n mod slots`.
+    Buffered {
+        /// Number of slots.
+        slots: usize,
+    },
+    /// Every snapshot is kept in memory: snapshot `i` holds time step `i * every`.
+    Saved {
+        /// Number of snapshots.
+        steps: usize,
+        /// Distance between snapshots in time steps.
+        every: usize,
+    },
+    /// Snapshots are kept as compressed streams. No expression loads it: the compiler reads and writes it
+    /// through a ring.
+    Compressed {
+        /// Number of snapshots.
+        steps: usize,
+        /// Distance between snapshots in time steps.
+        every: usize,
+        /// The codec, as declared; its parameter may be overridden at `apply`.
+        codec: Compression,
+    },
+    /// Made by the compiler: uncompressed slots of the compressed field `of`. Snapshot `i` lives in slot `i mod slots`.
+    Ring {
+        /// Number of slots.
+        slots: usize,
+        /// Distance between snapshots in time steps.
+        every: usize,
+        /// The compressed field whose snapshots it holds.
+        of: FieldId,
+    },
+}
+
+/// Where the points of one slot lie in memory, in elements. Row-major, the last dimension contiguous.
+///
+/// Point `(0, 0, 0)` of the domain is at `pad`; `alloc` counts the halo, the domain and the alignment.
+/// The slots of a field follow each other, `alloc[0] * alloc[1] * alloc[2]` elements apart.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Layout {
+    /// Allocated points per dimension (as many entries as the grid has dimensions).
+    pub alloc: Vec<usize>,
+    /// Points allocated before the first point of the domain, at least the halo.
+    pub pad: Vec<usize>,
+}
+
+impl Layout {
+    /// The layout of a field over a domain of `shape` points with `halo` points around it, in elements of
+    /// `size` bytes: the first point of every row lies on a 64-byte boundary, and no stride is a multiple of a
+    /// page (4096 bytes), so that the rows of a stencil do not compete for one set of the cache.
+    pub fn new(shape: &[usize], halo: usize, size: usize) -> Layout {
+        let vector = 64 / size;
+        let last = shape.len() - 1;
+        let mut pad = vec![halo; shape.len()];
+        pad[last] = halo.next_multiple_of(vector);
+        let mut alloc: Vec<usize> = shape.iter().zip(&pad).map(|(n, p)| p + n + halo).collect();
+        alloc[last] = alloc[last].next_multiple_of(vector);
+        let mut stride = size;
+        for d in (1..=last).rev() {
+            let step = if d == last { vector } else { 1 };
+            while (stride * alloc[d]).is_multiple_of(4096) {
+                alloc[d] += step;
+            }
+            stride *= alloc[d];
+        }
+        Layout { alloc, pad }
+    }
+
+    /// Distance between neighbours along each dimension, in elements.
+    pub fn strides(&self) -> Vec<usize> {
+        let mut strides = vec![1; self.alloc.len()];
+        for d in (1..self.alloc.len()).rev() {
+            strides[d - 1] = strides[d] * self.alloc[d];
+        }
+        strides
+    }
+
+    /// Elements of one slot.
+    pub fn slot_len(&self) -> usize {
+        self.alloc.iter().product()
+    }
+
+    /// Position of the first point of the domain within a slot, in elements.
+    pub fn origin(&self) -> usize {
+        self.pad.iter().zip(self.strides()).map(|(p, s)| p * s).sum()
+    }
+}
+
+/// A field on the grid.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Field {
+    /// Its name in the program; unique, and a valid C identifier.
+    pub name: String,
+    /// How its time levels are kept.
+    pub kind: FieldKind,
+    /// Points outside the domain that a stencil may read, on each side of each dimension. They hold 0.
+    pub halo: usize,
+    /// Its place in memory; present from the tree level on (never for compressed fields).
+    pub layout: Option<Layout>,
+}
+
+impl Field {
+    /// Number of slots in memory: time levels of a buffered field, snapshots of a saved one.
+    pub fn slots(&self) -> usize {
+        match self.kind {
+            FieldKind::Space => 1,
+            FieldKind::Buffered { slots } | FieldKind::Ring { slots, .. } => slots,
+            FieldKind::Saved { steps, .. } => steps,
+            FieldKind::Compressed { .. } => 0,
+        }
+    }
+
+    /// Distance between the snapshots in time steps; 1 for fields that live at every step.
+    pub fn every(&self) -> usize {
+        match self.kind {
+            FieldKind::Saved { every, .. }
+            | FieldKind::Compressed { every, .. }
+            | FieldKind::Ring { every, .. } => every,
+            FieldKind::Space | FieldKind::Buffered { .. } => 1,
+        }
+    }
+
+    /// Whether the field has a time axis.
+    pub fn is_time(&self) -> bool {
+        self.kind != FieldKind::Space
+    }
+
+    /// Whether the field is kept as compressed streams.
+    pub fn is_compressed(&self) -> bool {
+        matches!(self.kind, FieldKind::Compressed { .. })
+    }
+}
+
+/// A set of points off the grid, with one value per point (and per step when `steps` is given).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SparseDecl {
+    /// Its name in the program.
+    pub name: String,
+    /// Number of points.
+    pub points: usize,
+    /// Number of time steps of its values, when they depend on time.
+    pub steps: Option<usize>,
+}
+
+/// The declarations of a program.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Decls {
+    /// Name of the operator.
+    pub name: String,
+    /// Type of all fields and of the arithmetic.
+    pub dtype: DType,
+    /// Dimensions of the grid, outermost first.
+    pub dims: Vec<Dim>,
+    /// Run-time scalars.
+    pub scalars: Vec<ScalarDecl>,
+    /// Fields.
+    pub fields: Vec<Field>,
+    /// Sparse point sets.
+    pub sparse: Vec<SparseDecl>,
+}
+
+impl Decls {
+    /// Number of space dimensions, 1 to 3.
+    pub fn rank(&self) -> usize {
+        self.dims.len()
+    }
+
+    /// The field named by `id`.
+    pub fn field(&self, id: FieldId) -> &Field {
+        &self.fields[id.index()]
+    }
+
+    /// The scalar named by `id`.
+    pub fn scalar(&self, id: ScalarId) -> &ScalarDecl {
+        &self.scalars[id.index()]
+    }
+
+    /// The sparse point set named by `id`.
+    pub fn sparse(&self, id: SparseId) -> &SparseDecl {
+        &self.sparse[id.index()]
+    }
+
+    /// Adds a field and returns its id.
+    pub fn add_field(&mut self, field: Field) -> FieldId {
+        self.fields.push(field);
+        FieldId(self.fields.len() as u32 - 1)
+    }
+
+    /// Ids of all fields, in order of declaration.
+    pub fn field_ids(&self) -> impl Iterator<Item = FieldId> + use<> {
+        (0..self.fields.len() as u32).map(FieldId)
+    }
+
+    /// Looks a field up by name.
+    pub fn find_field(&self, name: &str) -> Option<FieldId> {
+        self.fields.iter().position(|f| f.name == name).map(|i| FieldId(i as u32))
+    }
+
+    /// Number of points of the domain.
+    pub fn points(&self) -> usize {
+        self.dims.iter().map(|d| d.size).product()
+    }
+
+    /// A name for a field made by the compiler that no declaration uses yet.
+    pub fn fresh_name(&self, stem: &str) -> String {
+        let taken = |n: &str| {
+            self.fields.iter().any(|f| f.name == n)
+                || self.sparse.iter().any(|s| s.name == n)
+                || self.scalars.iter().any(|s| s.name == n)
+        };
+        let mut name = stem.to_string();
+        let mut k = 1;
+        while taken(&name) {
+            name = format!("{stem}{k}");
+            k += 1;
+        }
+        name
+    }
+}

@@ -1,0 +1,99 @@
+//! Printer and parser of the stencil level.
+
+use super::{Action, Program, Statement};
+use crate::text::{self, Cursor, ParseError};
+use crate::{Arena, Decls};
+use std::fmt;
+
+impl Action {
+    pub(crate) fn text(&self, d: &Decls, exprs: &Arena) -> String {
+        match self {
+            Action::Assign { target, value, increment } => format!(
+                "{} {} {}",
+                text::access_text(d, target),
+                if *increment { "+=" } else { "=" },
+                text::expression_text(d, exprs, *value)
+            ),
+            Action::Inject { sparse, target, value } => format!(
+                "inject {} -> {} += {}",
+                d.sparse(*sparse).name,
+                text::access_text(d, target),
+                text::expression_text(d, exprs, *value)
+            ),
+            Action::Interpolate { sparse, time, value, increment } => format!(
+                "interpolate {} {} {}",
+                text::sparse_text(d, *sparse, *time),
+                if *increment { "+=" } else { "=" },
+                text::expression_text(d, exprs, *value)
+            ),
+        }
+    }
+
+    pub(crate) fn parse(c: &mut Cursor, d: &Decls, exprs: &mut Arena) -> Result<Action, ParseError> {
+        if c.eat("inject") {
+            let sparse = sparse(c, d)?;
+            c.word()?;
+            c.expect("->")?;
+            let target = text::access(c, d)?;
+            c.expect("+")?;
+            c.expect("=")?;
+            let value = text::expression(c, d, exprs)?;
+            return Ok(Action::Inject { sparse, target, value });
+        }
+        if c.eat("interpolate") {
+            let sparse = sparse(c, d)?;
+            let time = text::sparse_index(c, d, sparse)?;
+            let increment = increment(c)?;
+            let value = text::expression(c, d, exprs)?;
+            return Ok(Action::Interpolate { sparse, time, value, increment });
+        }
+        let target = text::access(c, d)?;
+        let increment = increment(c)?;
+        let value = text::expression(c, d, exprs)?;
+        Ok(Action::Assign { target, value, increment })
+    }
+}
+
+fn increment(c: &mut Cursor) -> Result<bool, ParseError> {
+    let increment = c.eat("+");
+    c.expect("=")?;
+    Ok(increment)
+}
+
+fn sparse(c: &mut Cursor, d: &Decls) -> Result<crate::SparseId, ParseError> {
+    match d.sparse.iter().position(|s| s.name == c.peek()) {
+        Some(i) => Ok(crate::SparseId(i as u32)),
+        None => c.error("the name of sparse points"),
+    }
+}
+
+impl fmt::Display for Program {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&text::header(&self.decls))?;
+        for s in &self.statements {
+            if !s.source.is_empty() {
+                writeln!(f, "  # {}", s.source)?;
+            }
+            writeln!(f, "  {}", s.action.text(&self.decls, &self.exprs))?;
+        }
+        writeln!(f, "}}")
+    }
+}
+
+impl Program {
+    /// Reads what the printer prints.
+    ///
+    /// # Errors
+    /// The first place where the text is not a program of this level.
+    pub fn parse(source: &str) -> Result<Program, ParseError> {
+        let (decls, exprs, statements) = text::parse_program(source, |c, d, exprs| {
+            let mut statements = Vec::new();
+            while c.peek() != "}" && !c.at_end() {
+                let source = c.comment().unwrap_or("").to_string();
+                statements.push(Statement { action: Action::parse(c, d, exprs)?, source });
+            }
+            Ok(statements)
+        })?;
+        Ok(Program { decls, exprs, statements })
+    }
+}

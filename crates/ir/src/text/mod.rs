@@ -1,0 +1,24 @@
+//! The textual form shared by all levels: tokens, declarations, expressions.
+//!
+//! ```text
+//! operator op0 f32 {
+//!   dim x 4 spacing 1
+//!   scalar dt step
+//!   field u buffered 2 halo 2
+//!   sparse src points 1 steps 100
+//!   ...statements of the level...
+//! }
+//! ```
+//!
+//! Expressions print with the least parentheses that keep the tree: `a + b + c` is one n-ary sum, a sum within
+//! a sum is parenthesised. So `parse(print(p))` gives back `p`, node by node.
+
+mod decls;
+mod lex;
+mod parse;
+mod print;
+
+pub(crate) use lex::Cursor;
+pub use lex::ParseError;
+pub(crate) use parse::{access, expression, local, parse_program, shifted, sparse_index};
+pub(crate) use print::{access_text, expression_text, header, sparse_text, time_text};

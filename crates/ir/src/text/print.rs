@@ -1,0 +1,189 @@
+//! Printing of declarations and expressions.
+
+use crate::{Access, Arena, Compression, Decls, Expr, ExprId, FieldKind, ScalarKind, SparseId};
+use std::fmt::Write;
+
+/// The opening line and the declarations of a program.
+pub(crate) fn header(d: &Decls) -> String {
+    let mut s = format!("operator {} {} {{\n", d.name, d.dtype);
+    for dim in &d.dims {
+        let _ = writeln!(s, "  dim {} {} spacing {}", dim.name, dim.size, dim.spacing);
+    }
+    for scalar in &d.scalars {
+        let kind = match scalar.kind {
+            ScalarKind::Step => "step",
+            ScalarKind::Constant => "constant",
+        };
+        let _ = writeln!(s, "  scalar {} {kind}", scalar.name);
+    }
+    for field in &d.fields {
+        let _ = write!(s, "  field {} ", field.name);
+        let _ = match &field.kind {
+            FieldKind::Space => write!(s, "space"),
+            FieldKind::Buffered { slots } => write!(s, "buffered {slots}"),
+            FieldKind::Saved { steps, every } => write!(s, "saved {steps} every {every}"),
+            FieldKind::Compressed { steps, every, codec } => {
+                write!(s, "compressed {steps} every {every} {}", codec_text(*codec))
+            }
+            FieldKind::Ring { slots, every, of } => {
+                write!(s, "ring {slots} every {every} of {}", d.field(*of).name)
+            }
+        };
+        let _ = write!(s, " halo {}", field.halo);
+        if let Some(layout) = &field.layout {
+            let _ = write!(s, " alloc {} pad {}", tuple(&layout.alloc), tuple(&layout.pad));
+        }
+        s.push('\n');
+    }
+    for sparse in &d.sparse {
+        let _ = write!(s, "  sparse {} points {}", sparse.name, sparse.points);
+        if let Some(steps) = sparse.steps {
+            let _ = write!(s, " steps {steps}");
+        }
+        s.push('\n');
+    }
+    s
+}
+
+fn tuple(values: &[usize]) -> String {
+    let list: Vec<String> = values.iter().map(|v| v.to_string()).collect();
+    format!("({})", list.join(", "))
+}
+
+fn codec_text(codec: Compression) -> String {
+    match codec {
+        Compression::Noop => "noop".into(),
+        Compression::Quantize { nbits } => format!("quantize {nbits}"),
+        Compression::Wavelet { compscale } => format!("wavelet {compscale:e}"),
+    }
+}
+
+/// `t`, `t+1`, `t-1`: the current step with a shift.
+pub(crate) fn time_text(shift: i32) -> String {
+    shifted("t", shift)
+}
+
+fn shifted(name: &str, shift: i32) -> String {
+    match shift {
+        0 => name.to_string(),
+        s if s > 0 => format!("{name}+{s}"),
+        s => format!("{name}{s}"),
+    }
+}
+
+/// `u[t+1, x, y-2]`
+pub(crate) fn access_text(d: &Decls, a: &Access) -> String {
+    let field = d.field(a.field);
+    let mut parts = Vec::with_capacity(4);
+    if field.is_time() {
+        parts.push(time_text(a.time));
+    }
+    for (dim, offset) in d.dims.iter().zip(a.offsets) {
+        parts.push(shifted(&dim.name, offset));
+    }
+    format!("{}[{}]", field.name, parts.join(", "))
+}
+
+/// `src[t, p]`, or `w[p]` for values without time.
+pub(crate) fn sparse_text(d: &Decls, id: SparseId, time: i32) -> String {
+    let s = d.sparse(id);
+    match s.steps {
+        Some(_) => format!("{}[{}, p]", s.name, time_text(time)),
+        None => format!("{}[p]", s.name),
+    }
+}
+
+const SUM: u8 = 1;
+const PRODUCT: u8 = 2;
+const POWER: u8 = 3;
+const ATOM: u8 = 4;
+
+/// An expression as text.
+pub(crate) fn expression_text(d: &Decls, arena: &Arena, id: ExprId) -> String {
+    let mut s = String::new();
+    write_expression(&mut s, d, arena, id, 0);
+    s
+}
+
+fn precedence(e: &Expr) -> u8 {
+    match e {
+        Expr::Sum(_) | Expr::Sub(..) => SUM,
+        Expr::Product(_) | Expr::Div(..) => PRODUCT,
+        Expr::Power(..) => POWER,
+        _ => ATOM,
+    }
+}
+
+fn write_expression(s: &mut String, d: &Decls, arena: &Arena, id: ExprId, outer: u8) {
+    let e = &arena[id];
+    let level = precedence(e);
+    let parens = level <= outer;
+    if parens {
+        s.push('(');
+    }
+    let join = |s: &mut String, children: &[ExprId], between: &str| {
+        for (i, c) in children.iter().enumerate() {
+            if i > 0 {
+                s.push_str(between);
+            }
+            write_expression(s, d, arena, *c, level);
+        }
+    };
+    match e {
+        Expr::Number(n) => {
+            let _ = write!(s, "{}", number_text(n.value()));
+        }
+        Expr::Scalar(id) => s.push_str(&d.scalar(*id).name),
+        Expr::Local(id) => {
+            let _ = write!(s, "{id}");
+        }
+        Expr::Load(a) => s.push_str(&access_text(d, a)),
+        Expr::Sparse(id, time) => s.push_str(&sparse_text(d, *id, *time)),
+        Expr::Sum(c) => join(s, c, " + "),
+        Expr::Product(c) => join(s, c, "*"),
+        Expr::Sub(a, b) => join(s, &[*a, *b], " - "),
+        Expr::Div(a, b) => join(s, &[*a, *b], "/"),
+        Expr::Power(a, n) => {
+            write_expression(s, d, arena, *a, level);
+            let _ = write!(s, "^{n}");
+        }
+        Expr::Neg(a) => write_call(s, d, arena, "neg", &[*a]),
+        Expr::Fma(a, b, c) => write_call(s, d, arena, "fma", &[*a, *b, *c]),
+        Expr::Call(f, c) => write_call(s, d, arena, f.name(), c),
+        Expr::Derivative(v) => {
+            s.push_str("diff(");
+            write_expression(s, d, arena, v.of, 0);
+            let _ = write!(
+                s,
+                ", {}, {}, order {}, {}{})",
+                d.dims[v.dim as usize].name,
+                v.degree,
+                v.order,
+                v.side.name(),
+                if v.transpose { ", transposed" } else { "" }
+            );
+        }
+    }
+    if parens {
+        s.push(')');
+    }
+}
+
+fn write_call(s: &mut String, d: &Decls, arena: &Arena, name: &str, args: &[ExprId]) {
+    s.push_str(name);
+    s.push('(');
+    for (i, a) in args.iter().enumerate() {
+        if i > 0 {
+            s.push_str(", ");
+        }
+        write_expression(s, d, arena, *a, 0);
+    }
+    s.push(')');
+}
+
+/// The shortest decimal that reads back as the same double.
+fn number_text(v: f64) -> String {
+    let plain = format!("{v}");
+    let short = format!("{v:e}");
+    if plain.len() <= short.len() + 2 { plain } else { short }
+}

@@ -1,0 +1,282 @@
+//! Level 3, **tree**: everything that the machine does, in order. A backend prints it and adds nothing.
+//!
+//! A program computes its `once` scalars in double precision (each is rounded to the type of the program where
+//! it is used), then runs its body. [`Stmt::Time`] is the time loop: `t` runs from `time_m` to `time_M`, or back;
+//! its slots are computed at the start of each step. A program without a time dimension has no such loop.
+//!
+//! Loops nest as dimension order demands. [`LoopForm::Tiles`] walks over tiles of a dimension; a later loop with
+//! `tiled` set walks over the points of the current tile, the last of which may be smaller. A parallel tile loop
+//! may run its tiles in any order and on any thread. A `simd` loop may run its points in vectors of any width.
+//!
+//! **Arithmetic is exact about rounding**: every node is one rounding in the type of the program, `Sum` and
+//! `Product` are evaluated from left to right, [`Fma`](crate::Expr::Fma) rounds once. No backend may contract or
+//! reassociate, so all backends give the same bits wherever their elementary functions do.
+//!
+//! Inside an injection or interpolation the current point is a corner of the cell around each sparse point; its
+//! position and weight come from tables (see [`abi`](crate::abi)). Points are taken in order, corners in order.
+//! An injection adds `weight * value`, as one multiplication and one addition, to the target at each corner; an
+//! interpolation sums `fma(weight, value, sum)` from 0.
+//!
+//! Invariants, checked by [`Program::verify`]:
+//! * **T1** every id is in range, and names are unique;
+//! * **T2** every field but compressed ones has a layout that covers its halo, with whole vectors per row;
+//! * **T3** no expression holds a power or derivative;
+//! * **T4** a sparse value is used only in the injection of the same sparse points;
+//! * **T5** a local is defined before it is used, in an enclosing block;
+//! * **T6** every access to a field with time lies in the time loop and has a slot there;
+//! * **T7** every ticket is waited for once, after it is made;
+//! * **T8** point statements lie in loops over every dimension, outermost first, and only the innermost is `simd`;
+//! * **T9** accesses stay within the allocation.
+
+mod interpret;
+mod text;
+mod verify;
+
+pub use crate::cluster::{ScalarLet, Slice};
+pub use interpret::interpret;
+pub use text::line;
+use crate::{Access, Arena, Decls, Direction, ExprId, Field, FieldId, FieldKind, LocalId, SparseId, TicketId};
+
+/// An index computed at the start of each step: `(t / every + shift)`, modulo `modulus` when that is not 0.
+///
+/// With a modulus the result lies in `0..modulus`, also for negative shifts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Slot {
+    /// Distance between snapshots in steps; 1 for fields that live at every step.
+    pub every: usize,
+    /// Time shift.
+    pub shift: i32,
+    /// Number of slots that are used in turn, or 0.
+    pub modulus: usize,
+}
+
+impl Slot {
+    /// The slot of `field` at a time shift; `None` for fields without time.
+    pub fn of(field: &Field, shift: i32) -> Option<Slot> {
+        match field.kind {
+            FieldKind::Space => None,
+            FieldKind::Buffered { slots } => Some(Slot { every: 1, shift, modulus: slots }),
+            FieldKind::Ring { slots, every, .. } => Some(Slot { every, shift, modulus: slots }),
+            FieldKind::Saved { every, .. } | FieldKind::Compressed { every, .. } => {
+                Some(Slot { every, shift, modulus: 0 })
+            }
+        }
+    }
+
+    /// The index at step `t` (not negative).
+    pub fn at(&self, t: i64) -> i64 {
+        let i = t / self.every as i64 + self.shift as i64;
+        if self.modulus == 0 { i } else { i.rem_euclid(self.modulus as i64) }
+    }
+}
+
+/// How a loop walks over its dimension.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LoopForm {
+    /// Over tiles of `size` points.
+    Tiles {
+        /// Points per tile; the last tile may be smaller.
+        size: usize,
+        /// Whether the tiles may run at the same time.
+        parallel: bool,
+    },
+    /// Over points: of the current tile when `tiled`, of the domain otherwise.
+    Points {
+        /// Whether an enclosing loop walks over tiles of the same dimension.
+        tiled: bool,
+        /// Whether the points may run in vectors.
+        simd: bool,
+    },
+}
+
+/// A loop over one dimension.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Loop {
+    /// The dimension, 0 for x.
+    pub dim: usize,
+    /// How it walks.
+    pub form: LoopForm,
+    /// What it does.
+    pub body: Vec<Stmt>,
+}
+
+/// A statement.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Stmt {
+    /// The time loop.
+    Time {
+        /// Its direction.
+        direction: Direction,
+        /// Indices computed at the start of each step; slot `i` is printed as `t<i>`.
+        slots: Vec<Slot>,
+        /// A step.
+        body: Vec<Stmt>,
+    },
+    /// Runs its body at the first step only.
+    First(Vec<Stmt>),
+    /// Runs its body at steps divisible by `every`.
+    When {
+        /// The divisor.
+        every: usize,
+        /// What is guarded.
+        body: Vec<Stmt>,
+    },
+    /// A loop nest, with the equations it came from.
+    Nest {
+        /// One equation per line, as the user would read them.
+        source: Vec<String>,
+        /// The outermost loop.
+        outer: Loop,
+    },
+    /// A loop within a nest.
+    Loop(Loop),
+    /// Names a value at the current point.
+    Let {
+        /// The name.
+        local: LocalId,
+        /// The value.
+        value: ExprId,
+    },
+    /// Stores a value at the current point; an increment loads, adds and stores.
+    Assign {
+        /// Where the value goes.
+        target: Access,
+        /// What is computed.
+        value: ExprId,
+        /// Whether the value is added.
+        increment: bool,
+    },
+    /// Adds at the corners of the cells around sparse points.
+    Inject {
+        /// The points.
+        sparse: SparseId,
+        /// The field that receives.
+        target: Access,
+        /// Evaluated at each corner.
+        value: ExprId,
+        /// The equation, as the user would read it.
+        source: String,
+    },
+    /// Samples at sparse points.
+    Interpolate {
+        /// The points that receive.
+        sparse: SparseId,
+        /// Time shift of the values written.
+        time: i32,
+        /// Evaluated at each corner.
+        value: ExprId,
+        /// Whether the sample is added.
+        increment: bool,
+        /// The equation, as the user would read it.
+        source: String,
+    },
+    /// Starts to compress a slice.
+    Compress {
+        /// Ends with a wait.
+        ticket: TicketId,
+        /// The compressed field.
+        store: FieldId,
+        /// Which snapshot, relative to the current one.
+        time: i32,
+        /// What is compressed.
+        slice: Slice,
+        /// The equation, as the user would read it.
+        source: String,
+    },
+    /// Starts to decompress a snapshot.
+    Decompress {
+        /// Ends with a wait.
+        ticket: TicketId,
+        /// The compressed field.
+        store: FieldId,
+        /// Which snapshot, relative to the current one.
+        time: i32,
+        /// Where it goes.
+        slice: Slice,
+    },
+    /// Waits for the work of a ticket.
+    Wait(TicketId),
+}
+
+impl Stmt {
+    /// The statements nested directly inside.
+    pub fn body(&self) -> &[Stmt] {
+        match self {
+            Stmt::Time { body, .. } | Stmt::First(body) | Stmt::When { body, .. } => body,
+            Stmt::Nest { outer: l, .. } | Stmt::Loop(l) => &l.body,
+            _ => &[],
+        }
+    }
+
+    /// The expression that the statement evaluates.
+    pub fn value(&self) -> Option<ExprId> {
+        match self {
+            Stmt::Let { value, .. }
+            | Stmt::Assign { value, .. }
+            | Stmt::Inject { value, .. }
+            | Stmt::Interpolate { value, .. } => Some(*value),
+            _ => None,
+        }
+    }
+
+    /// Calls `f` for this statement and all inside, outermost first.
+    pub fn visit(&self, f: &mut impl FnMut(&Stmt)) {
+        f(self);
+        for s in self.body() {
+            s.visit(f);
+        }
+    }
+}
+
+/// A program of this level.
+#[derive(Clone, Debug)]
+pub struct Program {
+    /// Declarations, with layouts.
+    pub decls: Decls,
+    /// Expressions.
+    pub exprs: Arena,
+    /// Values computed once per run.
+    pub scalars: Vec<ScalarLet>,
+    /// The statements.
+    pub body: Vec<Stmt>,
+}
+
+impl Program {
+    /// The time loop's direction and slots.
+    pub fn time(&self) -> Option<(Direction, &[Slot])> {
+        self.body.iter().find_map(|s| match s {
+            Stmt::Time { direction, slots, .. } => Some((*direction, slots.as_slice())),
+            _ => None,
+        })
+    }
+
+    /// The number of the slot for `field` at a time shift: `t<number>` holds its index.
+    pub fn slot(&self, field: FieldId, shift: i32) -> Option<usize> {
+        let wanted = Slot::of(self.decls.field(field), shift)?;
+        self.time()?.1.iter().position(|s| *s == wanted)
+    }
+
+    /// Calls `f` for every statement, outermost first.
+    pub fn visit(&self, f: &mut impl FnMut(&Stmt)) {
+        for s in &self.body {
+            s.visit(f);
+        }
+    }
+
+    /// The fields that the program writes (directly, by injection, or by decompression into a ring).
+    pub fn written(&self) -> Vec<FieldId> {
+        let mut written = Vec::new();
+        self.visit(&mut |s| {
+            let field = match s {
+                Stmt::Assign { target, .. } | Stmt::Inject { target, .. } => target.field,
+                Stmt::Compress { store, .. } => *store,
+                Stmt::Decompress { slice, .. } => slice.field,
+                _ => return,
+            };
+            if !written.contains(&field) {
+                written.push(field);
+            }
+        });
+        written
+    }
+}

@@ -1,0 +1,220 @@
+//! Printer and parser of the tree level.
+
+use super::{Loop, LoopForm, Program, Slot, Stmt};
+use crate::cluster::text as cluster_text;
+use crate::cluster::{Action, PointStatement};
+use crate::text::{self, Cursor, ParseError};
+use crate::{Arena, Decls, Direction};
+use std::fmt::{self, Write};
+
+/// The statement as one line of text: everything but loops and blocks. Backends print it as a comment.
+pub fn line(s: &Stmt, d: &Decls, exprs: &Arena) -> String {
+    let effect = match s.clone() {
+        Stmt::Let { local, value } => {
+            return cluster_text::point_text(&PointStatement::Let { local, value }, d, exprs);
+        }
+        Stmt::Assign { target, value, increment } => {
+            return cluster_text::point_text(&PointStatement::Assign { target, value, increment }, d, exprs);
+        }
+        Stmt::Inject { sparse, target, value, .. } => Action::Inject { sparse, target, value },
+        Stmt::Interpolate { sparse, time, value, increment, .. } => {
+            Action::Interpolate { sparse, time, value, increment }
+        }
+        Stmt::Compress { ticket, store, time, slice, .. } => Action::Compress { ticket, store, time, slice },
+        Stmt::Decompress { ticket, store, time, slice } => Action::Decompress { ticket, store, time, slice },
+        Stmt::Wait(ticket) => Action::Wait(ticket),
+        _ => return String::new(),
+    };
+    cluster_text::effect_text(&effect, d, exprs)
+}
+
+fn source(s: &Stmt) -> Vec<String> {
+    match s {
+        Stmt::Nest { source, .. } => source.clone(),
+        Stmt::Inject { source, .. } | Stmt::Interpolate { source, .. } | Stmt::Compress { source, .. }
+            if !source.is_empty() =>
+        {
+            vec![source.clone()]
+        }
+        _ => vec![],
+    }
+}
+
+fn loop_head(l: &Loop, d: &Decls) -> String {
+    let dim = &d.dims[l.dim].name;
+    match l.form {
+        LoopForm::Tiles { size, parallel } => {
+            format!("{}tiles {dim} by {size}", if parallel { "parallel " } else { "" })
+        }
+        LoopForm::Points { tiled, simd } => {
+            format!("{} {dim}{}", if simd { "simd" } else { "for" }, if tiled { " in tile" } else { "" })
+        }
+    }
+}
+
+fn write_block(out: &mut String, body: &[Stmt], p: &Program, depth: usize) {
+    let pad = "  ".repeat(depth);
+    for s in body {
+        out.push_str(&cluster_text::source_text(&source(s), &pad));
+        let head = match s {
+            Stmt::Time { direction, slots, .. } => {
+                let _ = writeln!(out, "{pad}time {direction} {{");
+                for (i, slot) in slots.iter().enumerate() {
+                    let _ = writeln!(
+                        out,
+                        "{pad}  slot {i} = t/{}{}{} % {}",
+                        slot.every,
+                        if slot.shift < 0 { "" } else { "+" },
+                        slot.shift,
+                        slot.modulus
+                    );
+                }
+                write_block(out, s.body(), p, depth + 1);
+                let _ = writeln!(out, "{pad}}}");
+                continue;
+            }
+            Stmt::First(_) => "first".to_string(),
+            Stmt::When { every, .. } => format!("every {every}"),
+            Stmt::Nest { outer: l, .. } | Stmt::Loop(l) => loop_head(l, &p.decls),
+            _ => {
+                let _ = writeln!(out, "{pad}{}", line(s, &p.decls, &p.exprs));
+                continue;
+            }
+        };
+        let _ = writeln!(out, "{pad}{head} {{");
+        write_block(out, s.body(), p, depth + 1);
+        let _ = writeln!(out, "{pad}}}");
+    }
+}
+
+impl fmt::Display for Program {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut out = text::header(&self.decls);
+        out.push_str(&cluster_text::scalars_text(&self.scalars, &self.decls, &self.exprs));
+        write_block(&mut out, &self.body, self, 1);
+        out.push_str("}\n");
+        f.write_str(&out)
+    }
+}
+
+impl Program {
+    /// Reads what the printer prints.
+    ///
+    /// # Errors
+    /// The first place where the text is not a program of this level.
+    pub fn parse(source: &str) -> Result<Program, ParseError> {
+        let (decls, exprs, (scalars, body)) = text::parse_program(source, |c, d, exprs| {
+            let scalars = cluster_text::parse_scalars(c, d, exprs)?;
+            Ok((scalars, block(c, d, exprs, false)?))
+        })?;
+        Ok(Program { decls, exprs, scalars, body })
+    }
+}
+
+fn block(c: &mut Cursor, d: &Decls, exprs: &mut Arena, nested: bool) -> Result<Vec<Stmt>, ParseError> {
+    let mut body = Vec::new();
+    while c.peek() != "}" && !c.at_end() {
+        body.push(statement(c, d, exprs, nested)?);
+    }
+    Ok(body)
+}
+
+fn braces(c: &mut Cursor, d: &Decls, exprs: &mut Arena, nested: bool) -> Result<Vec<Stmt>, ParseError> {
+    c.expect("{")?;
+    let body = block(c, d, exprs, nested)?;
+    c.expect("}")?;
+    Ok(body)
+}
+
+fn statement(c: &mut Cursor, d: &Decls, exprs: &mut Arena, nested: bool) -> Result<Stmt, ParseError> {
+    let source = cluster_text::parse_source(c);
+    match c.peek() {
+        "time" => {
+            let direction = cluster_text::parse_direction(c)?.unwrap_or(Direction::Ascending);
+            c.expect("{")?;
+            let slots = slots(c)?;
+            let body = block(c, d, exprs, nested)?;
+            c.expect("}")?;
+            return Ok(Stmt::Time { direction, slots, body });
+        }
+        "first" => {
+            c.word()?;
+            return Ok(Stmt::First(braces(c, d, exprs, nested)?));
+        }
+        "every" => {
+            c.word()?;
+            let every = c.integer()?;
+            return Ok(Stmt::When { every, body: braces(c, d, exprs, nested)? });
+        }
+        _ => {}
+    }
+    if let Some((dim, form)) = loop_form(c, d)? {
+        let l = Loop { dim, form, body: braces(c, d, exprs, true)? };
+        return Ok(if nested { Stmt::Loop(l) } else { Stmt::Nest { source, outer: l } });
+    }
+    let source = source.into_iter().next().unwrap_or_default();
+    Ok(match cluster_text::parse_effect(c, d, exprs)? {
+        Some(Action::Inject { sparse, target, value }) => Stmt::Inject { sparse, target, value, source },
+        Some(Action::Interpolate { sparse, time, value, increment }) => {
+            Stmt::Interpolate { sparse, time, value, increment, source }
+        }
+        Some(Action::Compress { ticket, store, time, slice }) => {
+            Stmt::Compress { ticket, store, time, slice, source }
+        }
+        Some(Action::Decompress { ticket, store, time, slice }) => {
+            Stmt::Decompress { ticket, store, time, slice }
+        }
+        Some(Action::Wait(ticket)) => Stmt::Wait(ticket),
+        Some(Action::Points { .. }) | None => match cluster_text::parse_point(c, d, exprs)? {
+            PointStatement::Let { local, value } => Stmt::Let { local, value },
+            PointStatement::Assign { target, value, increment } => Stmt::Assign { target, value, increment },
+        },
+    })
+}
+
+fn loop_form(c: &mut Cursor, d: &Decls) -> Result<Option<(usize, LoopForm)>, ParseError> {
+    let parallel = c.eat("parallel");
+    if parallel || c.peek() == "tiles" {
+        c.expect("tiles")?;
+        let dim = dimension(c, d)?;
+        c.expect("by")?;
+        return Ok(Some((dim, LoopForm::Tiles { size: c.integer()?, parallel })));
+    }
+    let simd = c.peek() == "simd";
+    if !simd && c.peek() != "for" {
+        return Ok(None);
+    }
+    c.word()?;
+    let dim = dimension(c, d)?;
+    let tiled = c.eat("in");
+    if tiled {
+        c.expect("tile")?;
+    }
+    Ok(Some((dim, LoopForm::Points { tiled, simd })))
+}
+
+fn dimension(c: &mut Cursor, d: &Decls) -> Result<usize, ParseError> {
+    match d.dims.iter().position(|x| x.name == c.peek()) {
+        Some(i) => {
+            c.word()?;
+            Ok(i)
+        }
+        None => c.error("a dimension"),
+    }
+}
+
+fn slots(c: &mut Cursor) -> Result<Vec<Slot>, ParseError> {
+    let mut slots = Vec::new();
+    while c.eat("slot") {
+        c.integer::<usize>()?;
+        c.expect("=")?;
+        c.expect("t")?;
+        c.expect("/")?;
+        let every = c.integer()?;
+        c.eat("+");
+        let shift = c.integer()?;
+        c.expect("%")?;
+        slots.push(Slot { every, shift, modulus: c.integer()? });
+    }
+    Ok(slots)
+}

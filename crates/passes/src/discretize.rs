@@ -1,0 +1,91 @@
+//! `discretize`: space derivatives -> weighted sums of shifted expressions.
+//!
+//! ```text
+//! diff(u[t, x], x, 2, order 2, centered)   ->   100*u[t, x-1] + -200*u[t, x] + 100*u[t, x+1]
+//! ```
+//! Weights are Fornberg's (1988), divided by the spacing to the power of the degree. Also checks that no stencil
+//! leaves the halo.
+
+use crate::{CompileError, Result};
+use wavefold_ir::stencil::Program;
+use wavefold_ir::{Access, Arena, Decls, Derivative, Expr, ExprId, Side};
+use wavefold_symbolic as sym;
+
+/// Expands all derivatives.
+///
+/// # Errors
+/// [`CompileError::Halo`] when a stencil is wider than the halo of a field.
+pub fn discretize(mut p: Program) -> Result<Program> {
+    for i in 0..p.statements.len() {
+        let value = expand(&mut p.exprs, &p.decls, p.statements[i].action.value());
+        p.statements[i].action.set_value(value);
+    }
+    halos(&p)?;
+    Ok(p)
+}
+
+fn expand(exprs: &mut Arena, decls: &Decls, root: ExprId) -> ExprId {
+    exprs.rewrite(root, &mut |exprs, id| match exprs[id] {
+        Expr::Derivative(d) => {
+            let of = expand(exprs, decls, d.of);
+            Some(difference(exprs, decls, Derivative { of, ..d }))
+        }
+        _ => None,
+    })
+}
+
+fn difference(exprs: &mut Arena, decls: &Decls, d: Derivative) -> ExprId {
+    let scale = decls.dims[d.dim as usize].spacing.powi(-i32::from(d.degree));
+    let side = match d.side {
+        Side::Centered => sym::Side::Centered,
+        Side::Left => sym::Side::Left,
+        Side::Right => sym::Side::Right,
+    };
+    let weights = sym::fd::stencil(&sym::Derivative {
+        expr: sym::Expr::number(0.0),
+        dim: sym::Dim::Space(d.dim as usize),
+        degree: d.degree.into(),
+        order: d.order.into(),
+        side,
+        transpose: d.transpose,
+    });
+    let terms: Vec<ExprId> = weights
+        .into_iter()
+        .map(|(offset, weight)| {
+            let shifted = shift(exprs, d.of, d.dim as usize, offset);
+            exprs.scaled(weight * scale, shifted)
+        })
+        .collect();
+    exprs.sum(terms)
+}
+
+/// The expression `offset` points further along a dimension.
+fn shift(exprs: &mut Arena, root: ExprId, dim: usize, offset: i32) -> ExprId {
+    exprs.rewrite(root, &mut |exprs, id| match exprs[id] {
+        Expr::Load(mut a) => {
+            a.offsets[dim] += offset;
+            Some(exprs.load(a))
+        }
+        _ => None,
+    })
+}
+
+fn halos(p: &Program) -> Result<()> {
+    for s in &p.statements {
+        for (Access { field, offsets, .. }, _) in p.accesses(s) {
+            let field = p.decls.field(field);
+            for (dim, offset) in p.decls.dims.iter().zip(offsets) {
+                if offset.unsigned_abs() as usize > field.halo {
+                    return Err(CompileError::Halo {
+                        name: field.name.clone(),
+                        dim: dim.name.clone(),
+                        reach: offset.unsigned_abs(),
+                        halo: field.halo,
+                        equation: s.source.clone(),
+                    });
+                }
+            }
+        }
+    }
+    Ok(())
+}

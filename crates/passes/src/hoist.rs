@@ -1,0 +1,87 @@
+//! `hoist`: what depends on run-time scalars only is computed once per run, in double precision.
+//!
+//! ```text
+//! u[t+1, x] = 2*dt^-2*m[x]*u[t, x]   ->   once r0 = 2*dt^-2;  u[t+1, x] = r0*m[x]*u[t, x]
+//! ```
+
+use std::collections::HashMap;
+use wavefold_ir::cluster::{Action, Program, ScalarLet};
+use wavefold_ir::{Arena, Expr, ExprId, LocalId};
+
+/// Hoists out of every expression.
+pub fn hoist(mut p: Program) -> Program {
+    let mut h = Hoist { next: p.next_local(), scalars: std::mem::take(&mut p.scalars), names: HashMap::new() };
+    for cluster in &mut p.clusters {
+        match &mut cluster.action {
+            Action::Points { statements, .. } => {
+                for s in statements {
+                    *s = s.with_value(h.expression(&mut p.exprs, s.value()));
+                }
+            }
+            Action::Inject { value, .. } | Action::Interpolate { value, .. } => {
+                *value = h.expression(&mut p.exprs, *value);
+            }
+            _ => {}
+        }
+    }
+    p.scalars = h.scalars;
+    p
+}
+
+struct Hoist {
+    next: LocalId,
+    scalars: Vec<ScalarLet>,
+    names: HashMap<ExprId, LocalId>,
+}
+
+impl Hoist {
+    fn expression(&mut self, exprs: &mut Arena, root: ExprId) -> ExprId {
+        let mut memo = HashMap::new();
+        exprs.rewrite(root, &mut |exprs, id| {
+            if is_scalar(exprs, id, &mut memo) {
+                return Some(self.name(exprs, id));
+            }
+            let (sum, parts) = match &exprs[id] {
+                Expr::Sum(c) => (true, c.clone()),
+                Expr::Product(c) => (false, c.clone()),
+                _ => return None,
+            };
+            let (scalars, others): (Vec<ExprId>, Vec<ExprId>) =
+                parts.iter().partition(|c| is_scalar(exprs, **c, &mut memo));
+            if scalars.len() < 2 {
+                return None;
+            }
+            let scalar = if sum { exprs.sum(scalars) } else { exprs.product(scalars) };
+            let mut children = vec![self.name(exprs, scalar)];
+            children.extend(others.iter().map(|c| self.expression(exprs, *c)));
+            Some(if sum { exprs.sum(children) } else { exprs.product(children) })
+        })
+    }
+
+    /// A leaf stays as it is; anything larger gets a name.
+    fn name(&mut self, exprs: &mut Arena, id: ExprId) -> ExprId {
+        if exprs[id].children().is_empty() {
+            return id;
+        }
+        let local = *self.names.entry(id).or_insert_with(|| {
+            let local = self.next;
+            self.next = LocalId(local.0 + 1);
+            self.scalars.push(ScalarLet { local, value: id });
+            local
+        });
+        exprs.intern(Expr::Local(local))
+    }
+}
+
+fn is_scalar(exprs: &Arena, id: ExprId, memo: &mut HashMap<ExprId, bool>) -> bool {
+    if let Some(known) = memo.get(&id) {
+        return *known;
+    }
+    let scalar = match &exprs[id] {
+        Expr::Number(_) | Expr::Scalar(_) => true,
+        Expr::Load(_) | Expr::Sparse(..) | Expr::Local(_) => false,
+        e => e.children().iter().all(|c| is_scalar(exprs, *c, memo)),
+    };
+    memo.insert(id, scalar);
+    scalar
+}

@@ -1,0 +1,34 @@
+//! The passes of the compiler: from the equations of the user down to the tree that backends print.
+//!
+//! [`compile`] is the whole pipeline, readable on one screen in `pipeline.rs`. Every pass is one free function in
+//! a file named by its verb, from a program of one level to a program of the same or the next level.
+
+mod clusters;
+mod compress;
+mod contract;
+mod cse;
+mod discretize;
+mod error;
+mod factorize;
+mod fuse;
+mod hoist;
+mod layout;
+mod legality;
+mod lower;
+mod pipeline;
+mod schedule;
+
+pub use clusters::clusters;
+pub use compress::compress;
+pub use contract::contract;
+pub use cse::cse;
+pub use discretize::discretize;
+pub use error::{CompileError, Result};
+pub use factorize::factorize;
+pub use fuse::fuse;
+pub use hoist::hoist;
+pub use layout::layout;
+pub use legality::{direction, legality};
+pub use lower::{Bindings, Lowered, lower};
+pub use pipeline::{Compiled, FieldUse, Stage, compile};
+pub use schedule::schedule;

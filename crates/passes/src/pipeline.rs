@@ -1,0 +1,132 @@
+//! The pipeline: every pass in order, each timed, verified, and shown on request.
+
+use crate::{
+    Bindings, Lowered, Result, clusters, compress, contract, cse, discretize, factorize, fuse, hoist, layout,
+    legality, lower, schedule,
+};
+use std::time::{Duration, Instant};
+use wavefold_ir::{FieldId, VerifyError, cluster, stencil, tree};
+use wavefold_symbolic::Equation;
+
+/// What a pass did.
+#[derive(Clone, Debug)]
+pub struct Stage {
+    /// The name of the pass.
+    pub pass: &'static str,
+    /// How long it took, without verification and printing.
+    pub time: Duration,
+    /// The program after the pass as text; empty unless asked for.
+    pub text: String,
+}
+
+/// An access to a field as the user wrote it: what the range of time steps is inferred from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FieldUse {
+    /// The field.
+    pub field: FieldId,
+    /// The time shift.
+    pub time: i32,
+    /// Whether it is written.
+    pub write: bool,
+}
+
+/// A compiled operator.
+#[derive(Clone, Debug)]
+pub struct Compiled {
+    /// What backends print.
+    pub tree: tree::Program,
+    /// What the declarations stand for.
+    pub bindings: Bindings,
+    /// All accesses to fields.
+    pub uses: Vec<FieldUse>,
+    /// One entry per pass.
+    pub stages: Vec<Stage>,
+}
+
+/// Compiles the equations of an operator called `name`; `show` keeps the text after every pass.
+///
+/// # Errors
+/// See [`crate::CompileError`].
+pub fn compile(name: &str, equations: &[Equation], show: bool) -> Result<Compiled> {
+    let mut log = Log { show, stages: Vec::new() };
+    let Lowered { program, bindings } = log.stage("lower", equations, |e| lower(name, e))?;
+    let p = log.stage("legality", program, |p| legality(&p).map(|()| p))?;
+    let p = log.stage("discretize", p, discretize)?;
+    let uses = uses(&p);
+    let p = log.stage("clusters", p, clusters)?;
+    let p = log.stage("compress", p, |p| Ok(compress(p)))?;
+    let p = log.stage("fuse", p, |p| Ok(fuse(p)))?;
+    let p = log.stage("factorize", p, |p| Ok(factorize(p)))?;
+    let p = log.stage("hoist", p, |p| Ok(hoist(p)))?;
+    let p = log.stage("cse", p, |p| Ok(cse(p)))?;
+    let p = log.stage("layout", p, |p| Ok(layout(p)))?;
+    let p = log.stage("schedule", p, |p| Ok(schedule(p)))?;
+    let tree = log.stage("contract", p, |p| Ok(contract(p)))?;
+    tree.verify()?;
+    Ok(Compiled { tree, bindings, uses, stages: log.stages })
+}
+
+fn uses(p: &stencil::Program) -> Vec<FieldUse> {
+    let all = p.statements.iter().flat_map(|s| p.accesses(s));
+    all.map(|(a, write)| FieldUse { field: a.field, time: a.time, write }).collect()
+}
+
+struct Log {
+    show: bool,
+    stages: Vec<Stage>,
+}
+
+impl Log {
+    fn stage<A, B: Level>(
+        &mut self,
+        pass: &'static str,
+        input: A,
+        run: impl FnOnce(A) -> Result<B>,
+    ) -> Result<B> {
+        let start = Instant::now();
+        let output = run(input)?;
+        let time = start.elapsed();
+        if cfg!(debug_assertions) || self.show {
+            output.verify()?;
+        }
+        let text = if self.show { output.to_string() } else { String::new() };
+        self.stages.push(Stage { pass, time, text });
+        Ok(output)
+    }
+}
+
+/// A program of any level.
+trait Level: std::fmt::Display {
+    fn verify(&self) -> std::result::Result<(), VerifyError>;
+}
+
+impl std::fmt::Display for Lowered {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.program.fmt(f)
+    }
+}
+
+impl Level for Lowered {
+    fn verify(&self) -> std::result::Result<(), VerifyError> {
+        self.program.verify()
+    }
+}
+
+impl Level for stencil::Program {
+    fn verify(&self) -> std::result::Result<(), VerifyError> {
+        stencil::Program::verify(self)
+    }
+}
+
+impl Level for cluster::Program {
+    fn verify(&self) -> std::result::Result<(), VerifyError> {
+        cluster::Program::verify(self)
+    }
+}
+
+impl Level for tree::Program {
+    /// Powers are legal until `contract`, the last pass, after which the whole tree is verified.
+    fn verify(&self) -> std::result::Result<(), VerifyError> {
+        Ok(())
+    }
+}

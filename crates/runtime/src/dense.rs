@@ -1,0 +1,256 @@
+//! The uncompressed data of a function: slots with halo, padding and alignment.
+
+use rayon::prelude::*;
+use wavefold_codecs::{DType, Element};
+use wavefold_ir::Layout;
+use wavefold_symbolic::FunctionDecl;
+
+use crate::data::{Data, Scalar, array, count, with_type, zeros};
+use crate::{Buffer, Result, RuntimeError};
+
+/// Copies of more values than this use several threads.
+const PARALLEL: usize = 1 << 17;
+
+/// The slots of an uncompressed function, one [`Layout`] behind the other.
+///
+/// Only the points of the domain are read and written here; the halo and the padding are zero and stay so.
+#[derive(Debug)]
+pub struct Dense {
+    name: String,
+    dtype: DType,
+    shape: Vec<usize>,
+    slots: usize,
+    layout: Layout,
+    buffer: Buffer,
+}
+
+impl Dense {
+    /// Zeros for `slots` time levels of a function over a domain of `shape` points, with `halo` points around it.
+    ///
+    /// # Errors
+    /// `memory::too_large`, `memory::allocation`.
+    pub fn new(name: &str, dtype: DType, shape: &[usize], halo: usize, slots: usize) -> Result<Dense> {
+        let what = format!("`{name}`");
+        let too_large = || RuntimeError::TooLarge { what: what.clone(), shape: shape.to_vec() };
+        // The layout itself does not check: it may add the halo, a vector, and some rows on each side.
+        let margin = halo.checked_mul(2).and_then(|h| h.checked_add(64)).ok_or_else(too_large)?;
+        let padded: Option<Vec<usize>> = shape.iter().map(|n| n.checked_add(margin)).collect();
+        count(&padded.ok_or_else(too_large)?, &what)?;
+        let layout = match shape {
+            [] => return Err(too_large()),
+            _ => Layout::new(shape, halo, dtype.size()),
+        };
+        let bytes = layout.slot_len().checked_mul(slots).and_then(|n| n.checked_mul(dtype.size()));
+        let buffer = Buffer::zeroed(bytes.ok_or_else(too_large)?, &what)?;
+        Ok(Dense { name: name.into(), dtype, shape: shape.to_vec(), slots, layout, buffer })
+    }
+
+    /// Zeros for a declared function: its time levels or snapshots, with its halo.
+    ///
+    /// # Errors
+    /// As [`Dense::new`].
+    pub fn of(function: &FunctionDecl) -> Result<Dense> {
+        let (shape, slots) = (function.grid().shape(), function.buffers());
+        Dense::new(function.name(), function.dtype(), shape, function.halo(), slots)
+    }
+
+    /// The name of the function.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Type of the values.
+    #[must_use]
+    pub fn dtype(&self) -> DType {
+        self.dtype
+    }
+
+    /// Points of the domain along each dimension.
+    #[must_use]
+    pub fn shape(&self) -> &[usize] {
+        &self.shape
+    }
+
+    /// Number of slots.
+    #[must_use]
+    pub fn slots(&self) -> usize {
+        self.slots
+    }
+
+    /// Where the points of a slot lie.
+    #[must_use]
+    pub fn layout(&self) -> &Layout {
+        &self.layout
+    }
+
+    /// Bytes of all slots with halo and padding.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.buffer.len()
+    }
+
+    /// The start of slot 0: what a kernel takes. Writing through it needs exclusive access.
+    #[must_use]
+    pub fn pointer(&self) -> *mut u8 {
+        self.buffer.pointer()
+    }
+
+    /// The domain of one slot, of the shape of the grid.
+    ///
+    /// # Errors
+    /// `data::out_of_range`, `memory::allocation`.
+    pub fn read_slot(&self, slot: usize) -> Result<Data> {
+        self.check(slot)?;
+        with_type!(self.dtype, T => self.read::<T>(slot, 1, &self.shape))
+    }
+
+    /// The domain of all slots, of shape `[slots, nx, ..]`.
+    ///
+    /// # Errors
+    /// `memory::allocation`.
+    pub fn read_all(&self) -> Result<Data> {
+        let shape = [&[self.slots], &self.shape[..]].concat();
+        with_type!(self.dtype, T => self.read::<T>(0, self.slots, &shape))
+    }
+
+    /// Writes the domain of one slot; `data` has the shape of the grid, and is converted to the type of the function.
+    ///
+    /// # Errors
+    /// `data::out_of_range`, `data::wrong_shape`.
+    pub fn write_slot(&mut self, slot: usize, data: &Data) -> Result<()> {
+        self.check(slot)?;
+        if data.shape() != self.shape {
+            let (name, found) = (self.name.clone(), data.shape().to_vec());
+            return Err(RuntimeError::WrongShape { name, expected: vec![self.shape.clone()], found });
+        }
+        let width = self.width();
+        with_type!(self.dtype, T => {
+            let source = data.row_major::<T>();
+            self.rows(slot, |row, values: &mut [T]| values.copy_from_slice(&source[row * width..][..width]));
+        });
+        Ok(())
+    }
+
+    /// Writes all slots; `data` has shape `[slots, nx, ..]`, or that of the grid, which then goes to every slot.
+    ///
+    /// # Errors
+    /// `data::wrong_shape`.
+    pub fn write_all(&mut self, data: &Data) -> Result<()> {
+        let whole = [&[self.slots], &self.shape[..]].concat();
+        if data.shape() == self.shape {
+            return (0..self.slots).try_for_each(|slot| self.write_slot(slot, data));
+        }
+        if data.shape() != whole {
+            let (name, found) = (self.name.clone(), data.shape().to_vec());
+            return Err(RuntimeError::WrongShape { name, expected: vec![whole, self.shape.clone()], found });
+        }
+        let (width, points) = (self.width(), self.shape.iter().product::<usize>());
+        with_type!(self.dtype, T => {
+            let source = data.row_major::<T>();
+            for slot in 0..self.slots {
+                let source = &source[slot * points..];
+                self.rows(slot, |row, values: &mut [T]| values.copy_from_slice(&source[row * width..][..width]));
+            }
+        });
+        Ok(())
+    }
+
+    /// Sets the domain of every slot to one value.
+    pub fn fill(&mut self, value: f64) {
+        with_type!(self.dtype, T => {
+            for slot in 0..self.slots {
+                self.rows(slot, |_, values: &mut [T]| values.fill(T::from_f64(value)));
+            }
+        });
+    }
+
+    /// Sets the domain of every slot to the values of a function of the grid indices.
+    pub fn set_with(&mut self, value: &(impl Fn(&[usize]) -> f64 + Sync)) {
+        let (shape, last) = (self.shape.clone(), self.shape.len() - 1);
+        with_type!(self.dtype, T => {
+            for slot in 0..self.slots {
+                self.rows(slot, |row, values: &mut [T]| {
+                    let mut index = [0; 8];
+                    let index = &mut index[..=last];
+                    unravel(row, &shape[..last], index);
+                    for (k, v) in values.iter_mut().enumerate() {
+                        index[last] = k;
+                        *v = T::from_f64(value(index));
+                    }
+                });
+            }
+        });
+    }
+
+    fn check(&self, slot: usize) -> Result<()> {
+        if slot < self.slots {
+            return Ok(());
+        }
+        Err(RuntimeError::OutOfRange { name: self.name.clone(), snapshot: slot, steps: self.slots })
+    }
+
+    /// Points in a row of the domain.
+    fn width(&self) -> usize {
+        self.shape.last().copied().unwrap_or(1)
+    }
+
+    /// Copies the domain of `slots` slots from `first` on into an array.
+    fn read<T: Scalar>(&self, first: usize, slots: usize, shape: &[usize]) -> Result<Data> {
+        let what = format!("a copy of `{}`", self.name);
+        let mut values = zeros::<T>(count(shape, &what)?, &what)?;
+        let (source, strides, width) = (self.buffer.values::<T>(), self.layout.strides(), self.width());
+        let last = self.shape.len() - 1;
+        let rows: usize = self.shape[..last].iter().product();
+        let start = first * self.layout.slot_len() + self.layout.origin();
+        let copy = |(row, values): (usize, &mut [T])| {
+            let mut index = [0; 8];
+            unravel(row % rows, &self.shape[..last], &mut index[..last]);
+            let offset: usize = index.iter().zip(&strides).take(last).map(|(i, s)| i * s).sum();
+            let at = start + (row / rows) * self.layout.slot_len() + offset;
+            values.copy_from_slice(&source[at..at + width]);
+        };
+        debug_assert_eq!(values.len(), slots * rows * width);
+        if values.len() > PARALLEL {
+            values.par_chunks_mut(width).with_min_len(1 + PARALLEL / 8 / width).enumerate().for_each(copy);
+        } else {
+            values.chunks_mut(width).enumerate().for_each(copy);
+        }
+        array(shape, values)
+    }
+
+    /// Calls `body` with the number and the points of each row of the domain of a slot.
+    fn rows<T: Element>(&mut self, slot: usize, body: impl Fn(usize, &mut [T]) + Sync) {
+        let (len, width) = (self.layout.slot_len(), self.width());
+        let last = self.shape.len() - 1;
+        let (shape, alloc, pad) = (&self.shape, &self.layout.alloc, &self.layout.pad);
+        let values = &mut self.buffer.values_mut::<T>()[slot * len..][..len];
+        // Rows of the allocation, those of the halo included: they are passed over.
+        let visit = |(row, values): (usize, &mut [T])| {
+            let mut index = [0; 8];
+            unravel(row, &alloc[..last], &mut index[..last]);
+            let mut within = 0;
+            for d in 0..last {
+                if index[d] < pad[d] || index[d] >= pad[d] + shape[d] {
+                    return;
+                }
+                within = within * shape[d] + index[d] - pad[d];
+            }
+            body(within, &mut values[pad[last]..pad[last] + width]);
+        };
+        if len > PARALLEL {
+            let min = 1 + PARALLEL / 8 / alloc[last];
+            values.par_chunks_mut(alloc[last]).with_min_len(min).enumerate().for_each(visit);
+        } else {
+            values.chunks_mut(alloc[last]).enumerate().for_each(visit);
+        }
+    }
+}
+
+/// The indices of position `at` in a row-major array of this shape.
+fn unravel(mut at: usize, shape: &[usize], index: &mut [usize]) {
+    for d in (0..shape.len()).rev() {
+        index[d] = at % shape[d];
+        at /= shape[d];
+    }
+}

@@ -1,0 +1,144 @@
+//! What can go wrong with data and during a run.
+
+/// The result of an operation on data.
+pub type Result<T, E = RuntimeError> = std::result::Result<T, E>;
+
+/// A failure at run time. Every variant has a stable [code](RuntimeError::code).
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[allow(missing_docs, reason = "the message of each variant names its fields")]
+pub enum RuntimeError {
+    #[error("{bytes} bytes of memory for {what} cannot be had")]
+    Allocation { what: String, bytes: usize },
+    #[error("{what} of shape {shape:?} has more points than memory can address")]
+    TooLarge { what: String, shape: Vec<usize> },
+
+    #[error("`{name}` holds data of shape {}, not {found:?}", shapes(expected))]
+    WrongShape { name: String, expected: Vec<Vec<usize>>, found: Vec<usize> },
+    #[error("an array of shape {shape:?} has {expected} value(s), but {found} were given")]
+    WrongLength { shape: Vec<usize>, expected: String, found: usize },
+    #[error("`{name}` does not depend on time: it has no level {level}")]
+    NoTime { name: String, level: usize },
+    #[error("`{name}` has no snapshot {snapshot}: it keeps {steps}, counted from 0")]
+    OutOfRange { name: String, snapshot: usize, steps: usize },
+
+    #[error("`{name}` is compressed: its data are no array")]
+    DataOfCompressed { name: String },
+    #[error("`{name}` is not compressed")]
+    NotCompressed { name: String },
+    #[error("`{name}` was already written; a compressed function is written once, by one run")]
+    SecondWrite { name: String },
+    #[error("`{name}` is being written by a run that has not finished")]
+    Writing { name: String },
+    #[error("`{name}` was never written")]
+    Empty { name: String },
+    #[error("`{name}` cannot be used, because the run that wrote it failed: {reason}")]
+    Poisoned { name: String, reason: String },
+    #[error("`{name}` is not being written by a run")]
+    NotWriting { name: String },
+    #[error("snapshot {step} of `{name}` was never written; {written}")]
+    MissingStep { name: String, step: usize, written: String },
+    #[error("snapshot {snapshot} of `{name}` cannot be decompressed: {reason}")]
+    Corrupt { name: String, snapshot: usize, reason: String, help: Option<String> },
+
+    #[error("{value} in `{field}` at point ({}), step {step}: snapshot {snapshot} of `{name}` cannot be compressed", point(point_index))]
+    NotFinite { name: String, field: String, step: i64, snapshot: usize, point_index: Vec<usize>, value: f64 },
+    #[error("snapshot {snapshot} of `{name}` cannot be compressed: {reason}")]
+    Compress { name: String, snapshot: usize, reason: String, help: Option<String> },
+
+    #[error("{count} threads cannot be used: give 1 to {limit}")]
+    ThreadCount { count: usize, limit: usize },
+    #[error("{count} threads cannot be started: {reason}")]
+    ThreadStart { count: usize, reason: String },
+
+    #[error("the run was cancelled before step {step}")]
+    Cancelled { step: i64 },
+    #[error("the kernel stopped with status {status}")]
+    Status { status: i32 },
+    #[error("defect of Wavefold: {what}")]
+    Internal { what: String },
+}
+
+fn shapes(expected: &[Vec<usize>]) -> String {
+    let shapes: Vec<String> = expected.iter().map(|s| format!("{s:?}")).collect();
+    shapes.join(" or ")
+}
+
+fn point(index: &[usize]) -> String {
+    let index: Vec<String> = index.iter().map(usize::to_string).collect();
+    index.join(", ")
+}
+
+impl RuntimeError {
+    /// The stable code, such as `store::second_write`.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Allocation { .. } => "memory::allocation",
+            Self::TooLarge { .. } => "memory::too_large",
+            Self::WrongShape { .. } => "data::wrong_shape",
+            Self::WrongLength { .. } => "data::wrong_length",
+            Self::NoTime { .. } => "data::no_time",
+            Self::OutOfRange { .. } => "data::out_of_range",
+            Self::DataOfCompressed { .. } => "store::data_of_compressed",
+            Self::NotCompressed { .. } => "store::not_compressed",
+            Self::SecondWrite { .. } => "store::second_write",
+            Self::Writing { .. } => "store::writing",
+            Self::Empty { .. } => "store::empty",
+            Self::Poisoned { .. } => "store::poisoned",
+            Self::NotWriting { .. } => "store::not_writing",
+            Self::MissingStep { .. } => "store::missing_step",
+            Self::Corrupt { .. } => "store::corrupt",
+            Self::NotFinite { .. } => "compress::not_finite",
+            Self::Compress { .. } => "compress::failed",
+            Self::ThreadCount { .. } => "threads::count",
+            Self::ThreadStart { .. } => "threads::start",
+            Self::Cancelled { .. } => "run::cancelled",
+            Self::Status { .. } => "run::status",
+            Self::Internal { .. } => "run::internal",
+        }
+    }
+
+    /// What to do about it.
+    #[must_use]
+    pub fn help(&self) -> Option<String> {
+        Some(match self {
+            Self::Allocation { .. } => "use a smaller grid, fewer snapshots, or `.compression(..)`".into(),
+            Self::WrongShape { .. } => {
+                "give the whole array, or one time level for all; the halo is not part of it".into()
+            }
+            Self::WrongLength { .. } => "values are row-major, the last dimension fastest".into(),
+            Self::NoTime { .. } => "use `.data()`".into(),
+            Self::OutOfRange { .. } => "snapshot `i` holds step `i * save_every`".into(),
+            Self::DataOfCompressed { name } => {
+                format!("use `decompress(&{name})`, or `decompress_step(&{name}, n)` for one snapshot")
+            }
+            Self::NotCompressed { .. } => {
+                "use `.data()`, or declare it with `.save(..).compression(..)`".into()
+            }
+            Self::SecondWrite { name } | Self::Poisoned { name, .. } => {
+                format!("write to a fresh one: `let {name}1 = {name}.twin(\"{name}1\")`")
+            }
+            Self::Writing { .. } => "wait for the run to return".into(),
+            Self::Empty { .. } => "run the operator that writes it first".into(),
+            Self::MissingStep { .. } => {
+                "widen `time_m` and `time_max` of the run that writes it, or read fewer steps".into()
+            }
+            Self::Corrupt { help, .. } | Self::Compress { help, .. } => return help.clone(),
+            Self::NotFinite { .. } => {
+                "the run is probably unstable: use a smaller `dt`, and check the parameters for zeros".into()
+            }
+            Self::ThreadStart { .. } => "ask for fewer threads".into(),
+            Self::Internal { .. } => "please report it, with the program".into(),
+            Self::TooLarge { .. }
+            | Self::NotWriting { .. }
+            | Self::ThreadCount { .. }
+            | Self::Cancelled { .. }
+            | Self::Status { .. } => return None,
+        })
+    }
+
+    /// A broken contract between the compiler and the runtime.
+    pub(crate) fn internal(what: impl Into<String>) -> Self {
+        Self::Internal { what: what.into() }
+    }
+}

@@ -1,0 +1,207 @@
+//! What can be wrong with a symbolic program.
+
+use thiserror::Error;
+use wavefold_codecs::CompressionError;
+
+/// The result of a check or of a build.
+pub type Result<T, E = SymbolicError> = std::result::Result<T, E>;
+
+/// A symbolic value that means nothing. Every variant has a stable [code](SymbolicError::code).
+#[derive(Clone, Debug, PartialEq, Error)]
+#[allow(missing_docs, reason = "the message of each variant names its fields")]
+pub enum SymbolicError {
+    #[error("a grid of shape {shape:?} has no points")]
+    GridEmpty { shape: Vec<usize> },
+    #[error("a grid has one to three dimensions, not {rank}")]
+    GridRank { rank: usize },
+    #[error("a grid of shape {shape:?} has more points than memory can address")]
+    GridTooLarge { shape: Vec<usize> },
+    #[error("the {what} of the grid has {found} values; the grid has {rank} dimension(s)")]
+    GridValues { what: &'static str, found: usize, rank: usize },
+    #[error("the spacing of the grid along {dim} is {value}; it must be positive and finite")]
+    GridSpacing { dim: &'static str, value: f64 },
+    #[error(
+        "the extent of the grid along {dim} is {value}, which gives no positive spacing over {points} point(s)"
+    )]
+    GridExtent { dim: &'static str, value: f64, points: usize },
+    #[error("the origin of the grid along {dim} is {value}; it must be finite")]
+    GridOrigin { dim: &'static str, value: f64 },
+
+    #[error("`{name}` is not an identifier")]
+    NameInvalid { name: String },
+    #[error("`{name}` is reserved {reason}")]
+    NameReserved { name: String, reason: &'static str },
+
+    #[error("`{name}` has space order {order}; it must be even and at most 64")]
+    SpaceOrder { name: String, order: u32 },
+    #[error("`{name}` has time order {order}; it must be 1 or 2")]
+    TimeOrder { name: String, order: u32 },
+    #[error("`{name}` saves no snapshot")]
+    SaveEmpty { name: String },
+    #[error("`{name}` saves every 0 steps")]
+    SaveEveryZero { name: String },
+    #[error("`{name}` has `save_every({every})` but is not saved")]
+    SaveEveryWithoutSave { name: String, every: usize },
+    #[error("`{name}` is compressed but not saved")]
+    CompressionWithoutSave { name: String },
+    #[error("the compression of `{name}` is not valid: {reason}")]
+    Compression { name: String, reason: CompressionError },
+
+    #[error("`{name}` has {found} coordinate(s) at point {point}; the grid has {rank} dimension(s)")]
+    CoordinateRank { name: String, point: usize, found: usize, rank: usize },
+    #[error("`{name}` has {points} point(s) but {found} were given")]
+    CoordinateCount { name: String, points: usize, found: usize },
+    #[error("coordinate {dim} of point {point} of `{name}` is {value}")]
+    CoordinateNotFinite { name: String, point: usize, dim: &'static str, value: f64 },
+    #[error("`{name}` has no time steps")]
+    SparseSteps { name: String },
+
+    #[error("`{expr}` is differentiated along {dim}, which the grid of `{function}` does not have")]
+    DerivativeDimension { expr: String, dim: &'static str, function: String },
+    #[error("`{expr}` is differentiated in time, but nothing in it depends on time")]
+    DerivativeTime { expr: String },
+    #[error("`{expr}` is differentiated in space, but `{function}` has space order 0")]
+    DerivativeOrder { expr: String, function: String },
+    #[error("`{expr}` is differentiated, but the sparse function `{sparse}` lives on points")]
+    DerivativeSparse { expr: String, sparse: String },
+    #[error("`{function}` is shifted along a dimension that its grid does not have")]
+    AccessDimension { function: String },
+    #[error("the expression contains the number {value}")]
+    NumberNotFinite { value: f64 },
+    #[error("the expression is nested {depth} levels deep; at most {limit} can be compiled")]
+    TooDeep { depth: usize, limit: usize },
+
+    #[error("`{lhs}` cannot be assigned to")]
+    EquationLhs { lhs: String },
+    #[error("`{first}` and `{second}` are used together but live on different grids")]
+    EquationGrid { first: String, second: String },
+    #[error("`{function}` is used at {steps} time levels but keeps {buffers}")]
+    EquationTimeShift { function: String, steps: u64, buffers: usize },
+    #[error("`{function}` is saved every {every} steps and cannot be shifted in time")]
+    EquationSubsampledShift { function: String, every: usize },
+    #[error("`{sparse}` is used outside its own injection")]
+    EquationSparse { sparse: String },
+
+    #[error("`{target}` cannot be solved for")]
+    SolveTarget { target: String },
+    #[error("the equation does not contain `{target}`")]
+    SolveAbsent { target: String },
+    #[error("the equation is not linear in `{target}`: see `{term}`")]
+    SolveNonLinear { target: String, term: String },
+    #[error("`{target}` stands inside the space derivative `{term}`")]
+    SolveInsideDerivative { target: String, term: String },
+
+    #[error("a derivative of degree {degree} needs {degree} + 1 or more distinct points, not {points}")]
+    FdNodes { degree: u32, points: usize },
+}
+
+impl SymbolicError {
+    /// The stable code, such as `grid::empty`.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::GridEmpty { .. } => "grid::empty",
+            Self::GridRank { .. } => "grid::rank",
+            Self::GridTooLarge { .. } => "grid::too_large",
+            Self::GridValues { .. } => "grid::values",
+            Self::GridSpacing { .. } => "grid::spacing",
+            Self::GridExtent { .. } => "grid::extent",
+            Self::GridOrigin { .. } => "grid::origin",
+            Self::NameInvalid { .. } => "name::invalid",
+            Self::NameReserved { .. } => "name::reserved",
+            Self::SpaceOrder { .. } => "function::space_order",
+            Self::TimeOrder { .. } => "function::time_order",
+            Self::SaveEmpty { .. } => "function::save",
+            Self::SaveEveryZero { .. } => "function::save_every",
+            Self::SaveEveryWithoutSave { .. } => "function::save_every_without_save",
+            Self::CompressionWithoutSave { .. } => "function::compression_without_save",
+            Self::Compression { .. } => "function::compression",
+            Self::CoordinateRank { .. } => "sparse::coordinate_rank",
+            Self::CoordinateCount { .. } => "sparse::coordinate_count",
+            Self::CoordinateNotFinite { .. } => "sparse::not_finite",
+            Self::SparseSteps { .. } => "sparse::steps",
+            Self::DerivativeDimension { .. } => "derivative::dimension",
+            Self::DerivativeTime { .. } => "derivative::time",
+            Self::DerivativeOrder { .. } => "derivative::order",
+            Self::DerivativeSparse { .. } => "derivative::sparse",
+            Self::AccessDimension { .. } => "expression::dimension",
+            Self::NumberNotFinite { .. } => "expression::not_finite",
+            Self::TooDeep { .. } => "expression::too_deep",
+            Self::EquationLhs { .. } => "equation::lhs",
+            Self::EquationGrid { .. } => "equation::grid",
+            Self::EquationTimeShift { .. } => "equation::time_shift",
+            Self::EquationSubsampledShift { .. } => "equation::subsampled_shift",
+            Self::EquationSparse { .. } => "equation::sparse",
+            Self::SolveTarget { .. } => "solve::target",
+            Self::SolveAbsent { .. } => "solve::absent",
+            Self::SolveNonLinear { .. } => "solve::non_linear",
+            Self::SolveInsideDerivative { .. } => "solve::inside_derivative",
+            Self::FdNodes { .. } => "fd::nodes",
+        }
+    }
+
+    /// What to do about it.
+    #[must_use]
+    pub fn help(&self) -> Option<String> {
+        Some(match self {
+            Self::GridEmpty { .. } => "give every dimension at least one point".into(),
+            Self::GridRank { .. } => {
+                "write `Grid::new([nx])`, `Grid::new([nx, ny])` or `Grid::new([nx, ny, nz])`".into()
+            }
+            Self::GridValues { what, rank, .. } => format!("give one {what} for all dimensions, or {rank}"),
+            Self::GridExtent { .. } => {
+                "the extent is spacing * (points - 1); with one point it must be 0".into()
+            }
+            Self::NameInvalid { .. } => "use letters, digits and `_`, not beginning with a digit".into(),
+            Self::NameReserved { .. } => "choose another name".into(),
+            Self::SpaceOrder { .. } => {
+                "use 2, 4, 6, .., or 0 for a function that is never differentiated in space".into()
+            }
+            Self::TimeOrder { .. } => {
+                "use `.time_order(2)` for equations with `dt2`, else `.time_order(1)`".into()
+            }
+            Self::SaveEmpty { .. } => {
+                "give the number of snapshots: `.save(nt)`; leave it out to keep only the working levels"
+                    .into()
+            }
+            Self::SaveEveryZero { .. } => "`.save_every(1)` keeps every step".into(),
+            Self::SaveEveryWithoutSave { .. } | Self::CompressionWithoutSave { .. } => {
+                "add `.save(nt)` with the number of snapshots".into()
+            }
+            Self::CoordinateRank { .. } => {
+                "give one coordinate per dimension, in the unit of the spacing".into()
+            }
+            Self::CoordinateCount { points, .. } => format!("give {points} points, or drop `.points(..)`"),
+            Self::SparseSteps { .. } => {
+                "give the number of samples with `.steps(nt)`, or use a `SparseFunction`".into()
+            }
+            Self::DerivativeTime { .. } => "use a `TimeFunction`".into(),
+            Self::DerivativeOrder { function, .. } => {
+                format!("give `{function}` a `.space_order(2)` or more")
+            }
+            Self::DerivativeSparse { .. } => "inject it into a function on the grid first".into(),
+            Self::TooDeep { .. } => "split the expression over several functions".into(),
+            Self::EquationLhs { .. } => {
+                "the left-hand side is a function at the point itself, such as `u`, `u.forward()` or `m`"
+                    .into()
+            }
+            Self::EquationTimeShift { .. } => {
+                "raise `.time_order(..)`, or keep the history with `.save(nt)`".into()
+            }
+            Self::EquationSubsampledShift { .. } => "use it at the step itself, or save every step".into(),
+            Self::EquationSparse { sparse } => {
+                format!("use `{sparse}.inject(target, value)` to bring it onto the grid")
+            }
+            Self::SolveTarget { .. } => {
+                "solve for a function at one time level, such as `u.forward()`".into()
+            }
+            Self::SolveAbsent { target } => {
+                format!("check that a time derivative brings in `{target}`")
+            }
+            Self::SolveInsideDerivative { .. } => {
+                "an explicit update needs the unknown outside space derivatives".into()
+            }
+            _ => return None,
+        })
+    }
+}

@@ -1,0 +1,87 @@
+//! What the user wrote: grids, functions, expressions, derivatives, equations and `solve`.
+//!
+//! Everything here is a value that can be printed as mathematics and looked into; nothing computes.
+//! The compiler reads [`Equation`]s and turns them into stencils.
+//!
+//! ```
+//! use wavefold_symbolic::prelude::*;
+//!
+//! # fn main() -> Result<(), SymbolicError> {
+//! let grid = Grid::new([64, 64]).with_spacing(10.0);
+//! let m = Function::new("m", &grid).build()?;
+//! let u = TimeFunction::new("u", &grid).time_order(2).space_order(8).build()?;
+//!
+//! let update = eq(u.forward(), solve(&m * u.dt2() - u.laplace(), u.forward())?);
+//! assert_eq!(
+//!     update.to_string(),
+//!     "u(t+1, x, y) = 2*u(t, x, y) - u(t-1, x, y) + \
+//!      dt²*(∂²/∂x² u(t, x, y) + ∂²/∂y² u(t, x, y))/m(x, y)",
+//! );
+//! # Ok(()) }
+//! ```
+//!
+//! # Conventions
+//!
+//! * Dimensions are called `x`, `y`, `z` in storage order, the last one contiguous; time is `t`.
+//! * `u.dt()` is the forward difference, `u.dt2()` the centred one.
+//! * `u.dx()` is centred at the space order of the function, **order 2 included**. Devito takes a
+//!   one-sided forward difference there; ported programs of order 2 want [`Differentiable::dxr`] or a review.
+//! * A function of space order `o` has a halo of `o` points on each side of every dimension.
+//! * Construction never fails and never panics: an expression that means nothing (a `dz` on a
+//!   two-dimensional grid, say) is kept as written and named by [`Equation::check`].
+
+mod codec;
+mod constant;
+mod coordinates;
+mod differentiable;
+mod dimension;
+mod equation;
+mod error;
+mod expand_time;
+mod expr;
+pub mod fd;
+mod function;
+mod function_builder;
+mod grid;
+mod handles;
+mod identifier;
+mod into_expr;
+mod operators;
+mod print;
+mod solve;
+mod sparse;
+mod storage;
+mod transpose;
+mod validate;
+mod visit;
+
+pub use codec::{Compression, DType};
+pub use constant::Constant;
+pub use coordinates::Coordinates;
+pub use differentiable::Differentiable;
+pub use dimension::Dim;
+pub use equation::{Equation, EquationKind, eq, inc};
+pub use error::{Result, SymbolicError};
+pub use expand_time::expand_time;
+pub use expr::{Access, Derivative, Expr, MathFn, Node, Offsets, Side};
+pub use function::{FunctionDecl, FunctionKind, FunctionRef, Layers};
+pub use function_builder::{FunctionBuilder, TimeFunctionBuilder};
+pub use grid::{Grid, PerDimension};
+pub use handles::{Function, TimeFunction};
+pub use into_expr::IntoExpr;
+pub use solve::solve;
+pub use sparse::{
+    Interpolation, SparseDecl, SparseFunction, SparseFunctionBuilder, SparseRef, SparseTimeFunction,
+};
+pub use storage::Storage;
+
+/// Everything a program needs: `use wavefold_symbolic::prelude::*`.
+pub mod prelude {
+    pub use crate::Compression::{Noop, Quantize, Wavelet};
+    pub use crate::Interpolation::Linear;
+    pub use crate::{
+        Compression, Constant, DType, Differentiable, Dim, Equation, Expr, Function, Grid, Interpolation,
+        IntoExpr, Layers, SparseFunction, SparseTimeFunction, SymbolicError, TimeFunction, eq, expand_time,
+        inc, solve,
+    };
+}

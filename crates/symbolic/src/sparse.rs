@@ -1,0 +1,348 @@
+//! Functions on points that need not lie on the grid: sources and receivers.
+
+use std::fmt;
+use std::marker::PhantomData;
+use std::ops::Deref;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use crate::function::next_id;
+use crate::{
+    Coordinates, DType, Equation, EquationKind, Expr, Grid, IntoExpr, Result, Storage, SymbolicError,
+    coordinates, identifier,
+};
+
+/// How values travel between points and the grid.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Interpolation {
+    /// Multilinear weights on the corners of the cell that holds the point.
+    #[default]
+    Linear,
+}
+
+/// The declaration of a sparse function, shared by all its handles.
+#[derive(Debug)]
+pub struct SparseDecl {
+    id: u64,
+    name: String,
+    grid: Grid,
+    dtype: DType,
+    points: usize,
+    steps: Option<usize>,
+    interpolation: Interpolation,
+    coordinates: RwLock<Vec<f64>>,
+    storage: Storage,
+}
+
+impl SparseDecl {
+    /// A number no other declaration of this process has.
+    #[must_use]
+    pub fn id(&self) -> u64 {
+        self.id
+    }
+
+    /// The name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The grid that gives the points their meaning.
+    #[must_use]
+    pub fn grid(&self) -> &Grid {
+        &self.grid
+    }
+
+    /// The element type.
+    #[must_use]
+    pub fn dtype(&self) -> DType {
+        self.dtype
+    }
+
+    /// The number of points; 0 is legal.
+    #[must_use]
+    pub fn points(&self) -> usize {
+        self.points
+    }
+
+    /// The number of samples in time, if it has any.
+    #[must_use]
+    pub fn steps(&self) -> Option<usize> {
+        self.steps
+    }
+
+    /// How values travel between points and the grid.
+    #[must_use]
+    pub fn interpolation(&self) -> Interpolation {
+        self.interpolation
+    }
+
+    /// The coordinates: row-major, points by rank, in the unit of the grid's spacing.
+    #[must_use]
+    pub fn coordinates(&self) -> Vec<f64> {
+        self.coordinates.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Replaces the coordinates; runs already under way keep the old ones.
+    ///
+    /// # Errors
+    /// `sparse::coordinate_count`, `sparse::coordinate_rank`, `sparse::not_finite`; the old ones stay.
+    pub fn set_coordinates(&self, coordinates: impl Coordinates) -> Result<()> {
+        let points = coordinates.points();
+        if points.len() != self.points {
+            let (name, found) = (self.name.clone(), points.len());
+            return Err(SymbolicError::CoordinateCount { name, points: self.points, found });
+        }
+        let flat = coordinates::flatten(&self.name, self.grid.rank(), &points)?;
+        *self.coordinates.write().unwrap_or_else(PoisonError::into_inner) = flat;
+        Ok(())
+    }
+
+    /// The slot for its data.
+    #[must_use]
+    pub fn storage(&self) -> &Storage {
+        &self.storage
+    }
+}
+
+/// A handle of any kind of sparse function: what expressions hold.
+///
+/// Dereferences to the [declaration](SparseDecl). Handles are equal when they name the same declaration.
+#[derive(Clone)]
+pub struct SparseRef(Arc<SparseDecl>);
+
+impl Deref for SparseRef {
+    type Target = SparseDecl;
+
+    fn deref(&self) -> &SparseDecl {
+        &self.0
+    }
+}
+
+impl PartialEq for SparseRef {
+    fn eq(&self, other: &Self) -> bool {
+        self.id == other.id
+    }
+}
+
+impl Eq for SparseRef {}
+
+impl std::hash::Hash for SparseRef {
+    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
+        self.id.hash(state);
+    }
+}
+
+/// Prints the function with its arguments: `src(t, p)`.
+impl fmt::Display for SparseRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.expr())
+    }
+}
+
+impl fmt::Debug for SparseRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self}")
+    }
+}
+
+/// A function of time on points: the wavelets of sources, the traces of receivers.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct SparseTimeFunction(SparseRef);
+
+/// A function on points without time.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct SparseFunction(SparseRef);
+
+/// Builder of a [`SparseTimeFunction`] or a [`SparseFunction`]: linear interpolation and the grid's
+/// element type unless said otherwise.
+#[must_use = "a builder makes nothing until `build`"]
+pub struct SparseFunctionBuilder<H> {
+    name: String,
+    grid: Grid,
+    dtype: DType,
+    points: Option<usize>,
+    steps: Option<usize>,
+    interpolation: Interpolation,
+    coordinates: Option<Vec<Vec<f64>>>,
+    handle: PhantomData<fn() -> H>,
+}
+
+impl<H> SparseFunctionBuilder<H> {
+    fn new(name: String, grid: &Grid) -> Self {
+        Self {
+            name,
+            grid: grid.clone(),
+            dtype: grid.dtype(),
+            points: None,
+            steps: None,
+            interpolation: Interpolation::Linear,
+            coordinates: None,
+            handle: PhantomData,
+        }
+    }
+
+    /// The number of points. Left out, it is the number of coordinates.
+    pub fn points(mut self, points: usize) -> Self {
+        self.points = Some(points);
+        self
+    }
+
+    /// Where the points are, in the unit of the grid's spacing. Left out, all lie at the grid's origin.
+    pub fn coordinates(mut self, coordinates: impl Coordinates) -> Self {
+        self.coordinates = Some(coordinates.points());
+        self
+    }
+
+    /// How values travel between points and the grid.
+    pub fn interpolation(mut self, interpolation: Interpolation) -> Self {
+        self.interpolation = interpolation;
+        self
+    }
+
+    /// The element type.
+    pub fn dtype(mut self, dtype: DType) -> Self {
+        self.dtype = dtype;
+        self
+    }
+
+    fn declare(self) -> Result<SparseRef> {
+        identifier::check(&self.name)?;
+        self.grid.check()?;
+        let given = self.coordinates.as_ref().map(Vec::len);
+        let points = self.points.or(given).unwrap_or(0);
+        let coordinates = self.coordinates.unwrap_or_else(|| vec![self.grid.origin().to_vec(); points]);
+        let decl = SparseDecl {
+            id: next_id(),
+            name: self.name,
+            grid: self.grid,
+            dtype: self.dtype,
+            points,
+            steps: self.steps,
+            interpolation: self.interpolation,
+            coordinates: RwLock::default(),
+            storage: Storage::default(),
+        };
+        decl.set_coordinates(coordinates)?;
+        Ok(SparseRef(Arc::new(decl)))
+    }
+}
+
+impl SparseFunctionBuilder<SparseTimeFunction> {
+    /// The number of samples in time; sample `n` belongs to step `n`.
+    pub fn steps(mut self, steps: usize) -> Self {
+        self.steps = Some(steps);
+        self
+    }
+
+    /// Makes the function.
+    ///
+    /// # Errors
+    /// The `grid::`, `name::` and `sparse::` codes.
+    pub fn build(self) -> Result<SparseTimeFunction> {
+        if self.steps.is_none_or(|steps| steps == 0) {
+            return Err(SymbolicError::SparseSteps { name: self.name });
+        }
+        self.declare().map(SparseTimeFunction)
+    }
+}
+
+impl SparseFunctionBuilder<SparseFunction> {
+    /// Makes the function.
+    ///
+    /// # Errors
+    /// The `grid::`, `name::` and `sparse::` codes.
+    pub fn build(self) -> Result<SparseFunction> {
+        self.declare().map(SparseFunction)
+    }
+}
+
+impl SparseTimeFunction {
+    /// The function at the next step, `src(t+1, p)`.
+    #[must_use]
+    pub fn forward(&self) -> Expr {
+        self.expr().forward()
+    }
+
+    /// The function at the previous step, `src(t-1, p)`.
+    #[must_use]
+    pub fn backward(&self) -> Expr {
+        self.expr().backward()
+    }
+}
+
+macro_rules! handle {
+    ($($handle:ident: $is_time:literal),*) => {$(
+        impl $handle {
+            /// Starts a sparse function of this name on a grid.
+            #[allow(clippy::new_ret_no_self, reason = "the fluent form that users write")]
+            pub fn new(name: impl Into<String>, grid: &Grid) -> SparseFunctionBuilder<Self> {
+                SparseFunctionBuilder::new(name.into(), grid)
+            }
+
+            /// The handle again, if the function is of this kind.
+            #[must_use]
+            pub fn from_sparse(sparse: &SparseRef) -> Option<Self> {
+                (sparse.steps.is_some() == $is_time).then(|| Self(sparse.clone()))
+            }
+
+            /// The handle that expressions hold.
+            #[must_use]
+            pub fn handle(&self) -> &SparseRef {
+                &self.0
+            }
+
+            /// The statement that adds `value` at each point to `target` on the surrounding grid points.
+            #[track_caller]
+            #[must_use]
+            pub fn inject(&self, target: impl IntoExpr, value: impl IntoExpr) -> Equation {
+                let (target, value) = (target.expr(), value.expr());
+                Equation::new(EquationKind::Inject { sparse: self.0.clone(), target, value })
+            }
+
+            /// The statement that sets this function at each point to `value` there.
+            #[track_caller]
+            #[must_use]
+            pub fn interpolate(&self, value: impl IntoExpr) -> Equation {
+                let value = value.expr();
+                Equation::new(EquationKind::Interpolate { sparse: self.0.clone(), value, increment: false })
+            }
+
+            /// The statement that adds `value` at each point to this function.
+            #[track_caller]
+            #[must_use]
+            pub fn interpolate_add(&self, value: impl IntoExpr) -> Equation {
+                let value = value.expr();
+                Equation::new(EquationKind::Interpolate { sparse: self.0.clone(), value, increment: true })
+            }
+        }
+
+        impl Deref for $handle {
+            type Target = SparseDecl;
+
+            fn deref(&self) -> &SparseDecl {
+                &self.0
+            }
+        }
+
+        impl AsRef<SparseRef> for $handle {
+            fn as_ref(&self) -> &SparseRef {
+                &self.0
+            }
+        }
+
+        impl From<&$handle> for SparseRef {
+            fn from(handle: &$handle) -> Self {
+                handle.0.clone()
+            }
+        }
+
+        /// Prints the function with its arguments: `src(t, p)`.
+        impl fmt::Display for $handle {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.0.fmt(f)
+            }
+        }
+    )*};
+}
+
+handle!(SparseFunction: false, SparseTimeFunction: true);

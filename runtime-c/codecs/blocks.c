@@ -1,0 +1,48 @@
+/* The codec blocks as functions with external linkage, for callers that do not inline the headers.
+ * Where the platform allows, each is compiled for several instruction sets and chosen at load time; the arithmetic
+ * (no contraction, no reassociation) is the same in all of them, bit for bit. */
+#include "noop.h"
+#include "quantize.h"
+#include "wavelet.h"
+
+#if defined(__x86_64__) && defined(__linux__) && defined(__GLIBC__) && defined(__GNUC__) && !defined(__clang__)
+#define WF_CLONES __attribute__((target_clones("default", "arch=haswell", "arch=skylake-avx512")))
+#else
+#define WF_CLONES
+#endif
+
+WF_CLONES size_t wavefold_noop_encode(const void *src, const wf_box *box, size_t size, uint8_t *out) {
+  return wf_noop_encode(src, box, size, out);
+}
+
+WF_CLONES size_t wavefold_noop_decode(const uint8_t *in, size_t len, const wf_box *box, size_t size, void *dst) {
+  return wf_noop_decode(in, len, box, size, dst);
+}
+
+/* Bytes of scratch that a wavelet block of these extents needs, for elements of `size` bytes. */
+size_t wavefold_wavelet_scratch(const int64_t *extent, const int32_t *group, size_t size) {
+  wf_wavelet_plan plan;
+  wf_wavelet_layout(extent, group, size, &plan);
+  return plan.bytes;
+}
+
+#define WF_EXPORT(T, S)                                                                                                \
+  WF_CLONES size_t wavefold_quantize_encode_##S(const T *src, const wf_box *box, const int32_t *block, T scale1,       \
+                                                T scale2, T limit, uint8_t *out) {                                     \
+    return wf_quantize_encode_##S(src, box, block, scale1, scale2, limit, out);                                        \
+  }                                                                                                                    \
+  WF_CLONES size_t wavefold_quantize_decode_##S(const uint8_t *in, size_t len, const wf_box *box,                      \
+                                                const int32_t *block, T scale1, T scale2, T *dst) {                    \
+    return wf_quantize_decode_##S(in, len, box, block, scale1, scale2, dst);                                           \
+  }                                                                                                                    \
+  WF_CLONES size_t wavefold_wavelet_encode_##S(const T *src, const wf_box *box, const int32_t *group, T scale1,        \
+                                               T scale2, uint8_t *scratch, uint8_t *out) {                             \
+    return wf_wavelet_encode_##S(src, box, group, scale1, scale2, scratch, out);                                       \
+  }                                                                                                                    \
+  WF_CLONES int wavefold_wavelet_decode_##S(const uint8_t *in, size_t len, const wf_box *box, const int32_t *group,    \
+                                            T scale1, T scale2, uint8_t *scratch, T *dst) {                            \
+    return wf_wavelet_decode_##S(in, len, box, group, scale1, scale2, scratch, dst);                                   \
+  }
+
+WF_EXPORT(float, f32)
+WF_EXPORT(double, f64)

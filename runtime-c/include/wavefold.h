@@ -1,0 +1,134 @@
+/* The calling convention between Wavefold kernels and the runtime: the mirror of `crates/ir/src/abi.rs`.
+ *
+ * A kernel is one function `int wavefold_kernel(const wf_context *cx)`. It runs the whole program, time loop
+ * included, and returns 0, or the first non-zero status that a callback of the runtime returned. */
+#ifndef WAVEFOLD_H
+#define WAVEFOLD_H
+
+#include <math.h>
+#include <stdint.h>
+
+typedef struct wf_context wf_context;
+
+/* Part of a parallel loop: called with each index once. */
+typedef void wf_body(void *argument, int64_t index);
+
+/* Runs `body(argument, 0 .. count)` in any order on the threads of the run; returns when all are done. */
+typedef void wf_parallel(const wf_context *cx, int64_t count, wf_body *body, void *argument);
+
+/* Starts to move a slice between `slot` of `field` and `snapshot` of `store`.
+ * Returns a ticket (0 or more), or minus the status that stops the run. */
+typedef int64_t wf_effect(const wf_context *cx, int64_t store, int64_t snapshot, int64_t field, int64_t slot,
+                          wf_parallel *parallel);
+
+/* A set of sparse points. With c = 2^rank corners per point, corner k of point p has the grid position
+ * cells[(p*c + k)*rank + d] along dimension d, always inside the domain, and the weight weights[p*c + k]. */
+typedef struct wf_sparse {
+  int64_t points;
+  const int32_t *cells;
+  const void *weights;
+  void *values; /* [steps][points], or [points] */
+} wf_sparse;
+
+/* Everything that a kernel needs for one run. */
+struct wf_context {
+  void *const *fields;     /* per field: its slots; null for compressed fields */
+  const double *scalars;   /* per run-time scalar: its value */
+  const wf_sparse *sparse; /* per sparse point set: its table */
+  int64_t time_m;          /* first step */
+  int64_t time_max;        /* last step, included */
+  int64_t threads;         /* number of threads to use */
+  void *host;              /* belongs to the runtime */
+  wf_parallel *parallel;   /* threads of the runtime */
+  int (*step)(void *host, int64_t t);      /* called at the start of each step; non-zero stops the run */
+  wf_effect *compress;                     /* reads the slot, writes the snapshot */
+  wf_effect *decompress;                   /* reads the snapshot, writes the slot */
+  int (*wait)(void *host, int64_t ticket); /* ends a ticket; non-zero stops the run */
+};
+
+/* Denormal numbers are flushed to zero in the loops of a kernel, on every thread, and nowhere else: each region
+ * sets the mode of its thread and puts the old one back. */
+typedef uint64_t wf_mode;
+
+#if defined(__x86_64__) && (defined(__GNUC__) || defined(__clang__))
+static inline wf_mode wf_get_mode(void) { return __builtin_ia32_stmxcsr(); }
+static inline void wf_set_mode(wf_mode mode) { __builtin_ia32_ldmxcsr((unsigned)mode); }
+enum { WF_FLUSH = 0x8040 }; /* FTZ and DAZ */
+#elif defined(__aarch64__) && (defined(__GNUC__) || defined(__clang__))
+static inline wf_mode wf_get_mode(void) {
+  wf_mode mode;
+  __asm__ volatile("mrs %0, fpcr" : "=r"(mode));
+  return mode;
+}
+static inline void wf_set_mode(wf_mode mode) { __asm__ volatile("msr fpcr, %0" : : "r"(mode)); }
+enum { WF_FLUSH = 1 << 24 }; /* FZ */
+#else
+static inline wf_mode wf_get_mode(void) { return 0; }
+static inline void wf_set_mode(wf_mode mode) { (void)mode; }
+enum { WF_FLUSH = 0 };
+#endif
+
+/* Flushes denormals on the calling thread from here on; returns the mode before. */
+static inline wf_mode wf_flush_denormals(void) {
+  const wf_mode before = wf_get_mode();
+  wf_set_mode(before | WF_FLUSH);
+  return before;
+}
+
+/* The mode in which the runtime is called back. */
+static inline wf_mode wf_keep_denormals(void) {
+  const wf_mode before = wf_get_mode();
+  wf_set_mode(before & ~(wf_mode)WF_FLUSH);
+  return before;
+}
+
+/* A parallel loop on the threads that run the kernel's own loops. */
+static inline void wf_parallel_openmp(const wf_context *cx, int64_t count, wf_body *body, void *argument) {
+#ifdef _OPENMP
+#pragma omp parallel for num_threads((int)cx->threads) schedule(dynamic)
+  for (int64_t i = 0; i < count; i += 1) body(argument, i);
+#else
+  cx->parallel(cx, count, body, argument);
+#endif
+}
+
+/* The callbacks, as a kernel writes them. */
+static inline int wf_step(const wf_context *cx, int64_t t) {
+  const wf_mode mode = wf_keep_denormals();
+  const int status = cx->step(cx->host, t);
+  wf_set_mode(mode);
+  return status;
+}
+
+static inline int64_t wf_compress(const wf_context *cx, int64_t store, int64_t snapshot, int64_t field,
+                                  int64_t slot) {
+  const wf_mode mode = wf_keep_denormals();
+  const int64_t ticket = cx->compress(cx, store, snapshot, field, slot, wf_parallel_openmp);
+  wf_set_mode(mode);
+  return ticket;
+}
+
+static inline int64_t wf_decompress(const wf_context *cx, int64_t store, int64_t snapshot, int64_t field,
+                                    int64_t slot) {
+  const wf_mode mode = wf_keep_denormals();
+  const int64_t ticket = cx->decompress(cx, store, snapshot, field, slot, wf_parallel_openmp);
+  wf_set_mode(mode);
+  return ticket;
+}
+
+static inline int wf_wait(const wf_context *cx, int64_t ticket) {
+  const wf_mode mode = wf_keep_denormals();
+  const int status = cx->wait(cx->host, ticket);
+  wf_set_mode(mode);
+  return status;
+}
+
+/* The smaller and the larger of two numbers; the second when either is NaN. */
+static inline float wf_minf(float a, float b) { return a < b ? a : b; }
+static inline float wf_maxf(float a, float b) { return a > b ? a : b; }
+static inline double wf_min(double a, double b) { return a < b ? a : b; }
+static inline double wf_max(double a, double b) { return a > b ? a : b; }
+
+static inline int64_t wf_least(int64_t a, int64_t b) { return a < b ? a : b; }
+
+#endif

@@ -1,0 +1,389 @@
+//! Runs tree programs through the kernels' own calling convention, without a runtime.
+//!
+//! [`Host`] allocates everything that a program names, with contents that depend on a seed only, and answers the
+//! callbacks. Two hosts of one seed are equal, so a backend is right when it leaves the same bits as the
+//! interpreter:
+//!
+//! ```ignore
+//! let program = harness::program(TEXT);
+//! harness::assert_same(&program, (0, 4), &[1, 2, 5], |context| unsafe { entry(context) });
+//! ```
+#![allow(dead_code)]
+
+use std::collections::HashMap;
+use std::ffi::c_void;
+use wavefold_ir::DType;
+use wavefold_ir::abi::{BodyFn, Context, ParallelFn, SparseTable};
+use wavefold_ir::tree::{self, Program};
+
+/// Reads and verifies a program.
+pub fn program(text: &str) -> Program {
+    let program = Program::parse(text).unwrap_or_else(|e| panic!("{e}\n{text}"));
+    program.verify().unwrap_or_else(|e| panic!("{e}\n{text}"));
+    program
+}
+
+/// What a kernel asked of the host, in order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Call {
+    /// A step began.
+    Step(i64),
+    /// Store, snapshot, field, slot.
+    Compress(i64, i64, i64, i64),
+    /// Store, snapshot, field, slot.
+    Decompress(i64, i64, i64, i64),
+    /// Ticket.
+    Wait(i64),
+}
+
+/// Memory on 64-byte lines.
+#[derive(Clone)]
+struct Lines {
+    lines: Vec<Line>,
+    bytes: usize,
+}
+
+#[derive(Clone, Copy)]
+#[repr(C, align(64))]
+struct Line([u8; 64]);
+
+impl Lines {
+    fn new(bytes: usize) -> Lines {
+        Lines { lines: vec![Line([0; 64]); bytes.div_ceil(64)], bytes }
+    }
+
+    fn pointer(&mut self) -> *mut u8 {
+        self.lines.as_mut_ptr().cast()
+    }
+
+    fn bytes(&self) -> &[u8] {
+        // SAFETY: the lines are at least `bytes` initialised bytes.
+        unsafe { std::slice::from_raw_parts(self.lines.as_ptr().cast(), self.bytes) }
+    }
+}
+
+/// A small generator of numbers in (-1, 1) (splitmix64, Steele and others 2014).
+pub struct Random(pub u64);
+
+impl Random {
+    /// The next whole number.
+    pub fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e3779b97f4a7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58476d1ce4e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d049bb133111eb);
+        z ^ (z >> 31)
+    }
+
+    /// The next number, never closer to 0 than 2^-20, so that no small program meets denormals.
+    pub fn number(&mut self) -> f64 {
+        let bits = self.next();
+        let size = ((bits >> 12) as f64 / (1u64 << 52) as f64).max(1.0 / (1 << 20) as f64);
+        if bits & 1 == 0 { size } else { -size }
+    }
+}
+
+/// Memory and callbacks for one program.
+pub struct Host {
+    rank: usize,
+    dtype: DType,
+    fields: Vec<Lines>,
+    names: Vec<String>,
+    slot_bytes: Vec<usize>,
+    cells: Vec<Vec<i32>>,
+    weights: Vec<Lines>,
+    values: Vec<Lines>,
+    points: Vec<usize>,
+    /// Values of the run-time scalars; change them before a run.
+    pub scalars: Vec<f64>,
+    /// Snapshots by store and number; those never compressed are made up when they are read.
+    pub snapshots: HashMap<(i64, i64), Vec<u8>>,
+    /// Everything the kernel asked for.
+    pub calls: Vec<Call>,
+    /// The call with this number (counted from 0) answers with status 7.
+    pub fail_at: Option<usize>,
+    /// Whether all callbacks were made with denormals kept.
+    pub denormals_kept: bool,
+    tickets: i64,
+}
+
+impl Host {
+    /// Memory for a program; its contents depend on `seed` only.
+    pub fn new(program: &Program, seed: u64) -> Host {
+        let d = &program.decls;
+        let mut random = Random(seed);
+        let size = match d.dtype {
+            DType::F32 => 4,
+            DType::F64 => 8,
+        };
+        let mut fill = |count: usize| {
+            let mut lines = Lines::new(count * size);
+            let p = lines.pointer();
+            for i in 0..count {
+                let v = random.number();
+                // SAFETY: `i` is below the number of elements that were allocated.
+                unsafe {
+                    match d.dtype {
+                        DType::F32 => p.cast::<f32>().add(i).write(v as f32),
+                        DType::F64 => p.cast::<f64>().add(i).write(v),
+                    }
+                }
+            }
+            lines
+        };
+        let slot_lens: Vec<usize> =
+            d.fields.iter().map(|f| f.layout.as_ref().map_or(0, |l| l.slot_len())).collect();
+        let fields = d.fields.iter().zip(&slot_lens).map(|(f, n)| fill(f.slots() * n)).collect();
+        let corners = 1 << d.rank();
+        let weights = d.sparse.iter().map(|s| fill(s.points * corners)).collect();
+        let values = d.sparse.iter().map(|s| fill(s.points * s.steps.unwrap_or(1))).collect();
+        let cells = d.sparse.iter().map(|s| {
+            let count = s.points * corners * d.rank();
+            (0..count).map(|i| (random.next() % d.dims[i % d.rank()].size as u64) as i32).collect()
+        });
+        Host {
+            rank: d.rank(),
+            dtype: d.dtype,
+            fields,
+            names: d.fields.iter().map(|f| f.name.clone()).collect(),
+            slot_bytes: slot_lens.iter().map(|n| n * size).collect(),
+            cells: cells.collect(),
+            weights,
+            values,
+            points: d.sparse.iter().map(|s| s.points).collect(),
+            scalars: d.scalars.iter().enumerate().map(|(i, _)| 0.3 + 0.17 * i as f64).collect(),
+            snapshots: HashMap::new(),
+            calls: Vec::new(),
+            fail_at: None,
+            denormals_kept: true,
+            tickets: 0,
+        }
+    }
+
+    /// Calls a kernel for the steps `range.0 ..= range.1` and returns its status.
+    pub fn run(&mut self, range: (i64, i64), threads: i64, kernel: impl FnOnce(*const Context) -> i32) -> i32 {
+        let fields: Vec<*mut c_void> = self
+            .fields
+            .iter_mut()
+            .zip(&self.slot_bytes)
+            .map(|(f, bytes)| if *bytes == 0 { std::ptr::null_mut() } else { f.pointer().cast() })
+            .collect();
+        let sparse: Vec<SparseTable> = (0..self.points.len())
+            .map(|i| SparseTable {
+                points: self.points[i] as i64,
+                cells: self.cells[i].as_ptr(),
+                weights: self.weights[i].pointer().cast(),
+                values: self.values[i].pointer().cast(),
+            })
+            .collect();
+        let scalars = self.scalars.clone();
+        let context = Context {
+            fields: fields.as_ptr(),
+            scalars: scalars.as_ptr(),
+            sparse: sparse.as_ptr(),
+            time_m: range.0,
+            time_max: range.1,
+            threads,
+            host: (self as *mut Host).cast(),
+            parallel,
+            step,
+            compress,
+            decompress,
+            wait,
+        };
+        kernel(&context)
+    }
+
+    /// Every number of every field and sparse point set, by name and position; one pattern stands for all NaN.
+    pub fn bits(&self) -> Vec<(String, Vec<u64>)> {
+        let mut all = Vec::new();
+        for (name, f) in self.names.iter().zip(&self.fields) {
+            all.push((name.clone(), self.bits_of(f)));
+        }
+        for (i, v) in self.values.iter().enumerate() {
+            all.push((format!("sparse{i}"), self.bits_of(v)));
+        }
+        all
+    }
+
+    fn bits_of(&self, lines: &Lines) -> Vec<u64> {
+        let bytes = lines.bytes();
+        match self.dtype {
+            DType::F32 => {
+                let numbers = bytes.chunks_exact(4).map(|b| f32::from_ne_bytes([b[0], b[1], b[2], b[3]]));
+                numbers.map(|v| if v.is_nan() { u64::MAX } else { v.to_bits() as u64 }).collect()
+            }
+            DType::F64 => {
+                let numbers =
+                    bytes.chunks_exact(8).map(|b| f64::from_ne_bytes(std::array::from_fn(|i| b[i])));
+                numbers.map(|v| if v.is_nan() { u64::MAX } else { v.to_bits() }).collect()
+            }
+        }
+    }
+
+    /// The bytes of a field, all slots.
+    pub fn field(&self, index: usize) -> &[u8] {
+        self.fields[index].bytes()
+    }
+
+    /// Overwrites one number of a field.
+    pub fn set(&mut self, index: usize, at: usize, value: f64) {
+        let size = if self.dtype == DType::F32 { 4 } else { 8 };
+        assert!((at + 1) * size <= self.fields[index].bytes);
+        let p = self.fields[index].pointer();
+        // SAFETY: `at` was just checked.
+        unsafe {
+            match self.dtype {
+                DType::F32 => p.cast::<f32>().add(at).write(value as f32),
+                DType::F64 => p.cast::<f64>().add(at).write(value),
+            }
+        }
+    }
+
+    /// Notes a call and returns the status to answer with.
+    fn note(&mut self, call: Call) -> i32 {
+        self.denormals_kept &= std::hint::black_box(f64::MIN_POSITIVE) / std::hint::black_box(4.0) != 0.0;
+        self.calls.push(call);
+        if self.fail_at == Some(self.calls.len() - 1) { 7 } else { 0 }
+    }
+
+    fn slot(&mut self, field: i64, slot: i64) -> (*mut u8, usize) {
+        let bytes = self.slot_bytes[field as usize];
+        let lines = &mut self.fields[field as usize];
+        assert!((slot as usize + 1) * bytes <= lines.bytes, "slot {slot} of field {field}");
+        // SAFETY: the slot was just checked to lie inside.
+        (unsafe { lines.pointer().add(slot as usize * bytes) }, bytes)
+    }
+}
+
+/// Runs the interpreter once and `kernel` with each number of threads, and compares all memory, snapshots, calls
+/// and statuses bit by bit.
+pub fn assert_same(
+    program: &Program,
+    range: (i64, i64),
+    threads: &[i64],
+    kernel: impl Fn(*const Context) -> i32,
+) {
+    let mut expected = Host::new(program, 1);
+    // SAFETY: the host made the context for this program.
+    let status = expected.run(range, 1, |context| unsafe { tree::interpret(program, context) });
+    assert_eq!(status, 0);
+    for n in threads {
+        let mut host = Host::new(program, 1);
+        assert_eq!(host.run(range, *n, &kernel), 0);
+        assert_eq!(host.calls, expected.calls, "with {n} threads");
+        assert!(host.denormals_kept, "a callback ran with denormals flushed");
+        for ((name, got), (_, want)) in host.bits().into_iter().zip(expected.bits()) {
+            if let Some(at) = got.iter().zip(&want).position(|(a, b)| a != b) {
+                panic!("{name} differs at {at} with {n} threads: {:#x}, not {:#x}", got[at], want[at]);
+            }
+        }
+        assert!(host.snapshots == expected.snapshots, "snapshots differ with {n} threads");
+    }
+}
+
+unsafe extern "C" fn parallel(_: *const Context, count: i64, body: BodyFn, argument: *mut c_void) {
+    for i in 0..count {
+        // SAFETY: the kernel or callback gave a body together with its argument.
+        unsafe { body(argument, i) };
+    }
+}
+
+unsafe extern "C" fn step(host: *mut c_void, t: i64) -> i32 {
+    // SAFETY: the context was made with this host.
+    unsafe { (*host.cast::<Host>()).note(Call::Step(t)) }
+}
+
+unsafe extern "C" fn wait(host: *mut c_void, ticket: i64) -> i32 {
+    // SAFETY: the context was made with this host.
+    unsafe { (*host.cast::<Host>()).note(Call::Wait(ticket)) }
+}
+
+const PARTS: usize = 7;
+
+struct Copy {
+    from: *const u8,
+    to: *mut u8,
+    bytes: usize,
+}
+
+/// Copies one of `PARTS` parts.
+unsafe extern "C" fn copy_part(argument: *mut c_void, index: i64) {
+    // SAFETY: the argument is the `Copy` of `copy`, whose two ranges are valid and do not overlap.
+    unsafe {
+        let c = &*argument.cast::<Copy>();
+        let (from, to) = (c.bytes * index as usize / PARTS, c.bytes * (index as usize + 1) / PARTS);
+        std::ptr::copy_nonoverlapping(c.from.add(from), c.to.add(from), to - from);
+    }
+}
+
+/// Copies on the threads of the kernel.
+unsafe fn copy(cx: *const Context, parallel: ParallelFn, mut what: Copy) {
+    // SAFETY: the caller gives valid ranges; `what` lives until `parallel` returns.
+    unsafe { parallel(cx, PARTS as i64, copy_part, (&raw mut what).cast()) };
+}
+
+unsafe extern "C" fn compress(
+    cx: *const Context,
+    store: i64,
+    snapshot: i64,
+    field: i64,
+    slot: i64,
+    parallel: ParallelFn,
+) -> i64 {
+    // SAFETY: the context was made with this host, and kernels are called on one thread.
+    unsafe {
+        let host = &mut *(*cx).host.cast::<Host>();
+        let status = host.note(Call::Compress(store, snapshot, field, slot));
+        if status != 0 {
+            return -status as i64;
+        }
+        let (from, bytes) = host.slot(field, slot);
+        let mut stream = vec![0; bytes];
+        copy(cx, parallel, Copy { from, to: stream.as_mut_ptr(), bytes });
+        host.snapshots.insert((store, snapshot), stream);
+        host.tickets += 1;
+        host.tickets
+    }
+}
+
+unsafe extern "C" fn decompress(
+    cx: *const Context,
+    store: i64,
+    snapshot: i64,
+    field: i64,
+    slot: i64,
+    parallel: ParallelFn,
+) -> i64 {
+    // SAFETY: the context was made with this host, and kernels are called on one thread.
+    unsafe {
+        let host = &mut *(*cx).host.cast::<Host>();
+        let status = host.note(Call::Decompress(store, snapshot, field, slot));
+        if status != 0 {
+            return -status as i64;
+        }
+        let (to, bytes) = host.slot(field, slot);
+        if !host.snapshots.contains_key(&(store, snapshot)) {
+            let made_up = host.made_up(bytes, (store * 1000 + snapshot) as u64);
+            host.snapshots.insert((store, snapshot), made_up);
+        }
+        let from = host.snapshots[&(store, snapshot)].as_ptr();
+        copy(cx, parallel, Copy { from, to, bytes });
+        host.tickets += 1;
+        host.tickets
+    }
+}
+
+impl Host {
+    fn made_up(&self, bytes: usize, seed: u64) -> Vec<u8> {
+        let mut random = Random(seed);
+        let mut out = Vec::with_capacity(bytes);
+        while out.len() < bytes {
+            match self.dtype {
+                DType::F32 => out.extend((random.number() as f32).to_ne_bytes()),
+                DType::F64 => out.extend(random.number().to_ne_bytes()),
+            }
+        }
+        out
+    }
+}
