@@ -3,10 +3,15 @@
  * (no contraction, no reassociation) is the same in all of them, bit for bit. */
 #include "noop.h"
 #include "quantize.h"
+#include "survey.h"
 #include "wavelet.h"
 
 #if defined(__x86_64__) && defined(__linux__) && defined(__GLIBC__) && defined(__GNUC__) && !defined(__clang__)
-#define WF_CLONES __attribute__((target_clones("default", "arch=haswell", "arch=skylake-avx512")))
+#if __GNUC__ >= 12
+#define WF_CLONES __attribute__((target_clones("default", "arch=x86-64-v3", "arch=x86-64-v4")))
+#else
+#define WF_CLONES __attribute__((target_clones("default", "avx2")))
+#endif
 #else
 #define WF_CLONES
 #endif
@@ -27,6 +32,9 @@ size_t wavefold_wavelet_scratch(const int64_t *extent, const int32_t *group, siz
 }
 
 #define WF_EXPORT(T, S)                                                                                                \
+  WF_CLONES int wavefold_extremes_##S(const T *src, const wf_box *box, T *low, T *high) {                              \
+    return wf_extremes_##S(src, box, low, high);                                                                       \
+  }                                                                                                                    \
   WF_CLONES size_t wavefold_quantize_encode_##S(const T *src, const wf_box *box, const int32_t *block, T scale1,       \
                                                 T scale2, T limit, uint8_t *out) {                                     \
     return wf_quantize_encode_##S(src, box, block, scale1, scale2, limit, out);                                        \

@@ -32,19 +32,21 @@ WF_INLINE void WF_FN(wf_tile_store)(const WF_T *tile, const wf_box *box, const i
 
 /* Scales by scale1 * scale2 = 1 / step (two factors, so that neither overflows) and rounds. */
 WF_INLINE void WF_FN(wf_tile_round)(WF_T *tile, WF_T scale1, WF_T scale2, WF_T *low, WF_T *high) {
-  WF_T lo[WF_Q_LANES], hi[WF_Q_LANES];
-  for (int l = 0; l < WF_Q_LANES; l++) lo[l] = hi[l] = WF_RINT(tile[l] * scale1 * scale2);
-  for (int r = 0; r < WF_Q_ROWS; r++)
-    for (int l = 0; l < WF_Q_LANES; l++) {
-      WF_T v = WF_RINT(tile[r * WF_Q_LANES + l] * scale1 * scale2);
-      tile[r * WF_Q_LANES + l] = v;
-      lo[l] = v < lo[l] ? v : lo[l];
-      hi[l] = v > hi[l] ? v : hi[l];
-    }
-  for (int l = 1; l < WF_Q_LANES; l++) {
-    lo[0] = lo[l] < lo[0] ? lo[l] : lo[0];
-    hi[0] = hi[l] > hi[0] ? hi[l] : hi[0];
+  /* Wide rows and one loop for each result: so gcc keeps all of them in vectors. */
+  enum { WIDE = 64 };
+  WF_T lo[WIDE], hi[WIDE];
+  for (int k = 0; k < WF_Q_VALUES; k++) tile[k] = WF_RINT(tile[k] * scale1 * scale2);
+  memcpy(lo, tile, sizeof lo);
+  memcpy(hi, tile, sizeof hi);
+  for (int r = WIDE; r < WF_Q_VALUES; r += WIDE) {
+    for (int l = 0; l < WIDE; l++) lo[l] = tile[r + l] < lo[l] ? tile[r + l] : lo[l];
+    for (int l = 0; l < WIDE; l++) hi[l] = tile[r + l] > hi[l] ? tile[r + l] : hi[l];
   }
+  for (int half = WIDE / 2; half; half /= 2)
+    for (int l = 0; l < half; l++) {
+      lo[l] = lo[l + half] < lo[l] ? lo[l + half] : lo[l];
+      hi[l] = hi[l + half] > hi[l] ? hi[l + half] : hi[l];
+    }
   *low = lo[0];
   *high = hi[0];
 }

@@ -81,9 +81,20 @@ WF_INLINE uint64_t wf_transpose8(uint64_t x) {
   return x ^ t ^ (t << 28);
 }
 
+/* Whether a group has 2x2x2 points, all inside the block: by far the most common. Only the last ones can be outside. */
+WF_INLINE int wf_wavelet_is_cube(const int64_t *x, const int64_t *y, const int64_t *z, const int32_t *group) {
+  return group[0] == 2 && group[1] == 2 && group[2] == 2 && (x[1] | y[1] | z[1]) >= 0;
+}
+
 /* Fetches the 8 coefficients of group (i, j, k); those outside the block are 0. */
 WF_INLINE void wf_wavelet_gather(const uint32_t *q, const int64_t *x, const int64_t *y, const int64_t *z,
                                  const int32_t *group, uint32_t *v) {
+  if (wf_wavelet_is_cube(x, y, z, group)) {
+    const uint32_t *a = q + x[0] + y[0], *b = q + x[0] + y[1], *c = q + x[1] + y[0], *d = q + x[1] + y[1];
+    v[0] = a[z[0]], v[1] = a[z[1]], v[2] = b[z[0]], v[3] = b[z[1]];
+    v[4] = c[z[0]], v[5] = c[z[1]], v[6] = d[z[0]], v[7] = d[z[1]];
+    return;
+  }
   for (int i = 0; i < group[0]; i++)
     for (int j = 0; j < group[1]; j++)
       for (int k = 0; k < group[2]; k++, v++) *v = (x[i] | y[j] | z[k]) < 0 ? 0 : q[x[i] + y[j] + z[k]];

@@ -45,22 +45,21 @@ WF_INLINE void WF_FN(wf_lift_inverse)(WF_T *base, int64_t stride, int64_t n, int
 }
 
 /* Loads one plane scaled to units of the step, transposed, lifts the last axis, turns it back, lifts the middle one. */
-WF_INLINE WF_T WF_FN(wf_wavelet_plane)(const WF_T *src, const wf_box *box, WF_T scale1, WF_T scale2, WF_T *turned,
+WF_INLINE int WF_FN(wf_wavelet_plane)(const WF_T *src, const wf_box *box, WF_T scale1, WF_T scale2, WF_T *turned,
                                        WF_T *plane) {
   const int64_t ny = box->extent[1], nz = box->extent[2];
-  WF_T any = 0;
+  int any = 0;
   for (int64_t y = 0; y < ny; y++) {
     const WF_T *row = src + y * box->stride[1];
     for (int64_t z = 0; z < nz; z++) {
       const WF_T v = row[z] * scale1 * scale2;
-      any = v != 0 ? 1 : any;
-      turned[z * ny + y] = v;
+      any |= v != 0;
+      plane[y * nz + z] = v;
     }
   }
-  if (any == 0) {
-    memset(plane, 0, (size_t)(ny * nz) * sizeof(WF_T));
-    return any;
-  }
+  if (!any) return any;
+  for (int64_t z = 0; z < nz; z++)
+    for (int64_t y = 0; y < ny; y++) turned[z * ny + y] = plane[y * nz + z];
   WF_FN(wf_lift_forward)(turned, ny, nz, ny);
   for (int64_t y = 0; y < ny; y++)
     for (int64_t z = 0; z < nz; z++) plane[y * nz + z] = turned[z * ny + y];
@@ -102,13 +101,14 @@ WF_INLINE size_t WF_FN(wf_wavelet_encode)(const WF_T *src, const wf_box *box, co
   wf_wavelet_layout(box->extent, group, sizeof(WF_T), &p);
   const int64_t nx = box->extent[0], ny = box->extent[1], nz = box->extent[2];
   const size_t raw = (size_t)(nx * ny * nz) * sizeof(WF_T);
-  WF_T *c = (WF_T *)(scratch + p.coefs), *turned = (WF_T *)(scratch + p.transposed), any = 0;
+  WF_T *c = (WF_T *)(scratch + p.coefs), *turned = (WF_T *)(scratch + p.transposed);
   uint32_t *q = (uint32_t *)(scratch + p.quantised);
   const int64_t strides[3] = {p.plane, nz, 1};
+  int any = 0;
   for (int64_t x = 0; x < nx; x++)
-    any += WF_FN(wf_wavelet_plane)(src + x * box->stride[0], box, scale1, scale2, turned, c + x * p.plane);
+    any |= WF_FN(wf_wavelet_plane)(src + x * box->stride[0], box, scale1, scale2, turned, c + x * p.plane);
   out[0] = WF_W_ZERO;
-  if (any == 0) return 1;
+  if (!any) return 1;
   for (int64_t y = 0; y < ny; y++) WF_FN(wf_lift_forward)(c + y * nz, p.plane, nx, nz);
   int fits = 1;
   uint32_t live = 0;
@@ -133,16 +133,24 @@ WF_INLINE size_t WF_FN(wf_wavelet_encode)(const WF_T *src, const wf_box *box, co
   return 1 + raw;
 }
 
-/* Puts the decoded coefficients of one group in their places. */
+/* Puts the decoded coefficients of one group in their places; the others are zero already. */
 WF_INLINE void WF_FN(wf_wavelet_scatter)(const uint32_t *v, const uint32_t *negative, const int64_t *x, const int64_t *y,
                                          const int64_t *z, const int32_t *group, WF_T *c) {
+  WF_T value[8], *at = value;
+  for (int j = 0; j < 8; j++) {
+    const WF_T a = (WF_T)(int32_t)v[j] + (v[j] == 1 ? (WF_T)WF_W_OFFSET_ONE : (WF_T)WF_W_OFFSET_MORE);
+    value[j] = v[j] == 0 ? 0 : negative[j] ? -a : a;
+  }
+  if (wf_wavelet_is_cube(x, y, z, group)) {
+    WF_T *p = c + x[0] + y[0], *q = c + x[0] + y[1], *r = c + x[1] + y[0], *s = c + x[1] + y[1];
+    p[z[0]] = value[0], p[z[1]] = value[1], q[z[0]] = value[2], q[z[1]] = value[3];
+    r[z[0]] = value[4], r[z[1]] = value[5], s[z[0]] = value[6], s[z[1]] = value[7];
+    return;
+  }
   for (int i = 0; i < group[0]; i++)
     for (int j = 0; j < group[1]; j++)
-      for (int k = 0; k < group[2]; k++, v++, negative++) {
-        if (*v == 0 || (x[i] | y[j] | z[k]) < 0) continue;
-        const WF_T a = (WF_T)(int32_t)*v + (*v == 1 ? (WF_T)WF_W_OFFSET_ONE : (WF_T)WF_W_OFFSET_MORE);
-        c[x[i] + y[j] + z[k]] = *negative ? -a : a;
-      }
+      for (int k = 0; k < group[2]; k++, at++)
+        if ((x[i] | y[j] | z[k]) >= 0) c[x[i] + y[j] + z[k]] = *at;
 }
 
 /* Reads all groups into the coefficients of the scratch buffer; 0 when the bytes make no block. */

@@ -161,7 +161,12 @@ impl Host {
     }
 
     /// Calls a kernel for the steps `range.0 ..= range.1` and returns its status.
-    pub fn run(&mut self, range: (i64, i64), threads: i64, kernel: impl FnOnce(*const Context) -> i32) -> i32 {
+    pub fn run(
+        &mut self,
+        range: (i64, i64),
+        threads: i64,
+        kernel: impl FnOnce(*const Context) -> i32,
+    ) -> i32 {
         let fields: Vec<*mut c_void> = self
             .fields
             .iter_mut()

@@ -23,7 +23,7 @@ pub(crate) const FLUSH: u32 = 0;
 /// Position of `extern "C" fn(i64)`: goes back to what [`FLUSH`] returned.
 pub(crate) const RESTORE: u32 = 1;
 
-const CALLED: [Func; 6] = [Func::Exp, Func::Log, Func::Sin, Func::Cos, Func::Tan, Func::Pow];
+const CALLED: [Func; 7] = [Func::Exp, Func::Log, Func::Sin, Func::Cos, Func::Tan, Func::Tanh, Func::Pow];
 /// Number of functions in [`all`].
 pub(crate) const COUNT: u32 = 2 + 2 * CALLED.len() as u32;
 
@@ -48,9 +48,11 @@ elementary! {
     sin32, sin64: |x| x.sin();
     cos32, cos64: |x| x.cos();
     tan32, tan64: |x| x.tan();
+    tanh32, tanh64: |x| x.tanh();
     pow32, pow64: |x, y| x.powf(y);
     fma32, fma64: |x, y, z| x.mul_add(y, z);
     floor32, floor64: |x| x.floor();
+    ceil32, ceil64: |x| x.ceil();
 }
 
 /// All functions, in the order of their positions.
@@ -75,18 +77,22 @@ pub(crate) fn all() -> Vec<HostFunction> {
         host("wavefold_cos_f64", cos64 as *const u8, &[f64], Some(f64)),
         host("wavefold_tan_f32", tan32 as *const u8, &[f32], Some(f32)),
         host("wavefold_tan_f64", tan64 as *const u8, &[f64], Some(f64)),
+        host("wavefold_tanh_f32", tanh32 as *const u8, &[f32], Some(f32)),
+        host("wavefold_tanh_f64", tanh64 as *const u8, &[f64], Some(f64)),
         host("wavefold_pow_f32", pow32 as *const u8, &[f32, f32], Some(f32)),
         host("wavefold_pow_f64", pow64 as *const u8, &[f64, f64], Some(f64)),
     ]
 }
 
 /// Symbols that Cranelift itself calls on processors without the instruction.
-pub(crate) fn library() -> [(&'static str, *const u8); 4] {
+pub(crate) fn library() -> [(&'static str, *const u8); 6] {
     [
         ("fmaf", fma32 as *const u8),
         ("fma", fma64 as *const u8),
         ("floorf", floor32 as *const u8),
         ("floor", floor64 as *const u8),
+        ("ceilf", ceil32 as *const u8),
+        ("ceil", ceil64 as *const u8),
     ]
 }
 

@@ -2,18 +2,13 @@
 
 use crate::CompileError;
 use cranelift::prelude::*;
-use cranelift_codegen::isa::{CallConv, OwnedTargetIsa};
+use cranelift_codegen::isa::OwnedTargetIsa;
 use std::sync::OnceLock;
 
 /// The code generator of this machine, made once per process.
 pub(crate) fn host() -> Result<OwnedTargetIsa, CompileError> {
     static HOST: OnceLock<Result<OwnedTargetIsa, String>> = OnceLock::new();
     HOST.get_or_init(detect).clone().map_err(|reason| CompileError::Target { reason })
-}
-
-/// The calling convention of `extern "C"` functions.
-pub(crate) fn call_conv() -> CallConv {
-    host().map_or(CallConv::SystemV, |isa| isa.default_call_conv())
 }
 
 fn detect() -> Result<OwnedTargetIsa, String> {

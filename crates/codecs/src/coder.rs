@@ -30,5 +30,10 @@ pub(crate) trait BlockCoder: Sync {
 
     /// Decodes the block at the beginning of `bytes` (all of them, for a wavelet) and returns how many it took, or
     /// `None` when they make no block.
-    fn decode<T: Element>(&self, coding: &Coding<T>, bytes: &[u8], dst: &mut BlockMut<'_, T>) -> Option<usize>;
+    fn decode<T: Element>(
+        &self,
+        coding: &Coding<T>,
+        bytes: &[u8],
+        dst: &mut BlockMut<'_, T>,
+    ) -> Option<usize>;
 }

@@ -130,7 +130,9 @@ impl Compression {
     /// When the parameter is out of range.
     pub fn validate(self) -> Result<Self, CompressionError> {
         match self {
-            Self::Quantize { nbits } if !(1..=24).contains(&nbits) => Err(CompressionError::NbitsRange(nbits)),
+            Self::Quantize { nbits } if !(1..=24).contains(&nbits) => {
+                Err(CompressionError::NbitsRange(nbits))
+            }
             Self::Wavelet { compscale } if !(compscale > 0.0 && compscale <= 1.0) => {
                 Err(CompressionError::CompscaleRange(compscale))
             }

@@ -43,7 +43,9 @@ impl EncodeError {
                 Some("NaN and infinity usually mean that the time step is above the stability limit".into())
             }
             Self::Parameter(e) => e.help(),
-            Self::Schedule { .. } => Some("`Parallel::run` must call the body once for every index below n".into()),
+            Self::Schedule { .. } => {
+                Some("`Parallel::run` must call the body once for every index below n".into())
+            }
         }
     }
 }

@@ -23,12 +23,23 @@ impl Box3 {
 
 unsafe extern "C" {
     fn wavefold_noop_encode(src: *const u8, bounds: *const Box3, size: usize, out: *mut u8) -> usize;
-    fn wavefold_noop_decode(input: *const u8, len: usize, bounds: *const Box3, size: usize, dst: *mut u8) -> usize;
+    fn wavefold_noop_decode(
+        input: *const u8,
+        len: usize,
+        bounds: *const Box3,
+        size: usize,
+        dst: *mut u8,
+    ) -> usize;
     fn wavefold_wavelet_scratch(extent: *const i64, group: *const i32, size: usize) -> usize;
 }
 
 /// The functions that `blocks.c` exports for one element type. Their contract is that of the headers.
 pub trait Blocks: Sized {
+    /// Smallest and largest value; `None` when one is not finite.
+    ///
+    /// # Safety
+    /// `src` must be readable over the box.
+    unsafe fn extremes(src: *const Self, bounds: &Box3) -> Option<[Self; 2]>;
     /// # Safety
     /// `src` must be readable over the box, `block` hold 512 points around it, `out` take 1 + 512 values.
     unsafe fn quantize_encode(
@@ -71,11 +82,27 @@ pub trait Blocks: Sized {
 }
 
 macro_rules! blocks {
-    ($t:ident, $qe:ident, $qd:ident, $we:ident, $wd:ident) => {
+    ($t:ident, $extremes:ident, $qe:ident, $qd:ident, $we:ident, $wd:ident) => {
         unsafe extern "C" {
-            fn $qe(src: *const $t, b: *const Box3, block: *const i32, s1: $t, s2: $t, limit: $t, out: *mut u8)
-            -> usize;
-            fn $qd(i: *const u8, n: usize, b: *const Box3, block: *const i32, s1: $t, s2: $t, dst: *mut $t) -> usize;
+            fn $extremes(src: *const $t, b: *const Box3, low: *mut $t, high: *mut $t) -> c_int;
+            fn $qe(
+                src: *const $t,
+                b: *const Box3,
+                block: *const i32,
+                s1: $t,
+                s2: $t,
+                limit: $t,
+                out: *mut u8,
+            ) -> usize;
+            fn $qd(
+                i: *const u8,
+                n: usize,
+                b: *const Box3,
+                block: *const i32,
+                s1: $t,
+                s2: $t,
+                dst: *mut $t,
+            ) -> usize;
             fn $we(
                 src: *const $t,
                 b: *const Box3,
@@ -98,6 +125,13 @@ macro_rules! blocks {
         }
 
         impl Blocks for $t {
+            unsafe fn extremes(src: *const Self, bounds: &Box3) -> Option<[Self; 2]> {
+                let [mut low, mut high] = [0.0; 2];
+                // SAFETY: the caller's duty.
+                let finite = unsafe { $extremes(src, bounds, &mut low, &mut high) };
+                (finite != 0).then_some([low, high])
+            }
+
             unsafe fn quantize_encode(
                 src: *const Self,
                 bounds: &Box3,
@@ -152,6 +186,7 @@ macro_rules! blocks {
 
 blocks!(
     f32,
+    wavefold_extremes_f32,
     wavefold_quantize_encode_f32,
     wavefold_quantize_decode_f32,
     wavefold_wavelet_encode_f32,
@@ -159,6 +194,7 @@ blocks!(
 );
 blocks!(
     f64,
+    wavefold_extremes_f64,
     wavefold_quantize_encode_f64,
     wavefold_quantize_decode_f64,
     wavefold_wavelet_encode_f64,
@@ -173,8 +209,7 @@ thread_local! {
 /// Runs `f` with scratch space for a wavelet block, aligned to 64 bytes.
 fn with_scratch<T, R>(bounds: &Box3, group: &[i32; 3], f: impl FnOnce(*mut u8) -> R) -> R {
     // SAFETY: reads three extents and three group sizes.
-    let bytes =
-        unsafe { wavefold_wavelet_scratch(bounds.extent.as_ptr(), group.as_ptr(), size_of::<T>()) };
+    let bytes = unsafe { wavefold_wavelet_scratch(bounds.extent.as_ptr(), group.as_ptr(), size_of::<T>()) };
     SCRATCH.with_borrow_mut(|scratch| {
         let words = bytes.div_ceil(8) + 8;
         if scratch.len() < words {
@@ -193,6 +228,13 @@ fn append(out: &mut Vec<u8>, room: usize, write: impl FnOnce(*mut u8) -> usize) 
     assert!(used <= room, "a block coder wrote {used} bytes into {room}");
     // SAFETY: `write` has initialised `used` bytes of the reserved room.
     unsafe { out.set_len(len + used) };
+}
+
+/// Smallest and largest value of a view; `None` when one is not finite.
+pub(crate) fn extremes<T: Element>(src: &View<'_, T>) -> Option<[T; 2]> {
+    let strides = src.strides();
+    // SAFETY: the view's points are readable.
+    unsafe { T::extremes(src.as_ptr(), &Box3::new(src.shape(), [strides[0], strides[1]])) }
 }
 
 /// Coder by the C blocks.
@@ -227,7 +269,12 @@ impl BlockCoder for Native {
         }
     }
 
-    fn decode<T: Element>(&self, coding: &Coding<T>, bytes: &[u8], dst: &mut BlockMut<'_, T>) -> Option<usize> {
+    fn decode<T: Element>(
+        &self,
+        coding: &Coding<T>,
+        bytes: &[u8],
+        dst: &mut BlockMut<'_, T>,
+    ) -> Option<usize> {
         let bounds = Box3::new(dst.extent(), dst.strides());
         let to = dst.as_mut_ptr();
         let used = match coding {

@@ -6,8 +6,8 @@ use std::sync::OnceLock;
 
 use crate::format::BlockGrid;
 use crate::parallel::run_once;
-use crate::scale::{exponent, scaled};
-use crate::{EncodeError, Element, Parallel, View, float_mode};
+use crate::scale::{exponent, pow2};
+use crate::{Element, EncodeError, Parallel, View, float_mode, native};
 
 /// Independent partial results; enough for the widest vectors.
 const LANES: usize = 16;
@@ -25,7 +25,7 @@ impl Extremes {
     }
 }
 
-/// Maps every piece of the rows of `src`, in parallel, and returns the results in row-major order.
+/// Maps every piece of the planes of `src`, in parallel, and returns the results in row-major order.
 fn map_pieces<T: Element, R: Send + Sync>(
     src: &View<'_, T>,
     par: &dyn Parallel,
@@ -47,42 +47,24 @@ fn map_pieces<T: Element, R: Send + Sync>(
 
 /// Smallest and largest value, or the first one that is not finite.
 pub(crate) fn extremes<T: Element>(src: &View<'_, T>, par: &dyn Parallel) -> Result<Extremes, EncodeError> {
-    let pieces = map_pieces(src, par, |piece| row_extremes(piece.row(0, 0)))?;
-    if pieces.iter().any(Option::is_none) {
-        return Err(first_not_finite(src));
+    let pieces = map_pieces(src, par, |piece| native::extremes(&piece))?;
+    let mut all = Extremes { min: f64::INFINITY, max: f64::NEG_INFINITY };
+    for piece in pieces {
+        let Some([low, high]) = piece else { return Err(first_not_finite(src)) };
+        (all.min, all.max) = (all.min.min(low.to_f64()), all.max.max(high.to_f64()));
     }
-    let start = Extremes { min: f64::INFINITY, max: f64::NEG_INFINITY };
-    Ok(pieces.into_iter().flatten().fold(start, |a, b| Extremes { min: a.min.min(b.min), max: a.max.max(b.max) }))
-}
-
-/// `None` when a value is not finite.
-fn row_extremes<T: Element>(row: &[T]) -> Option<Extremes> {
-    let (mut min, mut max, mut nan) = ([row[0]; LANES], [row[0]; LANES], [T::default(); LANES]);
-    let mut visit = |l: usize, x: T| {
-        min[l] = if x < min[l] { x } else { min[l] };
-        max[l] = if x > max[l] { x } else { max[l] };
-        // 0 for finite x, NaN for NaN and infinity.
-        nan[l] = nan[l] + x * T::default();
-    };
-    let groups = row.chunks_exact(LANES);
-    let rest = groups.remainder();
-    for group in groups {
-        for (l, x) in group.iter().enumerate() {
-            visit(l, *x);
-        }
-    }
-    rest.iter().enumerate().for_each(|(l, x)| visit(l, *x));
-    nan.iter().all(|n| *n == T::default()).then(|| Extremes {
-        min: min.iter().map(|x| x.to_f64()).fold(f64::INFINITY, f64::min),
-        max: max.iter().map(|x| x.to_f64()).fold(f64::NEG_INFINITY, f64::max),
-    })
+    Ok(all)
 }
 
 fn first_not_finite<T: Element>(src: &View<'_, T>) -> EncodeError {
     let [n0, n1, _] = src.shape();
     let rows = (0..n0).flat_map(|i| (0..n1).map(move |j| (i, j)));
     let mut bad = rows.flat_map(|(i, j)| {
-        src.row(i, j).iter().enumerate().map(move |(k, x)| ([i, j, k], x.to_f64())).filter(|(_, x)| !x.is_finite())
+        src.row(i, j)
+            .iter()
+            .enumerate()
+            .map(move |(k, x)| ([i, j, k], x.to_f64()))
+            .filter(|(_, x)| !x.is_finite())
     });
     let (index, value) = bad.next().unwrap_or(([0; 3], f64::NAN));
     EncodeError::NotFinite { index, value }
@@ -95,27 +77,25 @@ pub(crate) fn rms<T: Element>(
     par: &dyn Parallel,
 ) -> Result<(f64, i32), EncodeError> {
     let e = exponent(extremes.largest());
-    let sums = map_pieces(src, par, |piece| row_square_sum(piece.row(0, 0), e))?;
+    let sums = map_pieces(src, par, |piece| square_sum(&piece, e))?;
     let mean = sums.into_iter().sum::<f64>() / src.points() as f64;
     Ok((mean.sqrt(), e))
 }
 
-fn row_square_sum<T: Element>(row: &[T], e: i32) -> f64 {
-    let (f1, f2) = (scaled(1.0, -(e / 2)), scaled(1.0, -(e - e / 2)));
+fn square_sum<T: Element>(piece: &View<'_, T>, e: i32) -> f64 {
+    let (f1, f2) = (pow2(-(e / 2)), pow2(-(e - e / 2)));
     let mut sum = [0f64; LANES];
-    let groups = row.chunks_exact(LANES);
-    let rest = groups.remainder();
     let square = |x: T| {
         let x = x.to_f64() * f1 * f2;
         x * x
     };
-    for group in groups {
-        for (s, x) in sum.iter_mut().zip(group) {
-            *s += square(*x);
+    for j in 0..piece.shape()[1] {
+        let groups = piece.row(0, j).chunks_exact(LANES);
+        let rest = groups.remainder();
+        for group in groups {
+            sum.iter_mut().zip(group).for_each(|(s, x)| *s += square(*x));
         }
-    }
-    for (s, x) in sum.iter_mut().zip(rest) {
-        *s += square(*x);
+        sum.iter_mut().zip(rest).for_each(|(s, x)| *s += square(*x));
     }
     sum.iter().sum()
 }

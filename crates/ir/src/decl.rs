@@ -157,6 +157,16 @@ impl Field {
         }
     }
 
+    /// Whether two time shifts name the same place in memory: fields with slots use them in turn.
+    pub fn same_slot(&self, a: i32, b: i32) -> bool {
+        match self.kind {
+            FieldKind::Buffered { slots } | FieldKind::Ring { slots, .. } if slots > 0 => {
+                (i64::from(a) - i64::from(b)) % slots as i64 == 0
+            }
+            _ => a == b,
+        }
+    }
+
     /// Whether the field has a time axis.
     pub fn is_time(&self) -> bool {
         self.kind != FieldKind::Space

@@ -357,10 +357,11 @@ impl Arena {
                 Expr::Power(base, n) => (*base, *n),
                 _ => (factor, 1),
             };
-            *exponents.entry(base).or_insert_with(|| {
+            let sum = exponents.entry(base).or_insert_with(|| {
                 order.push(base);
                 0
-            }) += n;
+            });
+            *sum = sum.saturating_add(n);
         }
         if constant == 0.0 {
             return self.number(0.0);

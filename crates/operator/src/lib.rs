@@ -1,1 +1,20 @@
-//! .
+//! Operators: build, compile, apply, summary.
+//!
+//! [`Operator::new`] runs the whole compiler down to the tree; a backend compiles the tree at the first
+//! [`Operator::apply`] that needs it, once. [`Apply`] collects the arguments of one run, checks all of them
+//! before anything runs, and returns a [`PerformanceSummary`].
+
+mod apply;
+mod backend;
+mod error;
+mod operator;
+mod overrides;
+mod range;
+mod summary;
+mod traffic;
+
+pub use apply::{Apply, Progress};
+pub use backend::Backend;
+pub use error::{ApplyError, Error, Result};
+pub use operator::{Operator, Trace};
+pub use summary::{CompressionSummary, PerformanceSummary, Use};

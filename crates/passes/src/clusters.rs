@@ -4,7 +4,7 @@
 
 use crate::{Result, legality};
 use wavefold_ir::cluster::{Action, Cluster, PointStatement, Program};
-use wavefold_ir::{Arena, stencil};
+use wavefold_ir::stencil;
 
 /// Wraps every statement into a cluster of its own.
 ///
@@ -20,7 +20,7 @@ fn cluster(p: &stencil::Program, s: &stencil::Statement) -> Cluster {
     let action = match s.action.clone() {
         stencil::Action::Assign { target, value, increment } => {
             let statements = vec![PointStatement::Assign { target, value, increment }];
-            let serial = is_serial(&p.exprs, &statements);
+            let serial = is_serial(p, &statements);
             Action::Points { statements, serial }
         }
         stencil::Action::Inject { sparse, target, value } => Action::Inject { sparse, target, value },
@@ -33,12 +33,12 @@ fn cluster(p: &stencil::Program, s: &stencil::Statement) -> Cluster {
 }
 
 /// Whether the points of a cluster depend on each other: a value is written at a point and read at another.
-fn is_serial(exprs: &Arena, statements: &[PointStatement]) -> bool {
+fn is_serial(p: &stencil::Program, statements: &[PointStatement]) -> bool {
     statements.iter().any(|s| match s {
-        PointStatement::Assign { target, value, .. } => exprs
-            .loads(*value)
-            .iter()
-            .any(|a| a.field == target.field && a.time == target.time && !a.is_here()),
+        PointStatement::Assign { target, value, .. } => p.exprs.loads(*value).iter().any(|a| {
+            let same = a.field == target.field && p.decls.field(a.field).same_slot(a.time, target.time);
+            same && !a.is_here()
+        }),
         PointStatement::Let { .. } => false,
     })
 }

@@ -8,7 +8,7 @@
 //! A plain copy of an uncompressed function is compressed from where it lies. Several snapshots read in one
 //! step share a ring of slots: one is decompressed per step, the others once, at the first step.
 //! Work starts as early and is waited for as late as the step allows: compressions until its end, decompressions
-//! from its start until the first reader.
+//! from its start until the first reader. A slice that a later equation of the step changes is waited for before.
 
 use wavefold_ir::cluster::{Action, Cluster, PointStatement, Program, Slice};
 use wavefold_ir::{Access, Arena, Direction, Expr, ExprId, Field, FieldId, FieldKind, TicketId};
@@ -48,8 +48,19 @@ fn ring(p: &mut Program, of: FieldId, slots: usize, stem: &str, halo: usize) -> 
 
 fn write(p: &mut Program, store: FieldId, tickets: &mut Tickets) {
     let mut out = Vec::new();
-    let mut waits = Vec::new();
+    let mut waits: Vec<(Slice, Cluster)> = Vec::new();
     for mut cluster in std::mem::take(&mut p.clusters) {
+        // A slice that changes later in the step is waited for before it does.
+        let touches = cluster.touches(&p.exprs);
+        let (due, later) = waits.into_iter().partition(|(slice, _)| {
+            let field = p.decls.field(slice.field);
+            touches.iter().any(|t| {
+                t.write && t.access.field == slice.field && field.same_slot(t.access.time, slice.time)
+            })
+        });
+        waits = later;
+        let due: Vec<(Slice, Cluster)> = due;
+        out.extend(due.into_iter().map(|(_, wait)| wait));
         let assigned = match &cluster.action {
             Action::Points { statements, .. } => match statements.as_slice() {
                 [PointStatement::Assign { target, value, .. }] if target.field == store => Some((*target, *value)),
@@ -78,9 +89,9 @@ fn write(p: &mut Program, store: FieldId, tickets: &mut Tickets) {
         };
         let ticket = tickets.take();
         out.push(Cluster { every, action: Action::Compress { ticket, store, time: target.time, slice }, source });
-        waits.push(Cluster { every, action: Action::Wait(ticket), source: vec![] });
+        waits.push((slice, Cluster { every, action: Action::Wait(ticket), source: vec![] }));
     }
-    out.extend(waits);
+    out.extend(waits.into_iter().map(|(_, wait)| wait));
     p.clusters = out;
 }
 

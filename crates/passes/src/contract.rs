@@ -13,7 +13,7 @@ use wavefold_ir::tree::{Program, Stmt};
 use wavefold_ir::{Arena, Expr, ExprId, Func};
 
 /// Largest power that is written out as a product.
-const LARGEST_PRODUCT: i32 = 8;
+const LARGEST_PRODUCT: u32 = 8;
 
 /// Rewrites every expression of the tree.
 pub fn contract(mut p: Program) -> Program {
@@ -132,10 +132,10 @@ impl Contract {
             };
             let base = self.expression(exprs, base);
             let side = if n < 0 { &mut below } else { &mut above };
-            if n.abs() <= LARGEST_PRODUCT {
+            if n.unsigned_abs() <= LARGEST_PRODUCT {
                 side.extend(std::iter::repeat_n(base, n.unsigned_abs() as usize));
             } else {
-                let n = exprs.number(n.abs().into());
+                let n = exprs.number(n.unsigned_abs().into());
                 side.push(exprs.intern(Expr::Call(Func::Pow, [base, n].into_iter().collect())));
             }
         }

@@ -8,7 +8,7 @@
 
 use std::collections::{HashMap, HashSet};
 use wavefold_ir::cluster::{Action, PointStatement, Program};
-use wavefold_ir::{Access, Arena, Expr, ExprId, LocalId};
+use wavefold_ir::{Access, Arena, Decls, Expr, ExprId, LocalId};
 
 /// Names common subexpressions in every loop nest.
 pub fn cse(mut p: Program) -> Program {
@@ -16,7 +16,7 @@ pub fn cse(mut p: Program) -> Program {
     for cluster in &mut p.clusters {
         if let Action::Points { statements, .. } = &mut cluster.action {
             let old = std::mem::take(statements);
-            let mut cse = Cse::new(&p.exprs, &old, next);
+            let mut cse = Cse::new(&p.decls, &p.exprs, &old, next);
             for s in &old {
                 cse.statement(&mut p.exprs, s, statements);
             }
@@ -36,8 +36,8 @@ struct Cse {
 }
 
 impl Cse {
-    fn new(exprs: &Arena, statements: &[PointStatement], next: LocalId) -> Cse {
-        let written: HashSet<Access> = statements
+    fn new(decls: &Decls, exprs: &Arena, statements: &[PointStatement], next: LocalId) -> Cse {
+        let written: Vec<Access> = statements
             .iter()
             .filter_map(|s| match s {
                 PointStatement::Assign { target, .. } => Some(*target),
@@ -46,7 +46,10 @@ impl Cse {
             .collect();
         let mut changing = HashSet::new();
         exprs.visit_all(statements.iter().map(|s| s.value()), &mut |id, e| {
-            let loads_written = matches!(e, Expr::Load(a) if written.contains(&Access { offsets: [0; 3], ..*a }));
+            let is_written = |a: &Access| {
+                written.iter().any(|w| w.field == a.field && decls.field(a.field).same_slot(w.time, a.time))
+            };
+            let loads_written = matches!(e, Expr::Load(a) if is_written(a));
             if loads_written || e.children().iter().any(|c| changing.contains(c)) {
                 changing.insert(id);
             }

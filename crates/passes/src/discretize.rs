@@ -7,6 +7,7 @@
 //! leaves the halo.
 
 use crate::{CompileError, Result};
+use std::collections::HashMap;
 use wavefold_ir::stencil::Program;
 use wavefold_ir::{Access, Arena, Decls, Derivative, Expr, ExprId, Side};
 use wavefold_symbolic as sym;
@@ -16,21 +17,26 @@ use wavefold_symbolic as sym;
 /// # Errors
 /// [`CompileError::Halo`] when a stencil is wider than the halo of a field.
 pub fn discretize(mut p: Program) -> Result<Program> {
+    let mut memo = HashMap::new();
     for i in 0..p.statements.len() {
-        let value = expand(&mut p.exprs, &p.decls, p.statements[i].action.value());
+        let value = expand(&mut p.exprs, &p.decls, p.statements[i].action.value(), &mut memo);
         p.statements[i].action.set_value(value);
     }
     halos(&p)?;
     Ok(p)
 }
 
-fn expand(exprs: &mut Arena, decls: &Decls, root: ExprId) -> ExprId {
-    exprs.rewrite(root, &mut |exprs, id| match exprs[id] {
-        Expr::Derivative(d) => {
-            let of = expand(exprs, decls, d.of);
-            Some(difference(exprs, decls, Derivative { of, ..d }))
+/// `memo` keeps derivatives that were expanded, so that those used in several places are expanded once.
+fn expand(exprs: &mut Arena, decls: &Decls, root: ExprId, memo: &mut HashMap<ExprId, ExprId>) -> ExprId {
+    exprs.rewrite(root, &mut |exprs, id| {
+        if let Some(done) = memo.get(&id) {
+            return Some(*done);
         }
-        _ => None,
+        let Expr::Derivative(d) = exprs[id] else { return None };
+        let of = expand(exprs, decls, d.of, memo);
+        let new = difference(exprs, decls, Derivative { of, ..d });
+        memo.insert(id, new);
+        Some(new)
     })
 }
 
@@ -63,7 +69,7 @@ fn difference(exprs: &mut Arena, decls: &Decls, d: Derivative) -> ExprId {
 fn shift(exprs: &mut Arena, root: ExprId, dim: usize, offset: i32) -> ExprId {
     exprs.rewrite(root, &mut |exprs, id| match exprs[id] {
         Expr::Load(mut a) => {
-            a.offsets[dim] += offset;
+            a.offsets[dim] = a.offsets[dim].saturating_add(offset);
             Some(exprs.load(a))
         }
         _ => None,

@@ -10,15 +10,16 @@ use wavefold_ir::{Arena, Expr, ExprId, Number};
 
 /// Factorises every expression.
 pub fn factorize(mut p: Program) -> Program {
+    let mut memo = HashMap::new();
     for cluster in &mut p.clusters {
         match &mut cluster.action {
             Action::Points { statements, .. } => {
                 for s in statements {
-                    *s = s.with_value(expression(&mut p.exprs, s.value()));
+                    *s = s.with_value(expression(&mut p.exprs, s.value(), &mut memo));
                 }
             }
             Action::Inject { value, .. } | Action::Interpolate { value, .. } => {
-                *value = expression(&mut p.exprs, *value);
+                *value = expression(&mut p.exprs, *value, &mut memo);
             }
             _ => {}
         }
@@ -26,14 +27,17 @@ pub fn factorize(mut p: Program) -> Program {
     p
 }
 
-fn expression(exprs: &mut Arena, root: ExprId) -> ExprId {
-    exprs.rewrite(root, &mut |exprs, id| match &exprs[id] {
-        Expr::Sum(terms) => {
-            let terms: Vec<ExprId> = terms.to_vec();
-            let terms: Vec<ExprId> = terms.iter().map(|t| expression(exprs, *t)).collect();
-            Some(sum(exprs, &terms))
+/// `memo` keeps sums that were factorised, so that those used in several places are visited once.
+fn expression(exprs: &mut Arena, root: ExprId, memo: &mut HashMap<ExprId, ExprId>) -> ExprId {
+    exprs.rewrite(root, &mut |exprs, id| {
+        if let Some(done) = memo.get(&id) {
+            return Some(*done);
         }
-        _ => None,
+        let Expr::Sum(terms) = exprs[id].clone() else { return None };
+        let terms: Vec<ExprId> = terms.iter().map(|t| expression(exprs, *t, memo)).collect();
+        let new = sum(exprs, &terms);
+        memo.insert(id, new);
+        Some(new)
     })
 }
 

@@ -6,79 +6,87 @@
 //! A cluster moves up into an earlier one when nothing in between, and nothing there at another point, depends
 //! on it or it on them. Statements keep their order.
 
-use wavefold_ir::Arena;
-use wavefold_ir::cluster::{Action, Cluster, Program};
+use wavefold_ir::cluster::{Action, Cluster, Program, Touch};
+use wavefold_ir::{Arena, Decls};
 
 /// Fuses greedily, first fit.
 pub fn fuse(mut p: Program) -> Program {
-    let mut out: Vec<Cluster> = Vec::new();
+    let mut out: Vec<Touched> = Vec::new();
     for cluster in std::mem::take(&mut p.clusters) {
-        match home(&p.exprs, &out, &cluster) {
-            Some(i) => absorb(&mut out[i], cluster),
+        let cluster = Touched::new(&p.exprs, cluster);
+        match home(&p.decls, &out, &cluster) {
+            Some(i) => out[i].absorb(cluster),
             None => out.push(cluster),
         }
     }
-    p.clusters = out;
+    p.clusters = out.into_iter().map(|t| t.cluster).collect();
     p
 }
 
+/// A cluster with its accesses, which are asked for again and again.
+struct Touched {
+    cluster: Cluster,
+    reads: Vec<Touch>,
+    writes: Vec<Touch>,
+}
+
+impl Touched {
+    fn new(exprs: &Arena, cluster: Cluster) -> Touched {
+        let (writes, reads) = cluster.touches(exprs).into_iter().partition(|t| t.write);
+        Touched { cluster, reads, writes }
+    }
+
+    fn is_parallel_points(&self) -> bool {
+        matches!(self.cluster.action, Action::Points { serial: false, .. })
+    }
+
+    fn absorb(&mut self, other: Touched) {
+        if let (Action::Points { statements, .. }, Action::Points { statements: more, .. }) =
+            (&mut self.cluster.action, other.cluster.action)
+        {
+            statements.extend(more);
+            self.cluster.source.extend(other.cluster.source);
+            self.reads.extend(other.reads);
+            self.writes.extend(other.writes);
+        }
+    }
+}
+
 /// The earlier cluster that can take in `cluster`.
-fn home(exprs: &Arena, earlier: &[Cluster], cluster: &Cluster) -> Option<usize> {
-    if !is_parallel_points(cluster) {
+fn home(decls: &Decls, earlier: &[Touched], cluster: &Touched) -> Option<usize> {
+    if !cluster.is_parallel_points() {
         return None;
     }
     for (i, candidate) in earlier.iter().enumerate().rev() {
-        if is_parallel_points(candidate) && candidate.every == cluster.every && shares_points(exprs, candidate, cluster)
-        {
+        let same_space = candidate.is_parallel_points() && candidate.cluster.every == cluster.cluster.every;
+        if same_space && shares_points(decls, candidate, cluster) {
             return Some(i);
         }
-        if depends(exprs, candidate, cluster) {
+        if depends(decls, candidate, cluster) {
             return None;
         }
     }
     None
 }
 
-fn is_parallel_points(c: &Cluster) -> bool {
-    matches!(c.action, Action::Points { serial: false, .. })
+/// Pairs of accesses to one place in memory, at least one of which is a write.
+fn conflicts<'a>(decls: &'a Decls, a: &'a Touched, b: &'a Touched) -> impl Iterator<Item = (&'a Touch, &'a Touch)> {
+    let all = |t: &'a Touched| t.reads.iter().chain(&t.writes);
+    let writes_of_a = a.writes.iter().flat_map(move |x| all(b).map(move |y| (x, y)));
+    let writes_of_b = b.writes.iter().flat_map(move |y| a.reads.iter().map(move |x| (x, y)));
+    writes_of_a.chain(writes_of_b).filter(|(x, y)| {
+        x.access.field == y.access.field
+            && decls.field(x.access.field).same_slot(x.access.time, y.access.time)
+    })
 }
 
-fn absorb(into: &mut Cluster, cluster: Cluster) {
-    if let (Action::Points { statements, .. }, Action::Points { statements: more, .. }) =
-        (&mut into.action, cluster.action)
-    {
-        statements.extend(more);
-        into.source.extend(cluster.source);
-    }
-}
-
-/// Whether one of the two writes a time level that the other touches.
-fn depends(exprs: &Arena, a: &Cluster, b: &Cluster) -> bool {
-    let (ta, tb) = (a.touches(exprs), b.touches(exprs));
-    let fields = ta.iter().any(|x| {
-        tb.iter().any(|y| {
-            (x.write || y.write) && x.access.field == y.access.field && x.access.time == y.access.time
-        })
-    });
-    let sparse = match (a.sparse(), b.sparse()) {
-        (Some((x, wx)), Some((y, wy))) => x == y && (wx || wy),
-        _ => false,
-    };
-    fields || sparse || matches!(a.action, Action::Wait(_)) && reads_slice(b)
-}
-
-/// Conservative: a wait may guard any slice, so statements that follow it stay behind it.
-fn reads_slice(c: &Cluster) -> bool {
-    matches!(c.action, Action::Points { .. })
+/// Whether the two cannot change places. A wait may guard any slice: no statement moves up over it.
+/// (Sparse values are read and written by injections and interpolations alone, which do not move.)
+fn depends(decls: &Decls, a: &Touched, b: &Touched) -> bool {
+    matches!(a.cluster.action, Action::Wait(_)) || conflicts(decls, a, b).next().is_some()
 }
 
 /// Whether all that one writes and the other touches is touched at the same point.
-fn shares_points(exprs: &Arena, a: &Cluster, b: &Cluster) -> bool {
-    let (ta, tb) = (a.touches(exprs), b.touches(exprs));
-    ta.iter().all(|x| {
-        tb.iter().all(|y| {
-            let same = x.access.field == y.access.field && x.access.time == y.access.time;
-            !(same && (x.write || y.write)) || (x.access.is_here() && y.access.is_here())
-        })
-    })
+fn shares_points(decls: &Decls, a: &Touched, b: &Touched) -> bool {
+    conflicts(decls, a, b).all(|(x, y)| x.access.is_here() && y.access.is_here())
 }

@@ -10,7 +10,7 @@ use wavefold_ir::{Arena, Expr, ExprId, LocalId};
 
 /// Hoists out of every expression.
 pub fn hoist(mut p: Program) -> Program {
-    let mut h = Hoist { next: p.next_local(), scalars: std::mem::take(&mut p.scalars), names: HashMap::new() };
+    let mut h = Hoist { next: p.next_local(), scalars: std::mem::take(&mut p.scalars), names: HashMap::new(), known: HashMap::new(), done: HashMap::new() };
     for cluster in &mut p.clusters {
         match &mut cluster.action {
             Action::Points { statements, .. } => {
@@ -32,30 +32,43 @@ struct Hoist {
     next: LocalId,
     scalars: Vec<ScalarLet>,
     names: HashMap<ExprId, LocalId>,
+    /// Whether an expression depends on scalars only.
+    known: HashMap<ExprId, bool>,
+    /// Sums and products that were rewritten, so that those used in several places are visited once.
+    done: HashMap<ExprId, ExprId>,
 }
 
 impl Hoist {
     fn expression(&mut self, exprs: &mut Arena, root: ExprId) -> ExprId {
-        let mut memo = HashMap::new();
         exprs.rewrite(root, &mut |exprs, id| {
-            if is_scalar(exprs, id, &mut memo) {
+            if is_scalar(exprs, id, &mut self.known) {
                 return Some(self.name(exprs, id));
             }
-            let (sum, parts) = match &exprs[id] {
-                Expr::Sum(c) => (true, c.clone()),
-                Expr::Product(c) => (false, c.clone()),
-                _ => return None,
-            };
-            let (scalars, others): (Vec<ExprId>, Vec<ExprId>) =
-                parts.iter().partition(|c| is_scalar(exprs, **c, &mut memo));
-            if scalars.len() < 2 {
-                return None;
+            if let Some(done) = self.done.get(&id) {
+                return Some(*done);
             }
-            let scalar = if sum { exprs.sum(scalars) } else { exprs.product(scalars) };
-            let mut children = vec![self.name(exprs, scalar)];
-            children.extend(others.iter().map(|c| self.expression(exprs, *c)));
-            Some(if sum { exprs.sum(children) } else { exprs.product(children) })
+            let new = self.operands(exprs, id)?;
+            self.done.insert(id, new);
+            Some(new)
         })
+    }
+
+    /// A sum or product with several scalar operands, which become one.
+    fn operands(&mut self, exprs: &mut Arena, id: ExprId) -> Option<ExprId> {
+        let (sum, parts) = match &exprs[id] {
+            Expr::Sum(c) => (true, c.clone()),
+            Expr::Product(c) => (false, c.clone()),
+            _ => return None,
+        };
+        let (scalars, others): (Vec<ExprId>, Vec<ExprId>) =
+            parts.iter().partition(|c| is_scalar(exprs, **c, &mut self.known));
+        if scalars.len() < 2 {
+            return None;
+        }
+        let scalar = if sum { exprs.sum(scalars) } else { exprs.product(scalars) };
+        let mut children = vec![self.name(exprs, scalar)];
+        children.extend(others.iter().map(|c| self.expression(exprs, *c)));
+        Some(if sum { exprs.sum(children) } else { exprs.product(children) })
     }
 
     /// A leaf stays as it is; anything larger gets a name.

@@ -5,6 +5,7 @@
 //! a buffered function fit its buffers.
 
 use crate::{CompileError, Result};
+use std::cmp::Ordering;
 use std::ops::RangeInclusive;
 use wavefold_ir::stencil::{Action, Program, Statement};
 use wavefold_ir::{Direction, FieldId, FieldKind};
@@ -75,7 +76,7 @@ fn buffers(p: &Program, id: FieldId) -> Result<()> {
     let field = p.decls.field(id);
     let (FieldKind::Buffered { slots }, Some(range)) = (&field.kind, shifts(p, id)) else { return Ok(()) };
     let (lowest, highest) = range.into_inner();
-    if (highest - lowest) as usize >= *slots {
+    if highest.abs_diff(lowest) as usize >= *slots {
         return Err(CompileError::TimeBuffers { name: field.name.clone(), lowest, highest, slots: *slots });
     }
     Ok(())
@@ -83,38 +84,70 @@ fn buffers(p: &Program, id: FieldId) -> Result<()> {
 
 /// The direction of time: `None` when nothing depends on time.
 ///
+/// A value that is written at one level and read at another, before the step itself has replaced it there, was
+/// carried from another step: time ascends when the write is the later level. Where nothing is carried, the
+/// sign of the shift tells what the user means: `forward` ascends, `backward` descends.
+///
 /// # Errors
 /// [`CompileError::Direction`] when equations need both.
 pub fn direction(p: &Program) -> Result<Option<Direction>> {
-    let mut forward = None;
-    let mut backward = None;
+    let (mut carried, mut meant) = (Votes::default(), Votes::default());
     for id in p.decls.field_ids().filter(|id| p.decls.field(*id).is_time()) {
-        let touches: Vec<(i32, bool, &Statement)> = p
-            .statements
-            .iter()
-            .flat_map(|s| p.accesses(s).into_iter().map(move |(a, w)| (a, w, s)))
-            .filter(|(a, ..)| a.field == id)
-            .map(|(a, w, s)| (a.time, w, s))
-            .collect();
-        for (written, _, statement) in touches.iter().filter(|(_, write, _)| *write) {
-            // Without any other level, the sign of the shift tells what the user means.
-            let others = touches.iter().map(|(t, ..)| *t).filter(|t| t != written);
-            for other in others.chain((touches.len() == 1).then_some(0)) {
-                if *written > other {
-                    forward.get_or_insert(*statement);
-                } else if *written < other {
-                    backward.get_or_insert(*statement);
-                }
-            }
+        let writes = p.statements.iter().filter_map(|s| {
+            s.action.target().filter(|t| t.field == id).map(|t| (t.time, s))
+        });
+        let writes: Vec<(i32, &Statement)> = writes.collect();
+        let reads = carried_reads(p, id);
+        for (written, statement) in writes {
+            reads.iter().for_each(|read| carried.add(written, *read, statement));
+            meant.add(written, 0, statement);
         }
     }
-    if let (Some(f), Some(b)) = (forward, backward) {
+    let votes = if carried.is_empty() { meant } else { carried };
+    if let (Some(f), Some(b)) = (votes.forward, votes.backward) {
         return Err(CompileError::Direction { forward: f.source.clone(), backward: b.source.clone() });
     }
     let timed = p.decls.fields.iter().any(|f| f.is_time()) || p.decls.sparse.iter().any(|s| s.steps.is_some());
-    Ok(match (timed, backward) {
+    Ok(match (timed, votes.backward) {
         (false, _) => None,
         (true, None) => Some(Direction::Ascending),
         (true, Some(_)) => Some(Direction::Descending),
     })
+}
+
+/// The first statement for each direction.
+#[derive(Default)]
+struct Votes<'a> {
+    forward: Option<&'a Statement>,
+    backward: Option<&'a Statement>,
+}
+
+impl<'a> Votes<'a> {
+    fn add(&mut self, written: i32, read: i32, statement: &'a Statement) {
+        match written.cmp(&read) {
+            Ordering::Greater => self.forward.get_or_insert(statement),
+            Ordering::Less => self.backward.get_or_insert(statement),
+            Ordering::Equal => return,
+        };
+    }
+
+    fn is_empty(&self) -> bool {
+        self.forward.is_none() && self.backward.is_none()
+    }
+}
+
+/// The levels of a field that are read before the step has replaced them.
+fn carried_reads(p: &Program, id: FieldId) -> Vec<i32> {
+    let (mut reads, mut replaced) = (Vec::new(), Vec::new());
+    for s in &p.statements {
+        let loads = p.exprs.loads(s.action.value()).into_iter().filter(|a| a.field == id).map(|a| a.time);
+        reads.extend(loads.filter(|t| !replaced.contains(t)));
+        if let Action::Assign { target, increment: false, .. } = s.action
+            && target.field == id
+            && (p.every(s) == 1 || p.decls.field(id).every() > 1)
+        {
+            replaced.push(target.time);
+        }
+    }
+    reads
 }

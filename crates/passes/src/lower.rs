@@ -255,8 +255,8 @@ impl Builder {
                 self.exprs.intern(Expr::Derivative(Derivative {
                     of,
                     dim: dim as u8,
-                    degree: d.degree as u8,
-                    order: d.order as u8,
+                    degree: d.degree.min(u8::MAX.into()) as u8, // far too wide for any halo
+                    order: d.order.min(u8::MAX.into()) as u8,
                     side,
                     transpose: d.transpose,
                 }))

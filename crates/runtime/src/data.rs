@@ -4,7 +4,7 @@ use std::alloc::{Layout, alloc_zeroed};
 use std::borrow::Cow;
 use std::fmt;
 
-use ndarray::{Array, ArrayBase, ArrayD, Dimension, IxDyn, RawData};
+use ndarray::{Array, ArrayD, ArrayView, Dimension, IxDyn};
 use wavefold_codecs::{DType, Element};
 
 use crate::{Result, RuntimeError};
@@ -104,7 +104,8 @@ pub(crate) fn array<T: Scalar>(shape: &[usize], values: Vec<T>) -> Result<Data> 
     match ArrayD::from_shape_vec(IxDyn(shape), values) {
         Ok(array) => Ok(T::wrap(array)),
         Err(_) => {
-            let expected = count(shape, "an array").map_or_else(|_| "too many".to_string(), |n| n.to_string());
+            let expected =
+                count(shape, "an array").map_or_else(|_| "too many".to_string(), |n| n.to_string());
             Err(RuntimeError::WrongLength { shape: shape.to_vec(), expected, found })
         }
     }
@@ -159,13 +160,13 @@ impl Data {
     /// The values in double precision.
     #[must_use]
     pub fn to_f64(&self) -> ArrayD<f64> {
-        each!(self, a => a.mapv(|v| f64::from(v)))
+        each!(self, a => a.mapv(|v| v.to_f64()))
     }
 
     /// The values in single precision, rounded to nearest.
     #[must_use]
     pub fn to_f32(&self) -> ArrayD<f32> {
-        each!(self, a => a.mapv(|v| v as f32))
+        each!(self, a => a.mapv(|v| f32::from_f64(v.to_f64())))
     }
 
     /// The array, if it is single precision.
@@ -264,11 +265,14 @@ macro_rules! from {
             }
         }
 
-        impl<S, D: Dimension> From<&ArrayBase<S, D>> for Data
-        where
-            S: ndarray::Data + RawData<Elem = $T>,
-        {
-            fn from(array: &ArrayBase<S, D>) -> Data {
+        impl<D: Dimension> From<&Array<$T, D>> for Data {
+            fn from(array: &Array<$T, D>) -> Data {
+                Data::$Variant(array.to_owned().into_dyn())
+            }
+        }
+
+        impl<D: Dimension> From<ArrayView<'_, $T, D>> for Data {
+            fn from(array: ArrayView<'_, $T, D>) -> Data {
                 Data::$Variant(array.to_owned().into_dyn())
             }
         }

@@ -8,6 +8,9 @@ use wavefold_symbolic::FunctionDecl;
 use crate::data::{Data, Scalar, array, count, with_type, zeros};
 use crate::{Buffer, Result, RuntimeError};
 
+/// Dimensions of a grid, at most.
+const MAX_RANK: usize = 3;
+
 /// Copies of more values than this use several threads.
 const PARALLEL: usize = 1 << 17;
 
@@ -30,16 +33,16 @@ impl Dense {
     /// # Errors
     /// `memory::too_large`, `memory::allocation`.
     pub fn new(name: &str, dtype: DType, shape: &[usize], halo: usize, slots: usize) -> Result<Dense> {
+        if shape.is_empty() || shape.len() > MAX_RANK || shape.contains(&0) {
+            return Err(RuntimeError::internal(format!("`{name}` lives on a grid of shape {shape:?}")));
+        }
         let what = format!("`{name}`");
         let too_large = || RuntimeError::TooLarge { what: what.clone(), shape: shape.to_vec() };
         // The layout itself does not check: it may add the halo, a vector, and some rows on each side.
         let margin = halo.checked_mul(2).and_then(|h| h.checked_add(64)).ok_or_else(too_large)?;
         let padded: Option<Vec<usize>> = shape.iter().map(|n| n.checked_add(margin)).collect();
         count(&padded.ok_or_else(too_large)?, &what)?;
-        let layout = match shape {
-            [] => return Err(too_large()),
-            _ => Layout::new(shape, halo, dtype.size()),
-        };
+        let layout = Layout::new(shape, halo, dtype.size());
         let bytes = layout.slot_len().checked_mul(slots).and_then(|n| n.checked_mul(dtype.size()));
         let buffer = Buffer::zeroed(bytes.ok_or_else(too_large)?, &what)?;
         Ok(Dense { name: name.into(), dtype, shape: shape.to_vec(), slots, layout, buffer })
@@ -171,7 +174,7 @@ impl Dense {
         with_type!(self.dtype, T => {
             for slot in 0..self.slots {
                 self.rows(slot, |row, values: &mut [T]| {
-                    let mut index = [0; 8];
+                    let mut index = [0; MAX_RANK];
                     let index = &mut index[..=last];
                     unravel(row, &shape[..last], index);
                     for (k, v) in values.iter_mut().enumerate() {
@@ -204,7 +207,7 @@ impl Dense {
         let rows: usize = self.shape[..last].iter().product();
         let start = first * self.layout.slot_len() + self.layout.origin();
         let copy = |(row, values): (usize, &mut [T])| {
-            let mut index = [0; 8];
+            let mut index = [0; MAX_RANK];
             unravel(row % rows, &self.shape[..last], &mut index[..last]);
             let offset: usize = index.iter().zip(&strides).take(last).map(|(i, s)| i * s).sum();
             let at = start + (row / rows) * self.layout.slot_len() + offset;
@@ -227,7 +230,7 @@ impl Dense {
         let values = &mut self.buffer.values_mut::<T>()[slot * len..][..len];
         // Rows of the allocation, those of the halo included: they are passed over.
         let visit = |(row, values): (usize, &mut [T])| {
-            let mut index = [0; 8];
+            let mut index = [0; MAX_RANK];
             unravel(row, &alloc[..last], &mut index[..last]);
             let mut within = 0;
             for d in 0..last {

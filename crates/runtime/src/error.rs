@@ -40,7 +40,10 @@ pub enum RuntimeError {
     #[error("snapshot {snapshot} of `{name}` cannot be decompressed: {reason}")]
     Corrupt { name: String, snapshot: usize, reason: String, help: Option<String> },
 
-    #[error("{value} in `{field}` at point ({}), step {step}: snapshot {snapshot} of `{name}` cannot be compressed", point(point_index))]
+    #[error(
+        "{value} in `{field}` at point ({}), step {step}: snapshot {snapshot} of `{name}` cannot be compressed",
+        point(point_index)
+    )]
     NotFinite { name: String, field: String, step: i64, snapshot: usize, point_index: Vec<usize>, value: f64 },
     #[error("snapshot {snapshot} of `{name}` cannot be compressed: {reason}")]
     Compress { name: String, snapshot: usize, reason: String, help: Option<String> },
@@ -54,6 +57,8 @@ pub enum RuntimeError {
     Cancelled { step: i64 },
     #[error("the kernel stopped with status {status}")]
     Status { status: i32 },
+    #[error("{what} panicked: {message}")]
+    Panicked { what: &'static str, message: String },
     #[error("defect of Wavefold: {what}")]
     Internal { what: String },
 }
@@ -94,6 +99,7 @@ impl RuntimeError {
             Self::ThreadStart { .. } => "threads::start",
             Self::Cancelled { .. } => "run::cancelled",
             Self::Status { .. } => "run::status",
+            Self::Panicked { .. } => "run::panicked",
             Self::Internal { .. } => "run::internal",
         }
     }
@@ -133,6 +139,7 @@ impl RuntimeError {
             | Self::NotWriting { .. }
             | Self::ThreadCount { .. }
             | Self::Cancelled { .. }
+            | Self::Panicked { .. }
             | Self::Status { .. } => return None,
         })
     }

@@ -38,6 +38,7 @@ pub use store::{State, Store};
 /// What programs need of this crate: `use wavefold_runtime::prelude::*`.
 pub mod prelude {
     pub use crate::{
-        CompressedData, CompressionInfo, Data, FieldData, RuntimeError, SparseData, decompress, decompress_step,
+        CompressedData, CompressionInfo, Data, FieldData, RuntimeError, SparseData, decompress,
+        decompress_step,
     };
 }

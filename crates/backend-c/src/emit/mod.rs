@@ -87,8 +87,33 @@ impl Writer<'_> {
     }
 }
 
-/// The last space within `room` characters, or the first one after.
+/// Where to break a long line: after a comma or before an operator, never inside an index, as far outside of
+/// parentheses as the second half of the line allows; at the first such place when the line has none.
 fn break_at(text: &str, room: usize) -> Option<usize> {
-    let room = (0..=room).rev().find(|i| text.is_char_boundary(*i)).unwrap_or(0);
-    text[..room].rfind(' ').filter(|i| *i > 0).or_else(|| text[room..].find(' ').map(|i| room + i))
+    let bytes = text.as_bytes();
+    let (mut parens, mut brackets) = (0i32, 0i32);
+    let mut best: Option<(usize, i32)> = None;
+    for (i, b) in bytes.iter().enumerate() {
+        match b {
+            b'(' => parens += 1,
+            b')' => parens -= 1,
+            b'[' => brackets += 1,
+            b']' => brackets -= 1,
+            b' ' if brackets == 0 && i > 0 => {
+                let after_comma = bytes[i - 1] == b',';
+                let before_operator =
+                    matches!(bytes.get(i + 1), Some(b'+' | b'-')) && bytes.get(i + 2) == Some(&b' ');
+                let late = i > room / 2;
+                let better = best.is_none_or(|(at, depth)| parens <= depth || at <= room / 2);
+                if i > room && best.is_some() {
+                    break;
+                }
+                if (after_comma || before_operator) && (late || best.is_none()) && better {
+                    best = Some((i, parens));
+                }
+            }
+            _ => {}
+        }
+    }
+    best.map(|(at, _)| at)
 }

@@ -21,7 +21,9 @@ impl Writer<'_> {
         self.line("#include \"wavefold.h\"");
         self.blank();
         let names = self.printer.names;
-        for (prefix, list) in [("FIELD", &names.fields), ("SCALAR", &names.scalars), ("SPARSE", &names.sparse)] {
+        for (prefix, list) in
+            [("FIELD", &names.fields), ("SCALAR", &names.scalars), ("SPARSE", &names.sparse)]
+        {
             if !list.is_empty() {
                 let list: Vec<String> = list.iter().map(|n| format!("{prefix}_{n}")).collect();
                 self.line(&format!("enum {{ {} }};", list.join(", ")));
@@ -79,8 +81,10 @@ impl Writer<'_> {
             }
         }
         for s in &self.program.scalars {
-            let (name, precise) =
-                (self.printer.local(s.local, Precision::Program), self.printer.local(s.local, Precision::Double));
+            let (name, precise) = (
+                self.printer.local(s.local, Precision::Program),
+                self.printer.local(s.local, Precision::Double),
+            );
             let value = self.printer.expression(s.value, Precision::Double);
             self.line(&format!("const double {precise} = {value};"));
             if single && in_loops.locals.contains(&s.local) {
@@ -137,7 +141,8 @@ impl Writer<'_> {
         for (i, s) in d.sparse.iter().enumerate() {
             let name = &self.printer.names.sparse[i];
             let table = format!("cx->sparse[SPARSE_{name}]");
-            let values = if s.steps.is_some() { pointer(name, &[s.points.max(1)]) } else { format!("*{name}") };
+            let values =
+                if s.steps.is_some() { pointer(name, &[s.points.max(1)]) } else { format!("*{name}") };
             self.line(&format!("const int32_t *{name}_cells = {table}.cells;"));
             self.line(&format!("const {real} *{name}_weights = {table}.weights;"));
             self.line(&format!("{real} {values} = {table}.values;"));
@@ -147,7 +152,8 @@ impl Writer<'_> {
 
     /// Tickets that are made in one block and waited for in another live as long as the run.
     pub(super) fn shared_tickets(&mut self) {
-        let mut shared: Vec<TicketId> = self.tickets().into_iter().filter(|k| !self.is_local_ticket(*k)).collect();
+        let mut shared: Vec<TicketId> =
+            self.tickets().into_iter().filter(|k| !self.is_local_ticket(*k)).collect();
         shared.sort_unstable();
         for k in shared {
             self.line(&format!("int64_t {k} = 0;"));

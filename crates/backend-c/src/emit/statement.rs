@@ -218,9 +218,7 @@ impl Writer<'_> {
         let (snapshot, slot) = (index(*store, *time), index(slice.field, slice.time));
         let (store, field) = (&names[store.index()], &names[slice.field.index()]);
         let kind = if self.is_local_ticket(ticket) { "const int64_t " } else { "" };
-        self.line(&format!(
-            "{kind}{ticket} = {call}(cx, FIELD_{store}, {snapshot}, FIELD_{field}, {slot});"
-        ));
+        self.line(&format!("{kind}{ticket} = {call}(cx, FIELD_{store}, {snapshot}, FIELD_{field}, {slot});"));
         self.line(&format!("if ({ticket} < 0) return (int)-{ticket};"));
     }
 }

@@ -3,6 +3,7 @@
 //! The frame is a row of 8-byte words: the context, the slot indices of the current step, the once-scalars in
 //! double precision, the ranges of enclosing loops (for parallel loops inside others), the tickets.
 
+use cranelift_codegen::isa::TargetFrontendConfig;
 use std::mem::offset_of;
 use wavefold_ir::tree::{Program, Slot};
 use wavefold_ir::{Access, FieldId, LocalId, TicketId, abi};
@@ -17,6 +18,8 @@ pub(super) struct Buffer {
 
 /// Byte offsets within the frame.
 pub(super) struct Frame {
+    /// Conventions of the machine.
+    pub(super) target: TargetFrontendConfig,
     slots: Vec<Slot>,
     once: Vec<LocalId>,
     tickets: usize,
@@ -25,7 +28,7 @@ pub(super) struct Frame {
 impl Frame {
     pub(super) const CONTEXT: i32 = 0;
 
-    pub(super) fn new(program: &Program) -> Frame {
+    pub(super) fn new(program: &Program, target: TargetFrontendConfig) -> Frame {
         let mut tickets = 0;
         program.visit(&mut |s| {
             use wavefold_ir::tree::Stmt::{Compress, Decompress};
@@ -34,6 +37,7 @@ impl Frame {
             }
         });
         Frame {
+            target,
             slots: program.time().map_or(vec![], |(_, slots)| slots.to_vec()),
             once: program.scalars.iter().map(|s| s.local).collect(),
             tickets,
@@ -57,6 +61,10 @@ impl Frame {
 
     pub(super) fn ticket(&self, ticket: TicketId) -> i32 {
         self.range(3) + 8 * ticket.index() as i32
+    }
+
+    pub(super) fn tickets(&self) -> impl Iterator<Item = TicketId> + use<> {
+        (0..self.tickets as u32).map(TicketId)
     }
 
     /// Bytes that loop bodies read.

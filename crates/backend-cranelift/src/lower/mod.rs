@@ -12,11 +12,11 @@ mod row;
 mod value;
 mod writer;
 
-use crate::{CompileError, host};
+use crate::{CompileError, host, target};
 use cranelift_codegen::ir::{Function, UserFuncName};
 use frame::Frame;
 use nest::Task;
-use wavefold_ir::tree::{Program, Stmt, line};
+use wavefold_ir::tree::{LoopForm, Program, Stmt, line};
 
 /// Name of the entry function.
 pub(crate) const ENTRY: &str = "wavefold_main";
@@ -34,11 +34,12 @@ pub(crate) struct Lowered {
 /// All functions of a program, the entry first. Function `i` is called `u0:(host::COUNT + i)` in the code.
 ///
 /// # Errors
-/// [`CompileError::Program`] or [`CompileError::Nesting`] for programs that break the rules of the tree level.
+/// [`CompileError::Program`] or [`CompileError::Nesting`] for programs that break the rules of the tree level,
+/// [`CompileError::Target`] on machines without a code generator.
 pub(crate) fn lower(program: &Program) -> Result<Vec<Lowered>, CompileError> {
     program.verify()?;
     check_nesting(program)?;
-    let frame = Frame::new(program);
+    let frame = Frame::new(program, target::host()?.frontend_config());
     let mut tasks = Vec::new();
     let entry = main::lower(program, &frame, &mut tasks);
     let mut functions = vec![Lowered { name: ENTRY.into(), notes: main_notes(program), clif: entry }];
@@ -56,17 +57,24 @@ pub(crate) fn lower(program: &Program) -> Result<Vec<Lowered>, CompileError> {
     Ok(functions)
 }
 
+/// Only loops, and in the innermost of them point statements, may stand inside loops over points.
 fn check_nesting(program: &Program) -> Result<(), CompileError> {
     let mut found = None;
     program.visit(&mut |s| {
         let (Stmt::Nest { outer: l, .. } | Stmt::Loop(l)) = s else { return };
         for inner in &l.body {
-            if !matches!(inner, Stmt::Loop(_) | Stmt::Let { .. } | Stmt::Assign { .. }) {
+            let row = l.dim + 1 == program.decls.rank() && matches!(l.form, LoopForm::Points { .. });
+            let fits = match inner {
+                Stmt::Let { .. } | Stmt::Assign { .. } => true,
+                Stmt::Loop(_) => !row,
+                _ => false,
+            };
+            if !fits {
                 found.get_or_insert_with(|| match inner {
                     Stmt::Time { .. } => "time".to_string(),
                     Stmt::First(_) => "first".to_string(),
                     Stmt::When { every, .. } => format!("every {every}"),
-                    Stmt::Nest { .. } => "nest".to_string(),
+                    Stmt::Nest { .. } | Stmt::Loop(_) => "loop".to_string(),
                     other => line(other, &program.decls, &program.exprs),
                 });
             }

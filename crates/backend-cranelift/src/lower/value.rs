@@ -130,7 +130,7 @@ impl Writer<'_, '_> {
         }
         match self.layout.once(local) {
             Some(offset) => {
-                let value = self.from_frame(types::F64, offset);
+                let value = self.frame_value(types::F64, offset);
                 self.rounded(value, point.ty)
             }
             // Excluded by invariant T5.
@@ -194,9 +194,12 @@ impl Writer<'_, '_> {
             Func::Sqrt => self.b.ins().sqrt(x[0]),
             Func::Abs => self.b.ins().fabs(x[0]),
             Func::Floor => self.b.ins().floor(x[0]),
+            Func::Ceil => self.b.ins().ceil(x[0]),
             Func::Min => self.choose(FloatCC::LessThan, x[0], x[1], ty),
             Func::Max => self.choose(FloatCC::GreaterThan, x[0], x[1], ty),
-            Func::Exp | Func::Log | Func::Sin | Func::Cos | Func::Tan | Func::Pow => self.call_lanes(f, x, ty),
+            Func::Exp | Func::Log | Func::Sin | Func::Cos | Func::Tan | Func::Tanh | Func::Pow => {
+                self.call_lanes(f, x, ty)
+            }
         }
     }
 

@@ -7,9 +7,11 @@ use cranelift::prelude::*;
 use cranelift_codegen::ir::{
     AliasRegionData, BlockArg, ExtFuncData, ExternalName, FuncRef, Function, UserExternalName,
 };
+use cranelift_codegen::isa::CallConv;
 use std::collections::HashMap;
+use std::rc::Rc;
 use wavefold_ir::tree::{Program, Stmt};
-use wavefold_ir::{DType, ScalarId};
+use wavefold_ir::{Access, DType, ScalarId};
 
 /// Pointers and indices.
 pub(super) const WORD: Type = types::I64;
@@ -32,12 +34,14 @@ pub(super) struct Writer<'a, 'f> {
     pub(super) b: FunctionBuilder<'f>,
     /// Loop bodies found so far.
     pub(super) tasks: &'f mut Vec<Task<'a>>,
+    /// The arguments of the function.
+    pub(super) parameters: Vec<Value>,
     /// Address of the frame.
     pub(super) frame: Value,
     /// Address of the context.
     pub(super) context: Value,
     /// Buffers that change while the function runs; `None` when any may.
-    pub(super) written: Option<Vec<Buffer>>,
+    pub(super) written: Option<Rc<[Buffer]>>,
     /// Position of the first point of the domain in each buffer that the function uses.
     pub(super) origins: HashMap<Buffer, Value>,
     /// The place along each dimension.
@@ -60,12 +64,14 @@ impl<'a, 'f> Writer<'a, 'f> {
         let entry = b.create_block();
         b.append_block_params_for_function_params(entry);
         b.switch_to_block(entry);
-        let first = b.block_params(entry)[0];
+        let parameters = b.block_params(entry).to_vec();
+        let first = parameters[0];
         Writer {
             program,
             layout,
             b,
             tasks,
+            parameters,
             frame: first,
             context: first,
             written: None,
@@ -79,12 +85,7 @@ impl<'a, 'f> Writer<'a, 'f> {
     /// Ends the function.
     pub(super) fn finish(mut self) {
         self.b.seal_all_blocks();
-        // The configuration matters only to calls of the C library's memory functions, of which there are none.
-        self.b.finalize(cranelift_codegen::isa::TargetFrontendConfig {
-            default_call_conv: crate::target::call_conv(),
-            pointer_width: cranelift_codegen::isa::unwind_free_pointer_width(),
-            page_size_align_log2: 12,
-        });
+        self.b.finalize(self.layout.target);
     }
 
     /// The type of one value of the program.
@@ -125,12 +126,12 @@ impl<'a, 'f> Writer<'a, 'f> {
     }
 
     /// A word of the context.
-    pub(super) fn from_context(&mut self, offset: i32) -> Value {
+    pub(super) fn context_word(&mut self, offset: i32) -> Value {
         self.b.ins().load(WORD, Self::constant_flags(), self.context, offset)
     }
 
     /// A word of the frame. The frame of the entry function changes from step to step, that of others does not.
-    pub(super) fn from_frame(&mut self, ty: Type, offset: i32) -> Value {
+    pub(super) fn frame_value(&mut self, ty: Type, offset: i32) -> Value {
         let flags = match self.written {
             Some(_) => Self::constant_flags(),
             None => MemFlagsData::trusted(),
@@ -140,7 +141,7 @@ impl<'a, 'f> Writer<'a, 'f> {
 
     /// A run-time scalar in double precision.
     pub(super) fn run_scalar(&mut self, id: ScalarId) -> Value {
-        let scalars = self.from_context(context::SCALARS);
+        let scalars = self.context_word(context::SCALARS);
         self.b.ins().load(types::F64, Self::constant_flags(), scalars, 8 * id.0 as i32)
     }
 
@@ -149,14 +150,14 @@ impl<'a, 'f> Writer<'a, 'f> {
         if let Some(known) = self.origins.get(&buffer) {
             return *known;
         }
-        let fields = self.from_context(context::FIELDS);
+        let fields = self.context_word(context::FIELDS);
         let start = self.b.ins().load(WORD, Self::constant_flags(), fields, 8 * buffer.field.0 as i32);
         let Some(layout) = &self.program.decls.field(buffer.field).layout else { return start };
         let (slot_bytes, origin) =
             (layout.slot_len() as i64 * self.bytes(), layout.origin() as i64 * self.bytes());
         let slot_start = match buffer.slot {
             Some(slot) => {
-                let index = self.from_frame(WORD, self.layout.slot(slot));
+                let index = self.frame_value(WORD, self.layout.slot(slot));
                 let offset = self.b.ins().imul_imm_s(index, slot_bytes);
                 self.b.ins().iadd(start, offset)
             }
@@ -175,7 +176,8 @@ impl<'a, 'f> Writer<'a, 'f> {
     pub(super) fn address(&mut self, buffer: Buffer, indices: &[Value]) -> Value {
         let mut address = self.origin(buffer);
         for (d, index) in indices.iter().enumerate() {
-            let offset = self.b.ins().imul_imm_s(*index, self.stride(buffer, d));
+            let stride = self.stride(buffer, d);
+            let offset = self.b.ins().imul_imm_s(*index, stride);
             address = self.b.ins().iadd(address, offset);
         }
         address
@@ -184,7 +186,7 @@ impl<'a, 'f> Writer<'a, 'f> {
     /// The buffers that statements read or write, in order of first use.
     pub(super) fn buffers(&self, statements: &[Stmt]) -> Vec<Buffer> {
         let mut found = Vec::new();
-        let mut add = |access| {
+        let mut add = |access: &Access| {
             let buffer = self.layout.buffer(self.program, access);
             if !found.contains(&buffer) {
                 found.push(buffer);
@@ -213,7 +215,8 @@ impl<'a, 'f> Writer<'a, 'f> {
         let data = ExtFuncData {
             name: ExternalName::user(name),
             signature,
-            colocated: index >= host::COUNT,
+            // Code may lie anywhere in memory: calls use full addresses.
+            colocated: false,
             patchable: false,
         };
         let function = self.b.import_function(data);
@@ -221,10 +224,15 @@ impl<'a, 'f> Writer<'a, 'f> {
         function
     }
 
+    fn signature(&self, parameters: &[Type], result: Option<Type>) -> Signature {
+        signature(self.layout.target.default_call_conv, parameters, result)
+    }
+
     /// Calls a function of this process.
     pub(super) fn call_host(&mut self, index: u32, arguments: &[Value]) -> Option<Value> {
         let host = &host::all()[index as usize];
-        let callee = self.import(index, signature(&host.parameters, host.result));
+        let signature = self.signature(&host.parameters, host.result);
+        let callee = self.import(index, signature);
         let call = self.b.ins().call(callee, arguments);
         self.b.inst_results(call).first().copied()
     }
@@ -237,7 +245,8 @@ impl<'a, 'f> Writer<'a, 'f> {
         result: Option<Type>,
     ) -> Option<Value> {
         let types: Vec<Type> = arguments.iter().map(|a| self.b.func.dfg.value_type(*a)).collect();
-        let signature = self.b.import_signature(signature(&types, result));
+        let signature = self.signature(&types, result);
+        let signature = self.b.import_signature(signature);
         let call = self.b.ins().call_indirect(signature, pointer, arguments);
         self.b.inst_results(call).first().copied()
     }
@@ -260,6 +269,16 @@ impl<'a, 'f> Writer<'a, 'f> {
         block
     }
 
+    /// Jumps to `block` with `values` when `condition` holds and to `other` with `otherwise` when not.
+    pub(super) fn branch(
+        &mut self,
+        condition: Value,
+        (block, values): (Block, &[Value]),
+        (other, otherwise): (Block, &[Value]),
+    ) {
+        self.b.ins().brif(condition, block, &arguments(values), other, &arguments(otherwise));
+    }
+
     /// Goes round the loop again with `next` while `again` holds, and on behind it otherwise.
     pub(super) fn close_loop(&mut self, block: Block, again: Value, next: &[Value]) {
         let after = self.b.create_block();
@@ -274,8 +293,8 @@ pub(super) fn arguments(values: &[Value]) -> Vec<BlockArg> {
 }
 
 /// The signature of an `extern "C"` function.
-pub(super) fn signature(parameters: &[Type], result: Option<Type>) -> Signature {
-    let mut signature = Signature::new(crate::target::call_conv());
+pub(super) fn signature(call_conv: CallConv, parameters: &[Type], result: Option<Type>) -> Signature {
+    let mut signature = Signature::new(call_conv);
     signature.params.extend(parameters.iter().map(|t| AbiParam::new(*t)));
     signature.returns.extend(result.map(AbiParam::new));
     signature

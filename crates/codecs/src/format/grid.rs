@@ -25,9 +25,10 @@ impl BlockGrid {
         BlockGrid { shape, block, counts, balanced }
     }
 
-    /// Pieces of rows.
+    /// Pieces of planes: as many whole rows as a chunk holds, or a part of a long one.
     pub(crate) fn rows(shape: [usize; 3]) -> Self {
-        Self::new(shape, [1, 1, shape[2].min(CHUNK_POINTS)], false)
+        let length = shape[2].min(CHUNK_POINTS);
+        Self::new(shape, [1, shape[1].min(CHUNK_POINTS / length), length], false)
     }
 
     /// Number of blocks; does not overflow, as there are no more blocks than points.
@@ -40,25 +41,28 @@ impl BlockGrid {
         self.count().div_ceil(per_chunk)
     }
 
-    /// Blocks of a chunk of rows.
+    /// Blocks of a chunk of rows; at least 1.
     pub(crate) fn rows_per_chunk(&self) -> usize {
-        (CHUNK_POINTS / self.block[2]).max(1)
+        CHUNK_POINTS / (self.block[1] * self.block[2])
     }
 
     /// Origin and extent of block `i`.
     pub(crate) fn bounds(&self, i: usize) -> ([usize; 3], [usize; 3]) {
         let [_, c1, c2] = self.counts;
-        let at = [i / (c1 * c2), i / c2 % c1, i % c2];
+        let (row, k) = (i / c2, i % c2);
+        let at = [row / c1, row % c1, k];
         let cut = |a: usize, k: usize| {
             if self.balanced {
-                // Wide enough for any product of an extent and a number of blocks.
-                (k as u128 * self.shape[a] as u128 / self.counts[a] as u128) as usize
+                let (n, parts) = (self.shape[a], self.counts[a]);
+                k * (n / parts) + k.min(n % parts)
             } else {
                 (k * self.block[a]).min(self.shape[a])
             }
         };
-        let origin = [0, 1, 2].map(|a| cut(a, at[a]));
-        (origin, [0, 1, 2].map(|a| cut(a, at[a] + 1) - origin[a]))
+        // Written out: this runs once for every small block.
+        let [x, y, z] = [cut(0, at[0]), cut(1, at[1]), cut(2, at[2])];
+        let ends = [cut(0, at[0] + 1), cut(1, at[1] + 1), cut(2, at[2] + 1)];
+        ([x, y, z], [ends[0] - x, ends[1] - y, ends[2] - z])
     }
 }
 
@@ -92,8 +96,7 @@ fn quantize_block(shape: [usize; 3]) -> [usize; 3] {
         [1, 512, 1],
         [512, 1, 1],
     ];
-    let covered =
-        |b: &[usize; 3]| (0..3).fold(1u128, |n, a| n * (shape[a].div_ceil(b[a]) * b[a]) as u128);
+    let covered = |b: &[usize; 3]| (0..3).fold(1u128, |n, a| n * (shape[a].div_ceil(b[a]) * b[a]) as u128);
     let least = CANDIDATES.iter().map(covered).min().unwrap_or(0);
     let fits = |b: &&[usize; 3]| covered(b) <= least + least / 4;
     CANDIDATES.iter().find(fits).copied().unwrap_or([8, 8, 8])

@@ -23,9 +23,9 @@
 //! | ... | | payload: the chunks one after the other |
 //!
 //! A chunk is a run of blocks in row-major order of the block grid; it is coded, checked and decoded by one thread.
-//! Blocks of `noop` and of raw slices are pieces of rows; those of `quantize` have 512 points and may stick out of the
-//! shape; those of `wavelet` split each axis into equal parts (to within one point) no longer than `block`: part i of p
-//! of an axis with n points is i n / p .. (i + 1) n / p, rounded down.
+//! Blocks of `noop` and of raw slices are rows of one plane, or pieces of one row; those of `quantize` have 512 points
+//! and may stick out of the shape; those of `wavelet` split an axis of n points into p = ceil(n / block) parts of
+//! n / p points, the first n mod p of them one point longer.
 //!
 //! The bytes of a block are described in [`reference`](crate::reference).
 

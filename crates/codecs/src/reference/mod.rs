@@ -47,7 +47,12 @@ impl BlockCoder for Plain {
         }
     }
 
-    fn decode<T: Element>(&self, coding: &Coding<T>, bytes: &[u8], dst: &mut BlockMut<'_, T>) -> Option<usize> {
+    fn decode<T: Element>(
+        &self,
+        coding: &Coding<T>,
+        bytes: &[u8],
+        dst: &mut BlockMut<'_, T>,
+    ) -> Option<usize> {
         match coding {
             Coding::Copy => scatter_raw(bytes, dst),
             Coding::Quantize { block, step, .. } => quantize::decode(bytes, *block, step, dst),

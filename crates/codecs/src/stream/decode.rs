@@ -13,6 +13,15 @@ use crate::{DecodeError, Element, Parallel, ViewMut, float_mode};
 pub(crate) fn decode<T: Element, C: BlockCoder>(
     coder: &C,
     stream: &[u8],
+    dst: ViewMut<'_, T>,
+    par: &dyn Parallel,
+) -> Result<(), DecodeError> {
+    float_mode::with_default(|| decode_slice(coder, stream, dst, par))
+}
+
+fn decode_slice<T: Element, C: BlockCoder>(
+    coder: &C,
+    stream: &[u8],
     mut dst: ViewMut<'_, T>,
     par: &dyn Parallel,
 ) -> Result<(), DecodeError> {
@@ -28,7 +37,7 @@ pub(crate) fn decode<T: Element, C: BlockCoder>(
     if header.mode == Mode::Constant {
         return fill(&dst, header.shape, T::from_f64(header.min), par);
     }
-    let (grid, coding) = (header.grid(), float_mode::with_default(|| header.coding::<T>()));
+    let (grid, coding) = (header.grid(), header.coding::<T>());
     // The first wrong chunk, so that the error does not depend on the threads.
     let wrong: Mutex<Option<(usize, DecodeError)>> = Mutex::new(None);
     let done = run_once(par, chunks.len(), |i| {
@@ -71,7 +80,11 @@ fn decode_chunk<T: Element, C: BlockCoder>(
         };
         bytes = &bytes[used..];
     }
-    if bytes.is_empty() { Ok(()) } else { Err(DecodeError::Corrupt("bytes left after the last block".into())) }
+    if bytes.is_empty() {
+        Ok(())
+    } else {
+        Err(DecodeError::Corrupt("bytes left after the last block".into()))
+    }
 }
 
 fn fill<T: Element>(
@@ -87,7 +100,8 @@ fn fill<T: Element>(
         for i in chunk * per_chunk..grid.count().min((chunk + 1) * per_chunk) {
             let (origin, extent) = grid.bounds(i);
             // SAFETY: blocks of a grid are disjoint, and each is filled once, by this thread.
-            unsafe { dst.block(origin, extent) }.row_mut(0, 0).fill(value);
+            let mut block = unsafe { dst.block(origin, extent) };
+            (0..extent[1]).for_each(|j| block.row_mut(0, j).fill(value));
         }
     };
     run_once(par, chunks, body).map_err(|missing| DecodeError::Schedule { missing, total: chunks })

@@ -11,7 +11,7 @@ use crate::format::{self, BlockGrid, ENTRY_BYTES, HEADER_BYTES, Header, Mode};
 use crate::parallel::run_once;
 use crate::scale::{exponent, pow2, quantize_step, scaled};
 use crate::survey::{self, Extremes};
-use crate::{Compression, EncodeError, Element, Parallel, View, float_mode};
+use crate::{Compression, Element, EncodeError, Parallel, View, float_mode};
 
 /// What became of a slice.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -45,10 +45,20 @@ pub(crate) fn encode<T: Element, C: BlockCoder>(
     par: &dyn Parallel,
     out: &mut Vec<u8>,
 ) -> Result<SliceInfo, EncodeError> {
+    float_mode::with_default(|| encode_slice(coder, compression, src, par, out))
+}
+
+fn encode_slice<T: Element, C: BlockCoder>(
+    coder: &C,
+    compression: Compression,
+    src: &View<'_, T>,
+    par: &dyn Parallel,
+    out: &mut Vec<u8>,
+) -> Result<SliceInfo, EncodeError> {
     compression.validate()?;
     let extremes = survey::extremes(src, par)?;
     let mut header = plan(compression, src, &extremes, par)?;
-    let coding = float_mode::with_default(|| header.coding::<T>());
+    let coding = header.coding::<T>();
     let start = out.len();
     let written = match header.mode {
         Mode::Constant => {
@@ -77,12 +87,12 @@ fn plan<T: Element>(
         Compression::Noop => (Mode::Coded, 0.0),
         _ if extremes.min == extremes.max => (Mode::Constant, 0.0),
         Compression::Quantize { nbits } => {
-            let step = float_mode::with_default(|| quantize_step::<T>(extremes.min, extremes.max, nbits));
+            let step = quantize_step::<T>(extremes.min, extremes.max, nbits);
             (Mode::Coded, step)
         }
         Compression::Wavelet { compscale } => {
             let (rms, e) = survey::rms(src, extremes, par)?;
-            match float_mode::with_default(|| wavelet_step::<T>(compscale, rms, e)) {
+            match wavelet_step::<T>(compscale, rms, e) {
                 Some(step) => (Mode::Coded, step),
                 None => (Mode::Raw, 0.0),
             }

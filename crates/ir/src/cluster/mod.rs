@@ -16,7 +16,8 @@
 //! * **C4** a sparse value is used only in the injection of the same sparse points;
 //! * **C5** a local is defined before it is used, within the same cluster, or among the scalars of the program;
 //! * **C6** once there is a compression effect, no expression and no target names a compressed field;
-//! * **C7** every ticket is made once and waited for once, afterwards, under the same guard;
+//! * **C7** every ticket is made once and waited for once, afterwards, under the same guard and in the same list;
+//!   in between, nothing changes a slice that is compressed or touches one that is decompressed;
 //! * **C8** in a parallel cluster, no statement reads at another point what the cluster writes;
 //! * **C9** offsets stay within the halo of the field.
 
@@ -221,7 +222,7 @@ impl Cluster {
 }
 
 impl Program {
-    /// The next local that no statement uses.
+    /// The next local that no statement uses, and whose printed form no declaration is named like.
     pub fn next_local(&self) -> LocalId {
         let used = self.scalars.iter().map(|s| s.local.0).chain(self.clusters.iter().flat_map(|c| {
             let statements = match &c.action {
@@ -233,6 +234,12 @@ impl Program {
                 PointStatement::Assign { .. } => None,
             })
         }));
-        LocalId(used.max().map_or(0, |m| m + 1))
+        let d = &self.decls;
+        let names = d.fields.iter().map(|f| f.name.as_str()).chain(d.scalars.iter().map(|s| s.name.as_str()));
+        let taken = names
+            .chain(d.sparse.iter().map(|s| s.name.as_str()))
+            .filter_map(|name| name.strip_prefix('r')?.parse().ok())
+            .filter(|n| *n < u32::MAX / 2);
+        LocalId(used.chain(taken).max().map_or(0, |m| m + 1))
     }
 }

@@ -87,10 +87,10 @@ fn ticket(c: &mut Cursor) -> Result<TicketId, ParseError> {
 
 /// Reads one effect, or nothing when the next statement is none.
 pub(crate) fn parse_effect(c: &mut Cursor, d: &Decls, exprs: &mut Arena) -> Result<Option<Action>, ParseError> {
-    if c.eat("wait") {
+    if c.keyword("wait") {
         return Ok(Some(Action::Wait(ticket(c)?)));
     }
-    if c.peek() == "inject" || c.peek() == "interpolate" {
+    if c.is_keyword("inject") || c.is_keyword("interpolate") {
         return Ok(Some(match stencil::Action::parse(c, d, exprs)? {
             stencil::Action::Inject { sparse, target, value } => Action::Inject { sparse, target, value },
             stencil::Action::Interpolate { sparse, time, value, increment } => {
@@ -150,7 +150,7 @@ fn write_cluster(f: &mut fmt::Formatter<'_>, p: &Program, cluster: &Cluster, ind
 
 fn parse_cluster(c: &mut Cursor, d: &Decls, exprs: &mut Arena) -> Result<Cluster, ParseError> {
     let source = parse_source(c);
-    let every = if c.eat("every") { c.integer()? } else { 1 };
+    let every = if c.keyword("every") { c.positive()? } else { 1 };
     if let Some(action) = parse_effect(c, d, exprs)? {
         return Ok(Cluster { every, action, source });
     }
@@ -166,7 +166,7 @@ fn parse_cluster(c: &mut Cursor, d: &Decls, exprs: &mut Arena) -> Result<Cluster
 
 pub(crate) fn parse_scalars(c: &mut Cursor, d: &Decls, exprs: &mut Arena) -> Result<Vec<ScalarLet>, ParseError> {
     let mut scalars = Vec::new();
-    while c.eat("once") {
+    while c.keyword("once") {
         let local = text::local(c)?;
         c.expect("=")?;
         scalars.push(ScalarLet { local, value: text::expression(c, d, exprs)? });
@@ -182,7 +182,7 @@ pub(crate) fn scalars_text(scalars: &[ScalarLet], d: &Decls, exprs: &Arena) -> S
 }
 
 pub(crate) fn parse_direction(c: &mut Cursor) -> Result<Option<Direction>, ParseError> {
-    Ok(if c.eat("time") {
+    Ok(if c.keyword("time") {
         if c.eat("descending") {
             Some(Direction::Descending)
         } else {

@@ -14,7 +14,7 @@ impl Program {
         let is_effect = |c: &Cluster| matches!(c.action, Action::Compress { .. } | Action::Decompress { .. });
         let v = Verifier {
             program: self,
-            explicit: self.clusters.iter().any(is_effect),
+            explicit: self.first.iter().chain(&self.clusters).any(is_effect),
             check: Check { level: "cluster", prefix: 'C', decls: &self.decls, exprs: &self.exprs },
         };
         v.check.declarations()?;
@@ -25,12 +25,25 @@ impl Program {
             v.check.that(globals.insert(s.local), 5, || format!("{} is defined twice", s.local))?;
         }
         let mut tickets = HashMap::new();
-        for cluster in self.first.iter().chain(&self.clusters) {
-            v.cluster(cluster, &globals)?;
-            v.tickets(cluster, &mut tickets)?;
+        for list in [&self.first, &self.clusters] {
+            for cluster in list {
+                v.cluster(cluster, &globals)?;
+                v.in_flight(cluster, &tickets)?;
+                v.tickets(cluster, &mut tickets)?;
+            }
+            let done = tickets.values().all(|open| open.is_none());
+            v.check.that(done, 7, || "a ticket is never waited for".into())?;
         }
-        v.check.that(tickets.values().all(|open| open.is_none()), 7, || "a ticket is never waited for".into())
+        Ok(())
     }
+}
+
+/// Work that was started: under which guard, on which slice, and whether it writes the slice.
+#[derive(Clone, Copy)]
+struct InFlight {
+    every: usize,
+    slice: Slice,
+    writes: bool,
 }
 
 struct Verifier<'a> {
@@ -90,14 +103,18 @@ impl Verifier<'_> {
                 unknown = Some(*l);
             }
         });
-        self.check.that(unknown.is_none(), 5, || format!("{unknown:?} is not defined"))
+        self.check.that(unknown.is_none(), 5, || {
+            unknown.map_or(String::new(), |local| format!("{local} is not defined"))
+        })
     }
 
     fn parallel(&self, cluster: &Cluster) -> Result<(), VerifyError> {
         let touches = cluster.touches(&self.program.exprs);
         for w in touches.iter().filter(|t| t.write) {
             let clash = touches.iter().find(|t| {
-                t.access.field == w.access.field && t.access.time == w.access.time && !t.access.is_here()
+                t.access.field == w.access.field
+                    && self.program.decls.field(w.access.field).same_slot(t.access.time, w.access.time)
+                    && !t.access.is_here()
             });
             self.check.that(clash.is_none(), 8, || {
                 format!("{} is read aside and written", self.program.access_text(&w.access))
@@ -106,19 +123,41 @@ impl Verifier<'_> {
         Ok(())
     }
 
+    /// A slice in flight is left alone.
+    fn in_flight(
+        &self,
+        cluster: &Cluster,
+        open: &HashMap<TicketId, Option<InFlight>>,
+    ) -> Result<(), VerifyError> {
+        let touches = cluster.touches(&self.program.exprs);
+        for work in open.values().flatten() {
+            let field = self.program.decls.field(work.slice.field);
+            let clash = touches.iter().any(|t| {
+                t.access.field == work.slice.field
+                    && field.same_slot(t.access.time, work.slice.time)
+                    && (t.write || work.writes)
+            });
+            self.check.that(!clash, 7, || format!("{} is touched while it is in flight", field.name))?;
+        }
+        Ok(())
+    }
+
     fn tickets(
         &self,
         cluster: &Cluster,
-        open: &mut HashMap<TicketId, Option<usize>>,
+        open: &mut HashMap<TicketId, Option<InFlight>>,
     ) -> Result<(), VerifyError> {
+        let every = cluster.every;
         match cluster.action {
-            Action::Compress { ticket, .. } | Action::Decompress { ticket, .. } => {
-                let fresh = open.insert(ticket, Some(cluster.every)).is_none();
+            Action::Compress { ticket, slice, .. } | Action::Decompress { ticket, slice, .. } => {
+                let writes = matches!(cluster.action, Action::Decompress { .. });
+                let fresh = open.insert(ticket, Some(InFlight { every, slice, writes })).is_none();
                 self.check.that(fresh, 7, || format!("{ticket} is made twice"))
             }
             Action::Wait(ticket) => {
-                let guard = open.insert(ticket, None).flatten();
-                self.check.that(guard == Some(cluster.every), 7, || format!("nothing to wait for in {ticket}"))
+                let started = open.insert(ticket, None).flatten();
+                let guarded = started.is_some_and(|work| work.every == every);
+                self.check.that(guarded, 7, || format!("nothing to wait for in {ticket}"))
             }
             _ => Ok(()),
         }

@@ -30,7 +30,7 @@ impl Action {
     }
 
     pub(crate) fn parse(c: &mut Cursor, d: &Decls, exprs: &mut Arena) -> Result<Action, ParseError> {
-        if c.eat("inject") {
+        if c.keyword("inject") {
             let sparse = sparse(c, d)?;
             c.word()?;
             c.expect("->")?;
@@ -40,7 +40,7 @@ impl Action {
             let value = text::expression(c, d, exprs)?;
             return Ok(Action::Inject { sparse, target, value });
         }
-        if c.eat("interpolate") {
+        if c.keyword("interpolate") {
             let sparse = sparse(c, d)?;
             let time = text::sparse_index(c, d, sparse)?;
             let increment = increment(c)?;

@@ -15,12 +15,15 @@ pub(super) fn declarations(c: &mut Cursor) -> Result<Decls, ParseError> {
     c.expect("{")?;
     let mut d = Decls { name, dtype, dims: vec![], scalars: vec![], fields: vec![], sparse: vec![] };
     loop {
-        if c.eat("dim") {
+        if c.keyword("dim") {
             let name = c.word()?.to_string();
+            if d.dims.len() == 3 {
+                return c.error("at most three dimensions before this");
+            }
             let size = c.integer()?;
             c.expect("spacing")?;
             d.dims.push(Dim { name, size, spacing: c.number()? });
-        } else if c.eat("scalar") {
+        } else if c.keyword("scalar") {
             let name = c.word()?.to_string();
             let kind = match c.word()? {
                 "step" => ScalarKind::Step,
@@ -28,10 +31,10 @@ pub(super) fn declarations(c: &mut Cursor) -> Result<Decls, ParseError> {
                 _ => return c.error("`step` or `constant`"),
             };
             d.scalars.push(ScalarDecl { name, kind });
-        } else if c.eat("field") {
+        } else if c.keyword("field") {
             let field = field(c, &d)?;
             d.fields.push(field);
-        } else if c.eat("sparse") {
+        } else if c.keyword("sparse") {
             let name = c.word()?.to_string();
             c.expect("points")?;
             let points = c.integer()?;
@@ -47,13 +50,13 @@ fn field(c: &mut Cursor, d: &Decls) -> Result<Field, ParseError> {
     let name = c.word()?.to_string();
     let kind = match c.word()? {
         "space" => FieldKind::Space,
-        "buffered" => FieldKind::Buffered { slots: c.integer()? },
+        "buffered" => FieldKind::Buffered { slots: c.positive()? },
         "saved" => FieldKind::Saved { steps: c.integer()?, every: every(c)? },
         "compressed" => {
             FieldKind::Compressed { steps: c.integer()?, every: every(c)?, codec: codec(c)? }
         }
         "ring" => {
-            let slots = c.integer()?;
+            let slots = c.positive()?;
             let every = every(c)?;
             c.expect("of")?;
             let name = c.word()?;
@@ -78,7 +81,7 @@ fn field(c: &mut Cursor, d: &Decls) -> Result<Field, ParseError> {
 
 fn every(c: &mut Cursor) -> Result<usize, ParseError> {
     c.expect("every")?;
-    c.integer()
+    c.positive()
 }
 
 fn codec(c: &mut Cursor) -> Result<Compression, ParseError> {

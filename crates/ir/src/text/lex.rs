@@ -35,7 +35,12 @@ pub(crate) struct Cursor<'a> {
     source: &'a str,
     tokens: Vec<(Token, std::ops::Range<usize>)>,
     at: usize,
+    /// Blocks that are open.
+    blocks: usize,
 }
+
+/// Deepest nesting of blocks that is read; deeper text is an error, not a stack overflow.
+const MAX_BLOCKS: usize = 100;
 
 impl<'a> Cursor<'a> {
     pub(crate) fn new(source: &'a str) -> Result<Self, ParseError> {
@@ -51,7 +56,7 @@ impl<'a> Cursor<'a> {
                 }
             }
         }
-        Ok(Cursor { source, tokens, at: 0 })
+        Ok(Cursor { source, tokens, at: 0, blocks: 0 })
     }
 
     pub(crate) fn error<T>(&self, expected: &str) -> Result<T, ParseError> {
@@ -85,6 +90,30 @@ impl<'a> Cursor<'a> {
         let yes = self.peek() == text && !text.is_empty();
         self.at += yes as usize;
         yes
+    }
+
+    /// Whether the next token reads `text` and is no field: those may be named like a word of the language.
+    pub(crate) fn is_keyword(&self, text: &str) -> bool {
+        self.peek() == text && self.peek_second() != "["
+    }
+
+    /// Takes the next token if it is the keyword `text`.
+    pub(crate) fn keyword(&mut self, text: &str) -> bool {
+        let yes = self.is_keyword(text);
+        self.at += yes as usize;
+        yes
+    }
+
+    /// Takes the brace that opens a block.
+    pub(crate) fn open(&mut self) -> Result<(), ParseError> {
+        self.blocks += 1;
+        if self.blocks > MAX_BLOCKS { self.error("less nesting") } else { self.expect("{") }
+    }
+
+    /// Takes the brace that closes a block.
+    pub(crate) fn close(&mut self) -> Result<(), ParseError> {
+        self.blocks = self.blocks.saturating_sub(1);
+        self.expect("}")
     }
 
     pub(crate) fn expect(&mut self, text: &str) -> Result<(), ParseError> {
@@ -148,6 +177,20 @@ impl<'a> Cursor<'a> {
                 self.at = at;
                 self.error("a whole number in range")
             }
+        }
+    }
+}
+
+impl Cursor<'_> {
+    /// A whole number above 0.
+    pub(crate) fn positive(&mut self) -> Result<usize, ParseError> {
+        let at = self.at;
+        match self.integer()? {
+            0 => {
+                self.at = at;
+                self.error("a whole number above 0")
+            }
+            n => Ok(n),
         }
     }
 }

@@ -99,7 +99,7 @@ fn atom(c: &mut Cursor, d: &Decls, arena: &mut Arena, depth: usize) -> Result<Ex
         c.expect(")")?;
         return Ok(e);
     }
-    if c.is_number() || c.peek() == "-" || c.peek() == "inf" || c.peek() == "NaN" {
+    if c.is_number() || c.peek() == "-" || c.is_keyword("inf") || c.is_keyword("NaN") {
         let v = c.number()?;
         return Ok(arena.number(v));
     }

@@ -334,7 +334,8 @@ impl<T: Real> Machine<'_, T> {
         let (snapshot, slot) = (index(store, time), index(slice.field, slice.time));
         let parallel = self.context.parallel;
         // SAFETY: the callback belongs to this context.
-        let made = unsafe { start(self.context, store.0 as i64, snapshot, slice.field.0 as i64, slot, parallel) };
+        let made =
+            unsafe { start(self.context, store.0 as i64, snapshot, slice.field.0 as i64, slot, parallel) };
         if made < 0 {
             return Err(Stop(-made as i32));
         }
@@ -355,5 +356,94 @@ fn operation<T: Real>(e: &Expr, mut value: impl FnMut(ExprId) -> T) -> T {
         Expr::Fma(..) => operands[0].fma(operands[1], operands[2]),
         Expr::Call(f, _) => T::call(*f, &operands),
         _ => T::round(f64::NAN),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::abi::{BodyFn, ParallelFn, SparseTable};
+    use std::ffi::c_void;
+
+    unsafe extern "C" fn parallel(_: *const Context, _: i64, _: BodyFn, _: *mut c_void) {}
+    unsafe extern "C" fn step(_: *mut c_void, t: i64) -> i32 {
+        if t == 9 { 5 } else { 0 }
+    }
+    unsafe extern "C" fn effect(_: *const Context, _: i64, _: i64, _: i64, _: i64, _: ParallelFn) -> i64 {
+        0
+    }
+
+    /// Runs a program over one field `u`, two scalars and one sparse point halfway between points 1 and 2.
+    fn run(body: &str, range: (i64, i64), u: &mut [f32]) -> (i32, f32) {
+        let text = format!(
+            "operator op f32 {{ dim x 4 spacing 1 scalar a constant scalar b constant
+             field u buffered 2 halo 0 alloc (4) pad (0) sparse s points 1 {body} }}"
+        );
+        let program = Program::parse(&text).unwrap();
+        program.verify().unwrap();
+        assert_eq!(u.len(), 8);
+        let (cells, weights, mut values) = ([1, 2], [0.5f32, 0.5], [10.0f32]);
+        let (fields, scalars) = ([u.as_mut_ptr().cast()], [0.1, 3.0]);
+        let table = SparseTable {
+            points: 1,
+            cells: cells.as_ptr(),
+            weights: weights.as_ptr().cast(),
+            values: values.as_mut_ptr().cast(),
+        };
+        let context = Context {
+            fields: fields.as_ptr(),
+            scalars: scalars.as_ptr(),
+            sparse: &table,
+            time_m: range.0,
+            time_max: range.1,
+            threads: 1,
+            host: std::ptr::null_mut(),
+            parallel,
+            step,
+            compress: effect,
+            decompress: effect,
+            wait: step,
+        };
+        // SAFETY: the program was verified, and the context has its one field with two slots of four.
+        let status = unsafe { interpret(&program, &raw const context) };
+        (status, values[0])
+    }
+
+    #[test]
+    fn the_notebook_counts_steps() {
+        let mut u = [0.0; 8];
+        let body =
+            "time ascending { slot 0 = t/1+0 % 2 slot 1 = t/1+1 % 2 for x { u[t+1, x] = u[t, x] + 1 } }";
+        assert_eq!(run(body, (0, 3), &mut u), (0, 10.0));
+        assert_eq!(u, [4.0, 4.0, 4.0, 4.0, 3.0, 3.0, 3.0, 3.0]);
+    }
+
+    #[test]
+    fn first_every_and_descending() {
+        let mut u = [0.0; 8];
+        let body = "time descending { slot 0 = t/1+0 % 2
+            first { for x { u[t, x] += 100 } } every 3 { for x { u[t, x] += 1 } } }";
+        run(body, (2, 7), &mut u);
+        assert_eq!(u, [1.0, 1.0, 1.0, 1.0, 101.0, 101.0, 101.0, 101.0]);
+    }
+
+    #[test]
+    fn once_values_are_rounded_at_their_use() {
+        let mut u = [1.0; 8];
+        let body =
+            "once r0 = a/b time ascending { slot 0 = t/1+0 % 2 for x { u[t, x] = r0 - fma(a, 10, neg(1)) } }";
+        run(body, (0, 0), &mut u);
+        let tenth = 0.1f64 as f32;
+        assert_eq!(u[0], (0.1f64 / 3.0) as f32 - tenth.mul_add(10.0, -1.0));
+    }
+
+    #[test]
+    fn sparse_points_and_statuses() {
+        let mut u = [1.0, 2.0, 3.0, 4.0, 0.0, 0.0, 0.0, 0.0];
+        let body = "time ascending { slot 0 = t/1+0 % 2
+            inject s -> u[t, x] += s[p] interpolate s[p] += u[t, x] }";
+        assert_eq!(run(body, (0, 0), &mut u), (0, 10.0 + 7.5));
+        assert_eq!(u[..4], [1.0, 7.0, 8.0, 4.0]);
+        assert_eq!(run(body, (9, 9), &mut u).0, 5);
     }
 }

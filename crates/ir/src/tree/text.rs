@@ -120,21 +120,22 @@ fn block(c: &mut Cursor, d: &Decls, exprs: &mut Arena, nested: bool) -> Result<V
 }
 
 fn braces(c: &mut Cursor, d: &Decls, exprs: &mut Arena, nested: bool) -> Result<Vec<Stmt>, ParseError> {
-    c.expect("{")?;
+    c.open()?;
     let body = block(c, d, exprs, nested)?;
-    c.expect("}")?;
+    c.close()?;
     Ok(body)
 }
 
 fn statement(c: &mut Cursor, d: &Decls, exprs: &mut Arena, nested: bool) -> Result<Stmt, ParseError> {
     let source = cluster_text::parse_source(c);
-    match c.peek() {
+    let word = if c.peek_second() == "[" { "" } else { c.peek() };
+    match word {
         "time" => {
             let direction = cluster_text::parse_direction(c)?.unwrap_or(Direction::Ascending);
-            c.expect("{")?;
+            c.open()?;
             let slots = slots(c)?;
             let body = block(c, d, exprs, nested)?;
-            c.expect("}")?;
+            c.close()?;
             return Ok(Stmt::Time { direction, slots, body });
         }
         "first" => {
@@ -143,7 +144,7 @@ fn statement(c: &mut Cursor, d: &Decls, exprs: &mut Arena, nested: bool) -> Resu
         }
         "every" => {
             c.word()?;
-            let every = c.integer()?;
+            let every = c.positive()?;
             return Ok(Stmt::When { every, body: braces(c, d, exprs, nested)? });
         }
         _ => {}
@@ -173,15 +174,15 @@ fn statement(c: &mut Cursor, d: &Decls, exprs: &mut Arena, nested: bool) -> Resu
 }
 
 fn loop_form(c: &mut Cursor, d: &Decls) -> Result<Option<(usize, LoopForm)>, ParseError> {
-    let parallel = c.eat("parallel");
-    if parallel || c.peek() == "tiles" {
+    let parallel = c.keyword("parallel");
+    if parallel || c.is_keyword("tiles") {
         c.expect("tiles")?;
         let dim = dimension(c, d)?;
         c.expect("by")?;
         return Ok(Some((dim, LoopForm::Tiles { size: c.integer()?, parallel })));
     }
-    let simd = c.peek() == "simd";
-    if !simd && c.peek() != "for" {
+    let simd = c.is_keyword("simd");
+    if !simd && !c.is_keyword("for") {
         return Ok(None);
     }
     c.word()?;
@@ -210,7 +211,7 @@ fn slots(c: &mut Cursor) -> Result<Vec<Slot>, ParseError> {
         c.expect("=")?;
         c.expect("t")?;
         c.expect("/")?;
-        let every = c.integer()?;
+        let every = c.positive()?;
         c.eat("+");
         let shift = c.integer()?;
         c.expect("%")?;

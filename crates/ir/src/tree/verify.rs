@@ -16,13 +16,22 @@ impl Program {
         for f in &self.decls.fields {
             check.that(f.is_compressed() != f.layout.is_some(), 2, || format!("layout of {}", f.name))?;
             if let Some(l) = &f.layout {
-                let covers = (0..self.decls.rank()).all(|d| {
-                    l.pad[d] >= f.halo && l.alloc[d] >= l.pad[d] + self.decls.dims[d].size + f.halo
+                let rank = self.decls.rank();
+                check.that(l.pad.len() == rank && l.alloc.len() == rank, 2, || {
+                    format!("layout of {} has another rank", f.name)
+                })?;
+                let covers = (0..rank).all(|d| {
+                    let needed = l.pad[d].saturating_add(self.decls.dims[d].size).saturating_add(f.halo);
+                    l.pad[d] >= f.halo && l.alloc[d] >= needed
                 });
                 check.that(covers, 2, || format!("layout of {} is too small", f.name))?;
+                let vector = 16 / self.decls.dtype.size();
+                check.that(l.alloc[rank - 1].is_multiple_of(vector), 2, || {
+                    format!("a row of {} is no whole number of vectors", f.name)
+                })?;
             }
         }
-        let mut v = Verifier { program: self, check, tickets: HashMap::new(), slots: None };
+        let mut v = Verifier { program: self, check, tickets: HashMap::new(), slots: None, in_time: false };
         let mut scope = HashSet::new();
         for s in &self.scalars {
             v.value(s.value, None, &scope)?;
@@ -38,6 +47,8 @@ struct Verifier<'a> {
     check: Check<'a>,
     tickets: HashMap<TicketId, bool>,
     slots: Option<&'a [Slot]>,
+    /// Whether the statement at hand lies in the time loop.
+    in_time: bool,
 }
 
 impl<'a> Verifier<'a> {
@@ -64,7 +75,10 @@ impl<'a> Verifier<'a> {
             Stmt::Time { slots, body, .. } => {
                 self.check.that(self.slots.is_none(), 6, || "two time loops".into())?;
                 self.slots = Some(slots);
-                self.block(body, scope, loops)
+                self.in_time = true;
+                self.block(body, scope, loops)?;
+                self.in_time = false;
+                Ok(())
             }
             Stmt::First(body) | Stmt::When { body, .. } => self.block(body, scope, loops),
             Stmt::Nest { outer: l, .. } | Stmt::Loop(l) => self.walk(l, scope, loops),
@@ -83,7 +97,9 @@ impl<'a> Verifier<'a> {
                 self.value(*value, Some(*sparse), scope)
             }
             Stmt::Interpolate { value, .. } => self.value(*value, None, scope),
-            Stmt::Compress { ticket, slice, .. } | Stmt::Decompress { ticket, slice, .. } => {
+            Stmt::Compress { ticket, store, time, slice, .. }
+            | Stmt::Decompress { ticket, store, time, slice } => {
+                self.slot(&Access::here(*store, *time))?;
                 self.access(&Access::here(slice.field, slice.time))?;
                 let fresh = self.tickets.insert(*ticket, true).is_none();
                 self.check.that(fresh, 7, || format!("{ticket} is made twice"))
@@ -122,19 +138,23 @@ impl<'a> Verifier<'a> {
         self.check.that(points == all, 8, || format!("a point statement in loops over {points:?}"))
     }
 
+    fn slot(&self, a: &Access) -> Result<(), VerifyError> {
+        let field = self.program.decls.field(a.field);
+        let Some(slot) = Slot::of(field, a.time) else { return Ok(()) };
+        let known = self.in_time && self.slots.is_some_and(|s| s.contains(&slot));
+        self.check.that(known, 6, || format!("{} has no slot at shift {}", field.name, a.time))
+    }
+
     fn access(&self, a: &Access) -> Result<(), VerifyError> {
         self.check.access(a)?;
+        self.slot(a)?;
         let field = self.program.decls.field(a.field);
-        if let Some(slot) = Slot::of(field, a.time) {
-            let known = self.slots.is_some_and(|s| s.contains(&slot));
-            self.check.that(known, 6, || format!("{} has no slot at shift {}", field.name, a.time))?;
-        }
         let Some(l) = &field.layout else {
             return self.check.that(false, 9, || format!("{} has no place in memory", field.name));
         };
         let inside = (0..self.program.decls.rank()).all(|d| {
             let low = l.pad[d] as i64 + a.offsets[d] as i64;
-            low >= 0 && low + self.program.decls.dims[d].size as i64 <= l.alloc[d] as i64
+            low >= 0 && low.saturating_add(self.program.decls.dims[d].size as i64) <= l.alloc[d] as i64
         });
         self.check.that(inside, 9, || format!("{:?} leaves {}", a.offsets, field.name))
     }

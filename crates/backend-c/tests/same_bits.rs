@@ -1,0 +1,324 @@
+//! Compiled C leaves the same bits as the interpreter.
+
+#[path = "../../../tests/support/harness.rs"]
+mod harness;
+
+use harness::{Host, assert_same, program};
+use wavefold_backend_c::compile;
+use wavefold_ir::abi::Context;
+use wavefold_ir::tree;
+
+/// Compares a program's kernel with the interpreter for 1, 2 and 5 threads.
+fn check(text: &str, range: (i64, i64)) {
+    let program = program(text);
+    let kernel = compile(&program).unwrap_or_else(|e| panic!("{e}\n{}", wavefold_backend_c::emit(&program)));
+    // SAFETY: the harness makes the context for this program.
+    assert_same(&program, range, &[1, 2, 5], |context| unsafe { kernel.entry()(context) });
+}
+
+#[test]
+fn acoustic_3d_single_with_tiles_and_remainders() {
+    check(
+        "operator op f32 {
+  dim x 11 spacing 10
+  dim y 13 spacing 10
+  dim z 37 spacing 10
+  scalar dt step
+  field u buffered 3 halo 2 alloc (15, 17, 48) pad (2, 2, 2)
+  field m space halo 0 alloc (11, 13, 48) pad (0, 0, 0)
+  once r0 = 1/(dt*dt)
+  once r1 = 0.5*r0
+  time ascending {
+    slot 0 = t/1+0 % 3
+    slot 1 = t/1+1 % 3
+    slot 2 = t/1-1 % 3
+    # u.forward = the wave equation \\
+    parallel tiles y by 5 {
+      for x {
+        for y in tile {
+          simd z {
+            r2 = fma(-0.0833, u[t, x-2, y, z] + u[t, x+2, y, z], 1.333*(u[t, x, y-1, z] + u[t, x, y+1, z]))
+            u[t+1, x, y, z] = (u[t, x, y, z]*2 - u[t-1, x, y, z]) + (r2*0.1)/(m[x, y, z]*r0 + dt)
+          }
+        }
+      }
+    }
+    parallel tiles x by 4 {
+      tiles y by 6 {
+        for x in tile {
+          for y in tile {
+            simd z {
+              u[t-1, x, y, z] += neg(r1)*u[t+1, x, y, z]
+            }
+          }
+        }
+      }
+    }
+  }
+}",
+        (0, 6),
+    );
+}
+
+#[test]
+fn double_2d_with_sparse_points() {
+    check(
+        "operator op f64 {
+  dim x 19 spacing 1
+  dim z 23 spacing 1
+  scalar dt step
+  field u buffered 2 halo 1 alloc (21, 32) pad (1, 8)
+  field m space halo 0 alloc (19, 24) pad (0, 0)
+  sparse src points 3 steps 9
+  sparse rec points 17 steps 9
+  sparse w points 4
+  time ascending {
+    slot 0 = t/1+0 % 2
+    slot 1 = t/1+1 % 2
+    slot 2 = t/1-1 % 2
+    first {
+      # m from one
+      parallel tiles x by 19 {
+        for x in tile {
+          for z {
+            m[x, z] = 1 + 0.1*m[x, z]
+          }
+        }
+      }
+    }
+    parallel tiles x by 8 {
+      for x in tile {
+        simd z {
+          u[t+1, x, z] = fma(u[t, x-1, z] - u[t, x+1, z], 0.25, u[t, x, z-1]) - u[t-1, x, z]/3
+        }
+      }
+    }
+    inject src -> u[t+1, x, z] += (src[t, p]*dt)/m[x, z]
+    every 3 {
+      inject w -> u[t, x, z] += neg(w[p])
+      interpolate rec[t+1, p] += u[t, x, z]*m[x, z]
+    }
+    # rec = u
+    interpolate rec[t, p] = u[t+1, x, z]
+  }
+}",
+        (1, 7),
+    );
+}
+
+#[test]
+fn one_dimension_backwards_with_saved_fields() {
+    check(
+        "operator op f32 {
+  dim x 101 spacing 1
+  field v buffered 2 halo 1 alloc (112) pad (4)
+  field usave saved 5 every 2 halo 1 alloc (112) pad (4)
+  field grad space halo 0 alloc (112) pad (0)
+  time descending {
+    slot 0 = t/1+0 % 2
+    slot 1 = t/1-1 % 2
+    slot 2 = t/2+0 % 0
+    slot 3 = t/2-1 % 0
+    simd x {
+      v[t-1, x] = v[t, x+1]*0.5 + v[t, x-1]*-0.25
+    }
+    every 2 {
+      simd x {
+        grad[x] += v[t-1, x]*(usave[t, x+1] - usave[t-1, x])
+      }
+    }
+  }
+}",
+        (2, 9),
+    );
+}
+
+fn functions(dtype: &str) -> String {
+    let calls = [
+        "sqrt(abs(v[x]))",
+        "exp(v[x])",
+        "log(abs(v[x]))",
+        "sin(v[x]*9)",
+        "cos(v[x]*9)",
+        "tan(v[x])",
+        "tanh(v[x])",
+        "abs(v[x])",
+        "floor(v[x]*5)",
+        "ceil(v[x]*5)",
+        "min(v[x], w[x])",
+        "max(v[x], w[x])",
+        "pow(abs(v[x]), w[x])",
+        "sqrt(v[x])",
+        "pow(v[x], 2)",
+        "pow(abs(v[x]), 0.5)",
+        "sin(w[x])*cos(w[x])",
+        "neg(neg(v[x]))",
+        "(w[x]/v[x])/3",
+        "v[x]*(w[x]/7)",
+        "(v[x] + w[x]) + (v[x] - 1)",
+        "v[x] - (w[x] - 0.1)",
+        "neg(-2)*v[x]",
+        "1e300*v[x]",
+        "min(v[x], NaN)",
+        "exp(1)*sin(0.5)",
+    ];
+    let mut text = format!("operator op {dtype} {{\n  dim x 203 spacing 1\n");
+    for name in ["v", "w"] {
+        text += &format!("  field {name} space halo 0 alloc (208) pad (0)\n");
+    }
+    for i in 0..calls.len() {
+        text += &format!("  field f{i} space halo 0 alloc (208) pad (0)\n");
+    }
+    for (i, call) in calls.iter().enumerate() {
+        text += &format!("  simd x {{\n    f{i}[x] = {call}\n  }}\n");
+    }
+    text + "}"
+}
+
+#[test]
+fn functions_in_both_precisions() {
+    check(&functions("f32"), (0, 0));
+    check(&functions("f64"), (0, 0));
+}
+
+#[test]
+fn once_values_are_double_and_rounded_where_they_are_used() {
+    check(
+        "operator op f32 {
+  dim x 16 spacing 1
+  scalar a constant
+  scalar b constant
+  field u space halo 0 alloc (16) pad (0)
+  once r0 = a/3 + sqrt(b)
+  once r1 = exp(r0*r0) - 1e-9
+  for x {
+    r7 = r1 + b*r0
+    u[x] = r7*u[x] + r7
+  }
+}",
+        (0, 0),
+    );
+}
+
+#[test]
+fn names_that_mean_something_in_c() {
+    check(
+        "operator while f32 {
+  dim x 16 spacing 1
+  scalar float constant
+  scalar t1 constant
+  field int space halo 0 alloc (16) pad (0)
+  field unix buffered 2 halo 0 alloc (16) pad (0)
+  field x_end buffered 1 halo 0 alloc (16) pad (0)
+  field wf_step space halo 0 alloc (16) pad (0)
+  field _I space halo 0 alloc (16) pad (0)
+  field exp space halo 0 alloc (16) pad (0)
+  field exp_ space halo 0 alloc (16) pad (0)
+  sparse cx points 2 steps 4
+  time ascending {
+    slot 0 = t/1+0 % 2
+    slot 1 = t/1+0 % 1
+    parallel tiles x by 3 {
+      simd x in tile {
+        int[x] = float*t1 + exp(wf_step[x])*_I[x] + (exp[x] - exp_[x])
+        unix[t, x] = x_end[t, x]
+      }
+    }
+    inject cx -> unix[t, x] += cx[t, p]
+  }
+}",
+        (0, 3),
+    );
+}
+
+const COMPRESSED: &str = "operator op f32 {
+  dim x 12 spacing 1
+  dim z 20 spacing 1
+  field u buffered 2 halo 1 alloc (14, 32) pad (1, 4)
+  field usave compressed 8 every 2 quantize 9 halo 0
+  field ring ring 2 every 2 of usave halo 0 alloc (12, 32) pad (0, 0)
+  field old compressed 8 every 1 noop halo 1
+  field oldring ring 3 every 1 of old halo 1 alloc (14, 32) pad (1, 4)
+  time ascending {
+    slot 0 = t/1+0 % 2
+    slot 1 = t/1+1 % 2
+    slot 2 = t/2+0 % 2
+    slot 3 = t/1+0 % 3
+    slot 4 = t/1+1 % 3
+    k0 = decompress old[t] -> oldring[t]
+    k1 = decompress old[t+1] -> oldring[t+1]
+    wait k1
+    wait k0
+    parallel tiles x by 4 {
+      for x in tile {
+        simd z {
+          u[t+1, x, z] = (u[t, x-1, z] + oldring[t, x, z]) - oldring[t+1, x, z+1]
+        }
+      }
+    }
+    every 2 {
+      parallel tiles x by 4 {
+        for x in tile {
+          simd z {
+            ring[t, x, z] = u[t, x, z]*2
+          }
+        }
+      }
+      # usave = 2*u
+      k2 = compress usave[t] <- ring[t]
+    }
+    every 2 {
+      wait k2
+    }
+    k3 = compress usave[t+1] <- u[t]
+    wait k3
+  }
+}";
+
+#[test]
+fn compression_and_decompression() {
+    check(COMPRESSED, (0, 5));
+}
+
+#[test]
+fn a_status_stops_the_run() {
+    let program = program(COMPRESSED);
+    let kernel = compile(&program).unwrap();
+    for fail_at in 0..20 {
+        let run = |kernel: &dyn Fn(*const Context) -> i32| {
+            let mut host = Host::new(&program, 3);
+            host.fail_at = Some(fail_at);
+            (host.run((0, 5), 2, kernel), host.calls.len(), host.bits())
+        };
+        // SAFETY: the harness makes the contexts for this program.
+        let (got, want) = unsafe {
+            (run(&|context| kernel.entry()(context)), run(&|context| tree::interpret(&program, context)))
+        };
+        assert_eq!(got.0, 7);
+        assert_eq!(got.1, fail_at + 1);
+        assert!(got == want, "call {fail_at}");
+    }
+}
+
+#[test]
+fn denormals_are_flushed_in_loops_only() {
+    let program = program(
+        "operator op f32 {
+  dim x 64 spacing 1
+  field u space halo 0 alloc (64) pad (0)
+  parallel tiles x by 4 {
+    simd x in tile {
+      u[x] = u[x]*1e-39
+    }
+  }
+}",
+    );
+    let kernel = compile(&program).unwrap();
+    let mut host = Host::new(&program, 1);
+    // SAFETY: the harness makes the context for this program.
+    assert_eq!(host.run((0, 0), 2, |context| unsafe { kernel.entry()(context) }), 0);
+    if cfg!(any(target_arch = "x86_64", target_arch = "aarch64")) {
+        assert!(host.bits()[0].1.iter().all(|b| *b & 0x7fff_ffff == 0));
+    }
+    assert_ne!(std::hint::black_box(f32::MIN_POSITIVE) / std::hint::black_box(2.0), 0.0);
+}

@@ -1,0 +1,150 @@
+//! The entry function: once-scalars, the time loop, guards.
+
+use super::effects::Run;
+use super::frame::{Frame, context};
+use super::nest::Task;
+use super::value::Point;
+use super::writer::{WORD, Writer, signature};
+use crate::host;
+use cranelift::prelude::*;
+use cranelift_codegen::ir::Function;
+use std::collections::HashMap;
+use wavefold_ir::Direction;
+use wavefold_ir::tree::{Program, Slot, Stmt};
+
+/// The entry function; loop bodies are added to `tasks`.
+pub(super) fn lower<'a>(program: &'a Program, frame: &Frame, tasks: &mut Vec<Task<'a>>) -> Function {
+    let mut function = Function::new();
+    function.signature = signature(frame.target.default_call_conv, &[WORD], Some(types::I32));
+    let mut builder = FunctionBuilderContext::new();
+    let mut w = Writer::new(program, frame, &mut function, &mut builder, tasks);
+    let slot = StackSlotData::new(StackSlotKind::ExplicitSlot, frame.size(), 4);
+    let slot = w.b.create_sized_stack_slot(slot);
+    w.frame = w.b.ins().stack_addr(WORD, slot, 0);
+    w.set_frame(w.context, Frame::CONTEXT);
+    let mode = match w.call_host(host::FLUSH, &[]) {
+        Some(before) => before,
+        None => w.whole(0),
+    };
+    let leave = w.b.create_block();
+    w.b.append_block_param(leave, types::I32);
+    let none = w.whole(0);
+    for ticket in frame.tickets() {
+        w.set_frame(none, frame.ticket(ticket));
+    }
+    once(&mut w);
+    let t = w.context_word(context::TIME_MIN);
+    let run = Run { mode, leave, t, first: None };
+    w.run(&program.body, &run);
+    let success = w.b.ins().iconst(types::I32, 0);
+    w.b.ins().jump(leave, &[success.into()]);
+    w.b.switch_to_block(leave);
+    w.call_host(host::RESTORE, &[mode]);
+    let status = w.b.block_params(leave)[0];
+    w.b.ins().return_(&[status]);
+    w.finish();
+    function
+}
+
+/// Computes the once-scalars in double precision.
+fn once(w: &mut Writer) {
+    let program = w.program;
+    let mut locals = HashMap::new();
+    for s in &program.scalars {
+        let point = Point { ty: types::F64, at: &[], locals: &locals, sparse: None };
+        let value = w.evaluate(s.value, &point);
+        if let Some(offset) = w.layout.once(s.local) {
+            w.set_frame(value, offset);
+        }
+        locals.insert(s.local, value);
+    }
+}
+
+impl<'a> Writer<'a, '_> {
+    /// Stores a word of the frame.
+    pub(super) fn set_frame(&mut self, value: Value, offset: i32) {
+        self.b.ins().store(MemFlagsData::trusted(), value, self.frame, offset);
+    }
+
+    /// Statements outside loops over points.
+    fn run(&mut self, body: &'a [Stmt], run: &Run) {
+        for s in body {
+            match s {
+                Stmt::Time { direction, slots, body } => self.time(*direction, slots, body, run),
+                Stmt::First(body) => match run.first {
+                    Some(first) => {
+                        let now = self.b.ins().icmp(IntCC::Equal, run.t, first);
+                        self.guarded(now, body, run);
+                    }
+                    None => self.run(body, run),
+                },
+                Stmt::When { every, body } => {
+                    let rest = self.b.ins().srem_imm_s(run.t, (*every).max(1) as i64);
+                    let now = self.b.ins().icmp_imm_s(IntCC::Equal, rest, 0);
+                    self.guarded(now, body, run);
+                }
+                Stmt::Nest { source, outer } => {
+                    if self.program.decls.dims[outer.dim].size > 0 {
+                        self.nest(outer, source);
+                    }
+                }
+                other => self.effect(other, run),
+            }
+        }
+    }
+
+    fn guarded(&mut self, condition: Value, body: &'a [Stmt], run: &Run) {
+        let (inside, after) = (self.b.create_block(), self.b.create_block());
+        self.branch(condition, (inside, &[]), (after, &[]));
+        self.b.switch_to_block(inside);
+        self.run(body, run);
+        self.b.ins().jump(after, &[]);
+        self.b.switch_to_block(after);
+    }
+
+    fn time(&mut self, direction: Direction, slots: &[Slot], body: &'a [Stmt], run: &Run) {
+        let low = self.context_word(context::TIME_MIN);
+        let high = self.context_word(context::TIME_MAX);
+        let (first, last, step, on) = match direction {
+            Direction::Ascending => (low, high, 1, IntCC::SignedLessThanOrEqual),
+            Direction::Descending => (high, low, -1, IntCC::SignedGreaterThanOrEqual),
+        };
+        let after = self.b.create_block();
+        let begin = self.b.create_block();
+        let any = self.b.ins().icmp(on, first, last);
+        self.branch(any, (begin, &[]), (after, &[]));
+        self.b.switch_to_block(begin);
+        let (block, at) = self.enter_loop(&[first]);
+        let run = Run { t: at[0], first: Some(first), ..*run };
+        self.begin_step(&run);
+        for (i, slot) in slots.iter().enumerate() {
+            let index = self.slot_index(slot, run.t);
+            self.set_frame(index, self.layout.slot(i));
+        }
+        self.run(body, &run);
+        let next = self.b.ins().iadd_imm_s(run.t, step);
+        let again = self.b.ins().icmp(on, next, last);
+        self.close_loop(block, again, &[next]);
+        self.b.ins().jump(after, &[]);
+        self.b.switch_to_block(after);
+    }
+
+    /// `t / every + shift`, modulo `modulus` when that is not 0.
+    fn slot_index(&mut self, slot: &Slot, t: Value) -> Value {
+        let snapshot = self.snapshot(t, slot.every, slot.shift);
+        if slot.modulus == 0 {
+            return snapshot;
+        }
+        let modulus = slot.modulus as i64;
+        let rest = self.b.ins().srem_imm_s(snapshot, modulus);
+        let wrapped = self.b.ins().iadd_imm_s(rest, modulus);
+        let negative = self.b.ins().icmp_imm_s(IntCC::SignedLessThan, rest, 0);
+        self.b.ins().select(negative, wrapped, rest)
+    }
+
+    /// `t / every + shift`.
+    pub(super) fn snapshot(&mut self, t: Value, every: usize, shift: i32) -> Value {
+        let snapshot = if every > 1 { self.b.ins().sdiv_imm_s(t, every as i64) } else { t };
+        self.b.ins().iadd_imm_s(snapshot, shift as i64)
+    }
+}

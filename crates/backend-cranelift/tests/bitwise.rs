@@ -1,0 +1,313 @@
+//! Kernels give the bits of the reference interpreter, at any number of threads.
+
+mod common;
+
+use common::check;
+
+/// A field with room for vectors: `halo` points on both sides, rows of 16 more.
+fn field(name: &str, kind: &str, halo: usize, sizes: &[usize]) -> String {
+    let last = sizes.len() - 1;
+    let alloc: Vec<String> = sizes
+        .iter()
+        .enumerate()
+        .map(|(d, n)| if d == last { (n + 2 * 16).next_multiple_of(16) } else { n + 2 * halo }.to_string())
+        .collect();
+    let pad: Vec<String> = (0..sizes.len()).map(|d| if d == last { 16 } else { halo }.to_string()).collect();
+    format!("  field {name} {kind} halo {halo} alloc ({}) pad ({})\n", alloc.join(", "), pad.join(", "))
+}
+
+fn head(dtype: &str, sizes: &[usize]) -> String {
+    let names = ["x", "y", "z"];
+    let dims = sizes.iter().enumerate().map(|(d, n)| format!("  dim {} {n} spacing 10\n", names[d]));
+    format!("operator op {dtype} {{\n{}", dims.collect::<String>())
+}
+
+/// `u[t+1]` from a star around `u[t]`, with three slots, and a `space` coefficient.
+fn star(dtype: &str, sizes: &[usize], loops: &str, close: &str) -> String {
+    let names = &["x", "y", "z"][..sizes.len()];
+    let at = |shift: &str, moved: usize, by: i32| {
+        let list: Vec<String> = (0..names.len())
+            .map(|d| if d == moved && by != 0 { format!("{}{by:+}", names[d]) } else { names[d].to_string() })
+            .collect();
+        format!("u[{shift}, {}]", list.join(", "))
+    };
+    let taps: Vec<String> = (0..names.len())
+        .flat_map(|d| (1..3).map(move |k| (d, k)))
+        .map(|(d, k)| format!("{}*({} + {})", 0.3 / k as f64, at("t", d, k), at("t", d, -k)))
+        .collect();
+    let here = names.join(", ");
+    head(dtype, sizes)
+        + "  scalar dt step\n"
+        + &field("u", "buffered 3", 2, sizes)
+        + &field("m", "space", 0, sizes)
+        + &format!(
+            "  once r0 = dt*dt\n  time ascending {{\n    slot 0 = t/1+1 % 3\n    slot 1 = t/1+0 % 3\n    \
+             slot 2 = t/1-1 % 3\n    # u.dt2 = laplace(u)/m\n    {loops}\n      \
+             r1 = {}\n      u[t+1, {here}] = fma(r0, r1/(m[{here}]*m[{here}] + 1), fma(2, u[t, {here}], \
+             neg(0.5*u[t-1, {here}]))) - 0.1\n    {close}\n  }}\n}}\n",
+            taps.join(" + ")
+        )
+}
+
+#[test]
+fn stars_in_one_dimension() {
+    for dtype in ["f32", "f64"] {
+        for n in 1..=9 {
+            check(&star(dtype, &[n], "simd x {", "}"), (1, 4));
+            check(&star(dtype, &[n], "for x {", "}"), (1, 4));
+            check(&star(dtype, &[n], "parallel tiles x by 3 {\n simd x in tile {", "}}"), (1, 4));
+            check(&star(dtype, &[n], "tiles x by 6 {\n simd x in tile {", "}}"), (1, 4));
+        }
+    }
+}
+
+#[test]
+fn stars_in_two_dimensions() {
+    for dtype in ["f32", "f64"] {
+        for n in 1..=9 {
+            let sizes = [5, n];
+            check(&star(dtype, &sizes, "for x { simd y {", "}}"), (1, 4));
+            check(&star(dtype, &sizes, "parallel tiles x by 2 { for x in tile { simd y {", "}}}"), (1, 4));
+            let inner = "for x { parallel tiles y by 4 { simd y in tile {";
+            check(&star(dtype, &sizes, inner, "}}}"), (1, 4));
+            let both = "parallel tiles x by 2 { parallel tiles y by 5 { for x in tile { simd y in tile {";
+            check(&star(dtype, &sizes, both, "}}}}"), (1, 4));
+        }
+    }
+}
+
+#[test]
+fn stars_in_three_dimensions() {
+    for dtype in ["f32", "f64"] {
+        for n in 1..=9 {
+            let sizes = [4, 7, n];
+            let tiles = "parallel tiles y by 3 { for x { for y in tile { simd z {";
+            check(&star(dtype, &sizes, tiles, "}}}}"), (1, 3));
+            let blocks = "parallel tiles x by 3 { tiles y by 4 { tiles z by 3 { for x in tile { for y in tile { \
+                          simd z in tile {";
+            check(&star(dtype, &sizes, blocks, "}}}}}}"), (1, 3));
+        }
+    }
+}
+
+#[test]
+fn time_runs_back_in_place_and_over_snapshots() {
+    for dtype in ["f32", "f64"] {
+        let sizes = [6, 11];
+        let text = head(dtype, &sizes)
+            + &field("v", "buffered 2", 1, &sizes)
+            + &field("saved", "saved 4 every 2", 0, &sizes)
+            + &field("grad", "space", 0, &sizes)
+            + "  time descending {
+                 slot 0 = t/1-1 % 2
+                 slot 1 = t/1+0 % 2
+                 slot 2 = t/1+1 % 2
+                 slot 3 = t/2+0 % 0
+                 first {
+                   for x { simd y { grad[x, y] = 0.25 } }
+                 }
+                 # in place: t-1 and t+1 share a slot
+                 parallel tiles x by 4 { for x in tile { simd y {
+                   r0 = v[t, x+1, y] + v[t, x-1, y] + v[t, x, y+1] + v[t, x, y-1]
+                   v[t-1, x, y] = fma(r0, 0.25, 0.125*v[t+1, x, y])
+                 } } }
+                 every 2 {
+                   for x { simd y {
+                     grad[x, y] += v[t, x, y]*saved[t, x, y]
+                     saved[t, x, y] = v[t-1, x, y]
+                   } }
+                 }
+               }
+             }";
+        check(&text, (1, 7));
+        check(&text, (4, 4));
+        check(&text, (4, 3));
+    }
+}
+
+#[test]
+fn statements_see_what_earlier_ones_stored() {
+    for dtype in ["f32", "f64"] {
+        let sizes = [13];
+        let text = head(dtype, &sizes)
+            + &field("a", "space", 1, &sizes)
+            + &field("b", "space", 1, &sizes)
+            + &field("c", "space", 1, &sizes)
+            + "  simd x {
+                 r0 = a[x] + b[x+1]
+                 a[x] = r0 + c[x-1]
+                 b[x] += a[x]*r0
+                 a[x] += b[x]
+               }
+               # every point reads what the one before it wrote
+               for x { c[x] = 0.5*c[x-1] + a[x] }
+             }";
+        check(&text.replace("b[x+1]", "b[x]"), (0, 0));
+    }
+}
+
+#[test]
+fn all_functions() {
+    for dtype in ["f32", "f64"] {
+        let sizes = [3, 13];
+        let text = head(dtype, &sizes)
+            + "  scalar c constant\n"
+            + &field("a", "space", 0, &sizes)
+            + &field("b", "space", 0, &sizes)
+            + &field("o", "space", 0, &sizes)
+            + "  once r0 = (sqrt(exp(c)) + log(c + 2)) - sin(c)*cos(c)
+                 once r1 = tan(r0) + abs(neg(c)) + floor(3.7*c) + min(c, r0) + max(c, r0) + pow(r0, 0.3)
+                 once r2 = fma(r0, r1, c)/tanh(c) + ceil(r0*r1)
+                 parallel tiles x by 1 { for x in tile { simd y {
+                   r3 = abs(a[x, y])
+                   o[x, y] = sqrt(r3) + exp(a[x, y]) + log(r3) + sin(b[x, y]) + cos(b[x, y]) + tan(a[x, y])
+                   o[x, y] += tanh(b[x, y])*floor(10*a[x, y]) + ceil(7*b[x, y]) + pow(r3, 1.5)
+                   o[x, y] += min(a[x, y], b[x, y])*max(a[x, y], b[x, y])*r2 + neg(r1)
+                   a[x, y] = min(sqrt(a[x, y]), b[x, y]) - max(b[x, y], sqrt(b[x, y]))
+                   b[x, y] = max(sqrt(b[x, y]), 2) + min(3, sqrt(b[x, y])) + min(b[x, y], 0)*c
+                 } } }
+               }";
+        check(&text, (0, 0));
+    }
+}
+
+#[test]
+fn sparse_points() {
+    for dtype in ["f32", "f64"] {
+        for sizes in [&[9usize][..], &[5, 9], &[4, 5, 6]] {
+            let here = ["x", "y", "z"][..sizes.len()].join(", ");
+            let text = head(dtype, sizes)
+                + "  scalar dt step\n"
+                + &field("u", "buffered 2", 1, sizes)
+                + &field("m", "space", 0, sizes)
+                + &format!(
+                    "  sparse src points 3 steps 8
+                       sparse w points 2
+                       sparse rec points 7 steps 9
+                       sparse none points 0 steps 9
+                       once r0 = dt*dt
+                       time ascending {{
+                         slot 0 = t/1+1 % 2
+                         slot 1 = t/1+0 % 2
+                         # src.inject(u.forward, src*dt^2/m)
+                         inject src -> u[t+1, {here}] += (src[t, p]*r0)/m[{here}]
+                         inject w -> u[t+1, {here}] += w[p] + u[t, {here}]
+                         interpolate rec[t+1, p] = u[t, {here}]*m[{here}]
+                         interpolate rec[t, p] += u[t+1, {here}]
+                         interpolate none[t, p] = dt
+                       }}
+                     }}"
+                );
+            check(&text, (0, 7));
+        }
+    }
+}
+
+const COMPRESSED: &str = "  time ascending {
+     slot 0 = t/1+1 % 2
+     slot 1 = t/1+0 % 2
+     slot 2 = t/2+0 % 3
+     slot 3 = t/2+1 % 3
+     slot 4 = t/1+0 % 0
+     slot 5 = t/2+0 % 0
+     slot 6 = t/2+1 % 0
+     first { k3 = compress st[t] <- m  wait k3 }
+     for x { simd y { u[t+1, x, y] = u[t, x, y] + 1 } }
+     every 2 {
+       k0 = compress s[t+1] <- u[t+1]
+       k1 = decompress q[t] -> ring[t+1]
+       wait k1
+       for x { simd y { m[x, y] += ring[t+1, x, y]*ring[t, x, y] } }
+       wait k0
+     }
+     k2 = compress all[t] <- u[t]
+     wait k2
+   }
+ }";
+
+fn compressed(dtype: &str) -> String {
+    let sizes = [4, 7];
+    head(dtype, &sizes)
+        + &field("u", "buffered 2", 0, &sizes)
+        + &field("m", "space", 0, &sizes)
+        + "  field s compressed 8 every 2 noop halo 0
+             field q compressed 8 every 2 quantize 9 halo 0
+             field all compressed 8 every 1 noop halo 0
+             field st compressed 8 every 1 noop halo 0\n"
+        + &field("ring", "ring 3 every 2 of q", 0, &sizes)
+        + COMPRESSED
+}
+
+#[test]
+fn compression() {
+    for dtype in ["f32", "f64"] {
+        check(&compressed(dtype), (0, 7));
+        check(&compressed(dtype).replace("ascending", "descending"), (0, 7));
+    }
+}
+
+#[test]
+fn a_status_stops_the_run() {
+    use common::harness::Host;
+    let program = common::parse(&compressed("f32"));
+    let kernel = wavefold_backend_cranelift::compile(&program).expect("compiles");
+    for fail_at in 0..20 {
+        let mut expected = Host::new(&program, 3);
+        expected.fail_at = Some(fail_at);
+        // SAFETY: the host made the context for this program.
+        let interpret = |c| unsafe { wavefold_ir::tree::interpret(&program, c) };
+        assert_eq!(expected.run((0, 7), 1, interpret), 7);
+        let mut host = Host::new(&program, 3);
+        host.fail_at = Some(fail_at);
+        // SAFETY: the host made the context for this program.
+        let status = host.run((0, 7), 2, |c| unsafe { (kernel.entry())(&common::threaded(c)) });
+        assert_eq!(status, 7);
+        assert_eq!(host.calls, expected.calls);
+        assert_eq!(host.bits(), expected.bits());
+    }
+}
+
+#[test]
+fn many_buffers() {
+    for dtype in ["f32", "f64"] {
+        let sizes = [3, 9];
+        let mut text = head(dtype, &sizes);
+        for i in 0..17 {
+            text += &field(&format!("f{i}"), "space", i % 3, &sizes);
+        }
+        text += "  tiles x by 2 { for x in tile { tiles y by 6 { simd y in tile {\n";
+        for i in 1..17 {
+            text += &format!("f{i}[x, y] = f{}[x, y]*f0[x, y] + {i}\n", (i * 7) % 16 + 1);
+        }
+        check(&(text + "} } } }\n}"), (0, 0));
+    }
+}
+
+#[test]
+fn denormals_are_flushed_on_every_thread() {
+    use common::harness::Host;
+    let sizes = [8, 7];
+    let text = head("f32", &sizes)
+        + &field("a", "space", 0, &sizes)
+        + &field("o", "space", 0, &sizes)
+        + "  parallel tiles x by 1 { for x in tile { simd y { o[x, y] = a[x, y]*1e-30 } } }
+           }";
+    let program = common::parse(&text);
+    let kernel = wavefold_backend_cranelift::compile(&program).expect("compiles");
+    for threads in [1, 2, 5] {
+        let mut host = Host::new(&program, 1);
+        for at in 0..host.field(0).len() / 4 {
+            host.set(0, at, 1e-10);
+            host.set(1, at, 1.0);
+        }
+        // SAFETY: the host made the context for this program.
+        let status = host.run((0, 0), threads, |c| unsafe { (kernel.entry())(&common::threaded(c)) });
+        assert_eq!(status, 0);
+        let zeros = host.field(1).chunks_exact(4).filter(|b| **b == [0; 4]).count();
+        assert_eq!(zeros, 56, "1e-40 is below the normal range of f32");
+        assert!(
+            std::hint::black_box(1e-30f32) * std::hint::black_box(1e-10f32) > 0.0,
+            "restored behind the kernel"
+        );
+    }
+}

@@ -1,0 +1,274 @@
+//! `wavefold bench`: how fast the compiled problems run.
+
+mod gradient;
+mod heat;
+mod history;
+mod measure;
+pub mod memory;
+mod plain;
+mod progress;
+mod report;
+mod wave;
+
+use std::fmt;
+
+use clap::ValueEnum;
+use wavefold::codecs::Compression;
+use wavefold::prelude::{Backend, Grid};
+
+use crate::codec::{parameters, thread_count};
+use crate::error::{CliError, Result};
+use crate::output;
+use crate::shape::Shape;
+
+/// Measure a problem: points a second, time to the first step, cost and error of a compressed history
+///
+/// Cases (32-bit floats; the shape is that of the whole grid, absorbing layers included):
+///
+///   acoustic2d   m u_tt - laplace(u) + damp u_t = 0 over three layers, one source, 1000 receivers on a line,
+///                absorbing layers of 20 points
+///   acoustic3d   the same in 3-D, layers of 10 points
+///   heat3d       u_t = a laplace(u) from a small block
+///   history      acoustic3d with 100 receivers, and every K-th u saved
+///   gradient     one shot in 2-D or 3-D: forward run saving every K-th u, adjoint run reading it, and the gradient of
+///                the misfit at a smoothed model
+///
+/// Absorbing layers are never wider than a quarter of the shortest axis.
+///
+/// What is reported (medians over --repeat runs after a warm-up):
+///
+///   seconds             time in the compiled time loop; gradient: forward and adjoint
+///   gpts_per_s          10^9 grid points x steps a second; gradient: forward and adjoint steps count
+///   first_step_seconds  from the first symbol to the end of a one-step run of the (forward) operator, on nothing made
+///                       before: memory, model values, lowering and compilation included
+///   compile_seconds     time of the backend, and whether the code came from the compile cache (compile_cached)
+///   cpu_utilisation     CPU time over wall time x threads; well below 1 means that the machine was shared
+///   gb_per_s            bytes_per_point x gpts_per_s: memory traffic by the compiler's own count
+///   raw_bytes, bytes    the saved snapshots before and after compression, with their ratio
+///   overhead            wall time of the runs over that of the same runs without saving, minus 1. Both kinds take
+///                       turns in the same call. gradient: forward + adjoint, over forward + adjoint without reading
+///                       the history and without imaging
+///   gradient_error      relative L2 distance from the gradient with an uncompressed history; null for `history`, and
+///                       when the uncompressed history is larger than half of the available memory
+///   peak_rss_bytes      largest resident size of the process during the runs, less that just before them (fields and
+///                       model are in that base): what saving costs in memory
+#[derive(Debug, clap::Args)]
+#[command(verbatim_doc_comment)]
+pub struct Args {
+    /// Which problem
+    #[arg(value_enum, value_name = "CASE")]
+    case: Case,
+    /// Order of the space derivatives, even [default: 8; heat3d: 2]
+    #[arg(long, value_name = "N")]
+    so: Option<u32>,
+    /// Points per axis [default: 2000x2000, 256x256x256, heat3d 256x256x256, history 128x128x128, gradient 96x96x96]
+    #[arg(long, value_name = "AxBxC")]
+    shape: Option<Shape>,
+    /// Time steps [default: 200, 50, heat3d 50, history 120, gradient 200]
+    #[arg(long, value_name = "N")]
+    steps: Option<u32>,
+    /// Number of threads [default: one per core]
+    #[arg(long, value_name = "N")]
+    threads: Option<usize>,
+    /// Where the code comes from: auto takes c when a C compiler is there, else cranelift
+    #[arg(long, value_name = "B", default_value = "auto", value_parser = ["auto", "c", "cranelift"])]
+    backend: String,
+    /// history, gradient: none (uncompressed), noop, quantize or wavelet; a parameter may follow, as in quantize:12
+    /// [default: quantize]
+    #[arg(long, value_name = "NAME")]
+    codec: Option<String>,
+    /// Bits a value for `quantize`, 1 to 24 [default: 9]
+    #[arg(long, value_name = "N", conflicts_with = "compscale")]
+    nbits: Option<u32>,
+    /// Scale of the quantisation step of `wavelet`, relative to the RMS of a snapshot [default: 1e-3]
+    #[arg(long, value_name = "S", allow_negative_numbers = true)]
+    compscale: Option<f64>,
+    /// history, gradient: save one step in K [default: 1]
+    #[arg(long, value_name = "K")]
+    save_every: Option<u32>,
+    /// Number of timed runs
+    #[arg(long, value_name = "R", default_value_t = 3)]
+    repeat: usize,
+    /// Print one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+/// What is measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Case {
+    Acoustic2d,
+    Acoustic3d,
+    Heat3d,
+    History,
+    Gradient,
+}
+
+impl Case {
+    fn saves(self) -> bool {
+        matches!(self, Case::History | Case::Gradient)
+    }
+
+    /// Shape and steps that take seconds on two cores.
+    fn size(self) -> (&'static [usize], usize) {
+        match self {
+            Case::Acoustic2d => (&[2000, 2000], 200),
+            Case::Acoustic3d | Case::Heat3d => (&[256, 256, 256], 50),
+            Case::History => (&[128, 128, 128], 120),
+            Case::Gradient => (&[96, 96, 96], 200),
+        }
+    }
+
+    fn check_rank(self, shape: &Shape) -> Result<()> {
+        let (ranks, needed) = match self {
+            Case::Acoustic2d => (2..=2, "2"),
+            Case::Acoustic3d | Case::Heat3d | Case::History => (3..=3, "3"),
+            Case::Gradient => (2..=3, "2 or 3"),
+        };
+        if ranks.contains(&shape.rank()) {
+            return Ok(());
+        }
+        Err(CliError::Rank { what: self.to_string(), needed, shape: shape.to_string(), found: shape.rank() })
+    }
+}
+
+impl fmt::Display for Case {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Case::Acoustic2d => "acoustic2d",
+            Case::Acoustic3d => "acoustic3d",
+            Case::Heat3d => "heat3d",
+            Case::History => "history",
+            Case::Gradient => "gradient",
+        })
+    }
+}
+
+/// The arguments, checked and completed.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    pub case: Case,
+    pub so: u32,
+    pub shape: Vec<usize>,
+    pub steps: usize,
+    pub threads: usize,
+    /// The backend that runs, never `Auto`.
+    pub backend: Backend,
+    /// `None` keeps an uncompressed history.
+    pub codec: Option<Compression>,
+    /// Steps between snapshots.
+    pub every: usize,
+    pub repeat: usize,
+}
+
+impl Settings {
+    fn new(args: &Args) -> Result<Settings> {
+        let case = args.case;
+        let (shape, steps) = case.size();
+        let shape = args.shape.clone().unwrap_or_else(|| Shape(shape.to_vec()));
+        case.check_rank(&shape)?;
+        Grid::new(shape.0.clone()).check()?;
+        if !case.saves() {
+            let given = [
+                ("--codec", args.codec.is_some()),
+                ("--nbits", args.nbits.is_some()),
+                ("--compscale", args.compscale.is_some()),
+                ("--save-every", args.save_every.is_some()),
+            ];
+            if let Some((option, _)) = given.into_iter().find(|(_, given)| *given) {
+                return Err(CliError::UnusedOption { option, case: case.to_string() });
+            }
+        }
+        let steps = args.steps.map_or(steps, |n| n as usize);
+        let every = args.save_every.map_or(1, |k| k as usize);
+        for (option, value) in [("--steps", steps), ("--save-every", every), ("--repeat", args.repeat)] {
+            if value == 0 {
+                return Err(CliError::Zero { option });
+            }
+        }
+        if every > steps {
+            return Err(CliError::NothingSaved { every, steps });
+        }
+        Ok(Settings {
+            case,
+            so: args.so.unwrap_or(if case == Case::Heat3d { 2 } else { 8 }),
+            shape: shape.0,
+            steps,
+            threads: thread_count(args.threads)?,
+            backend: args.backend.parse::<Backend>()?.resolve(),
+            codec: codec(args)?,
+            every,
+            repeat: args.repeat,
+        })
+    }
+
+    /// Number of grid points.
+    pub fn points(&self) -> usize {
+        self.shape.iter().product()
+    }
+
+    /// Snapshots that a run writes.
+    pub fn snapshots(&self) -> usize {
+        self.steps / self.every
+    }
+
+    /// Bytes of the snapshots uncompressed.
+    pub fn raw_bytes(&self) -> u64 {
+        (self.snapshots() * self.points() * size_of::<f32>()) as u64
+    }
+
+    /// Bytes of `fields` time levels or parameters with the halo of the space order.
+    fn field_bytes(&self, fields: usize) -> f64 {
+        let halo = 2.0 * f64::from(self.so);
+        fields as f64 * 4.0 * self.shape.iter().map(|&n| n as f64 + halo).product::<f64>()
+    }
+
+    /// Refuses what memory cannot hold before any of it is touched.
+    fn check_memory(&self) -> Result<()> {
+        let fields = match self.case {
+            Case::Acoustic2d | Case::Acoustic3d | Case::History => 5,
+            Case::Heat3d => 2,
+            Case::Gradient => 14,
+        };
+        let receivers = match self.case {
+            Case::Acoustic2d | Case::Acoustic3d => 1000.0,
+            Case::Heat3d => 0.0,
+            Case::History => 100.0,
+            Case::Gradient => 4.0 * gradient::receivers(&self.shape) as f64,
+        };
+        let traces = (receivers * 4.0 + 16.0) * self.steps as f64;
+        let verbatim = self.case.saves() && matches!(self.codec, None | Some(Compression::Noop));
+        let history = if verbatim {
+            self.snapshots() as f64 * self.shape.iter().map(|&n| n as f64).product::<f64>() * 4.0
+        } else {
+            0.0
+        };
+        memory::check(&format!("`{}`", self.case), self.field_bytes(fields) + traces + history)
+    }
+}
+
+fn codec(args: &Args) -> Result<Option<Compression>> {
+    match args.codec.as_deref() {
+        Some("none") => {
+            let given = [("nbits", args.nbits.is_some()), ("compscale", args.compscale.is_some())];
+            match given.into_iter().find(|(_, given)| *given) {
+                Some((parameter, _)) => Err(CliError::NoneParameter { parameter }),
+                None => Ok(None),
+            }
+        }
+        name => Ok(Some(parameters(name.unwrap_or("quantize").parse()?, args.nbits, args.compscale)?)),
+    }
+}
+
+/// Measures and prints.
+pub fn run(args: &Args) -> Result<()> {
+    let settings = Settings::new(args)?;
+    settings.check_memory()?;
+    let report = match settings.case {
+        Case::Acoustic2d | Case::Acoustic3d => plain::run(&settings, wave::problem)?,
+        Case::Heat3d => plain::run(&settings, heat::problem)?,
+        Case::History => history::run(&settings)?,
+        Case::Gradient => gradient::run(&settings)?,
+    };
+    output::print(&report, args.json)
+}

@@ -1,0 +1,52 @@
+//! Cases of one operator without history.
+
+use std::time::Instant;
+
+use wavefold::prelude::{Equation, FieldData, Operator, TimeFunction};
+
+use super::Settings;
+use super::measure::{FirstStep, Series, apply, timed};
+use super::progress::Progress;
+use super::report::Report;
+use crate::error::Result;
+
+/// A problem that is ready to be compiled.
+pub struct Problem {
+    pub equations: Vec<Equation>,
+    /// The unknown.
+    pub u: TimeFunction,
+    /// Time step.
+    pub dt: f64,
+    /// The first of the steps.
+    pub first: usize,
+    /// Sets what the unknown begins with.
+    pub start: fn(&TimeFunction) -> Result<()>,
+}
+
+/// An unknown that begins with 0.
+pub fn at_rest(u: &TimeFunction) -> Result<()> {
+    Ok(u.fill(0.0)?)
+}
+
+/// Builds and measures.
+pub fn run(settings: &Settings, build: fn(&Settings) -> Result<Problem>) -> Result<Report> {
+    let progress = Progress::new();
+    let start = Instant::now();
+    let problem = build(settings)?;
+    let op = Operator::named(&settings.case.to_string(), problem.equations)?;
+    let first = FirstStep::take(settings, &op, problem.first, problem.dt, start)?;
+
+    let last = problem.first + settings.steps - 1;
+    let mut series = Series::default();
+    let mut bytes_per_point = 0.0;
+    for round in 0..=settings.repeat {
+        (problem.start)(&problem.u)?;
+        let steps = apply(settings, &op, problem.dt).time_min(problem.first).time_max(last);
+        let run = timed(&progress, if round == 0 { "warm-up" } else { "run" }, steps)?;
+        bytes_per_point = run.summary.bytes_per_point;
+        if round > 0 {
+            series.add(&[&run]);
+        }
+    }
+    Ok(Report::new(settings, first, &series, 1, bytes_per_point, None))
+}

@@ -1,0 +1,52 @@
+//! The `wavefold` command: `bench` measures runs, `codec` measures a codec on a file.
+//!
+//! Results go to standard output, as a table or, with `--json`, as one JSON object. Progress goes to standard error,
+//! and only to a terminal. Bad input is one diagnostic on standard error and exit status 1.
+
+mod bench;
+mod codec;
+mod error;
+mod output;
+mod shape;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::error::CliError;
+
+/// Stencil programs with compressed histories: measure how fast they run here.
+#[derive(Debug, Parser)]
+#[command(name = "wavefold", version, max_term_width = 100)]
+struct Cli {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    Bench(bench::Args),
+    Codec(codec::Args),
+}
+
+fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(e) if !e.use_stderr() => {
+            // `--help` and `--version`; a closed pipe is not an error.
+            let _ = e.print();
+            return ExitCode::SUCCESS;
+        }
+        Err(e) => return fail(CliError::usage(&e)),
+    };
+    let done = match cli.verb {
+        Verb::Bench(args) => bench::run(&args),
+        Verb::Codec(args) => codec::run(&args),
+    };
+    done.map_or_else(fail, |()| ExitCode::SUCCESS)
+}
+
+fn fail(error: CliError) -> ExitCode {
+    eprintln!("{:?}", miette::Report::new(error));
+    ExitCode::FAILURE
+}

@@ -1,0 +1,163 @@
+//! C blocks and Rust reference make the same bytes and the same values, in every way of calling them.
+
+mod common;
+
+use common::{Field, Kind, compressions, encoded, fields};
+use proptest::prelude::*;
+use wavefold_codecs::{
+    Compression, Element, Parallel, Serial, Threads, View, ViewMut, decode, encode, reference,
+};
+
+const ALL: [Compression; 4] = [
+    Compression::Noop,
+    Compression::Quantize { nbits: 9 },
+    Compression::Wavelet { compscale: 1e-2 },
+    Compression::Wavelet { compscale: 1e-5 },
+];
+
+fn bits<T: Element>(values: &[T]) -> Vec<u64> {
+    values.iter().map(|x| x.to_f64().to_bits()).collect()
+}
+
+fn check<T: Element + Default>(c: Compression, shape: [usize; 3], data: &[T]) -> Result<(), TestCaseError> {
+    let (stream, info) = encoded(c, shape, data);
+    let mut expected = vec![1u8, 2, 3];
+    let same = reference::encode(c, View::dense(data, shape).unwrap(), &Serial, &mut expected).unwrap();
+    prop_assert_eq!(&stream, &expected[3..]);
+    prop_assert_eq!(info, same);
+    let (mut a, mut b) = (vec![T::default(); data.len()], vec![T::default(); data.len()]);
+    decode(&stream, ViewMut::dense(&mut a, shape).unwrap(), &Serial).unwrap();
+    reference::decode(&stream, ViewMut::dense(&mut b, shape).unwrap(), &Serial).unwrap();
+    prop_assert_eq!(bits(&a), bits(&b));
+    Ok(())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(6000))]
+
+    #[test]
+    fn native_is_reference_f32(field in fields(), c in compressions()) {
+        check(c, field.shape, &field.f32())?;
+    }
+
+    #[test]
+    fn native_is_reference_f64(field in fields(), c in compressions()) {
+        check(c, field.shape, &field.f64())?;
+    }
+
+    #[test]
+    fn a_box_in_a_field_is_as_good_as_its_copy(
+        field in fields(), c in compressions(), halo in 0usize..5, pad in 0usize..5
+    ) {
+        let [n0, n1, n2] = field.shape;
+        let data = field.f32();
+        let strides = [(n1 + 2 * halo) * (n2 + 2 * halo + pad), n2 + 2 * halo + pad, 1];
+        let start = halo * (strides[0] + strides[1] + 1);
+        let mut big = vec![f32::NAN; (n0 + 2 * halo) * strides[0]];
+        for (i, x) in data.iter().enumerate() {
+            big[start + i / n2 / n1 * strides[0] + i / n2 % n1 * strides[1] + i % n2] = *x;
+        }
+        let mut stream = Vec::new();
+        encode(c, View::new(&big[start..], field.shape, strides).unwrap(), &Serial, &mut stream).unwrap();
+        let (dense, _) = encoded(c, field.shape, &data);
+        prop_assert_eq!(&stream, &dense);
+
+        let expected = common::decoded::<f32>(&dense, field.shape);
+        let mut back = vec![f32::NAN; big.len()];
+        let dst = ViewMut::new(&mut back[start..], field.shape, strides).unwrap();
+        decode(&stream, dst, &Serial).unwrap();
+        let inside = |i: usize| start + i / n2 / n1 * strides[0] + i / n2 % n1 * strides[1] + i % n2;
+        for (i, x) in expected.iter().enumerate() {
+            prop_assert_eq!(x.to_bits(), back[inside(i)].to_bits());
+            back[inside(i)] = f32::NAN;
+        }
+        prop_assert!(back.iter().all(|x| x.is_nan()), "the halo was written");
+    }
+}
+
+/// Every index backwards, some of them twice.
+struct Contrary;
+
+impl Parallel for Contrary {
+    fn run(&self, n: usize, body: &(dyn Fn(usize) + Sync)) {
+        (0..n).rev().for_each(body);
+        (0..n).step_by(3).for_each(body);
+    }
+}
+
+/// Forgets the last index.
+struct Lazy;
+
+impl Parallel for Lazy {
+    fn run(&self, n: usize, body: &(dyn Fn(usize) + Sync)) {
+        (0..n - 1).for_each(body);
+    }
+}
+
+#[test]
+fn any_number_of_threads_makes_the_same_bytes() {
+    let field = Field { kind: Kind::Wave, shape: [70, 65, 130], scale: 0, offset: 0.0, seed: 1 };
+    let data = field.f32();
+    let view = View::dense(&data, field.shape).unwrap();
+    for c in ALL {
+        let (expected, _) = encoded(c, field.shape, &data);
+        let values = common::decoded::<f32>(&expected, field.shape);
+        let pools = [1, 2, 5].map(|n| Threads::new(n).unwrap());
+        let pars = pools.iter().map(|p| p as &dyn Parallel).chain([&Contrary as &dyn Parallel]);
+        for par in pars {
+            let mut stream = Vec::new();
+            encode(c, view, par, &mut stream).unwrap();
+            assert!(stream == expected, "{c}");
+            let mut back = vec![0f32; data.len()];
+            decode(&stream, ViewMut::dense(&mut back, field.shape).unwrap(), par).unwrap();
+            assert_eq!(bits(&back), bits(&values));
+        }
+        let mut stream = vec![7];
+        assert_eq!(encode(c, view, &Lazy, &mut stream).unwrap_err().code(), "compress::schedule");
+        assert_eq!(stream, [7]);
+        let mut back = vec![0f32; data.len()];
+        let dst = ViewMut::dense(&mut back, field.shape).unwrap();
+        assert_eq!(decode(&expected, dst, &Lazy).unwrap_err().code(), "decompress::schedule");
+    }
+}
+
+/// Flushes denormals on the calling thread, as stencil threads do.
+#[cfg(target_arch = "x86_64")]
+fn flushing<R>(f: impl FnOnce() -> R) -> R {
+    let (mut saved, flush) = (0u32, 0x9FC0u32);
+    // SAFETY: stores MXCSR, then loads the default with flush-to-zero and denormals-are-zero.
+    unsafe {
+        std::arch::asm!("stmxcsr [{}]", in(reg) &mut saved, options(nostack));
+        std::arch::asm!("ldmxcsr [{}]", in(reg) &flush, options(nostack));
+    }
+    let result = f();
+    let mut after = 0u32;
+    // SAFETY: stores MXCSR, then loads what it was before.
+    unsafe {
+        std::arch::asm!("stmxcsr [{}]", in(reg) &mut after, options(nostack));
+        std::arch::asm!("ldmxcsr [{}]", in(reg) &saved, options(nostack));
+    }
+    assert_eq!(after & 0x8040, 0x8040, "the caller's mode was not restored");
+    result
+}
+
+#[cfg(target_arch = "x86_64")]
+#[test]
+fn the_callers_float_mode_does_not_matter() {
+    for (kind, scale) in [(Kind::Denormal, 0), (Kind::Wave, -37), (Kind::Noise, -38), (Kind::Spikes, -36)] {
+        let field = Field { kind, shape: [20, 30, 40], scale, offset: 0.0, seed: 9 };
+        let data = field.f32();
+        for c in ALL {
+            let (expected, _) = encoded(c, field.shape, &data);
+            let values = common::decoded::<f32>(&expected, field.shape);
+            let (stream, back) = flushing(|| {
+                let (stream, _) = encoded(c, field.shape, &data);
+                let back = common::decoded::<f32>(&stream, field.shape);
+                (stream, back)
+            });
+            assert!(stream == expected, "{c} {kind:?}");
+            let same = back.iter().zip(&values).all(|(a, b)| a.to_bits() == b.to_bits());
+            assert!(same, "{c} {kind:?}");
+        }
+    }
+}

@@ -1,0 +1,143 @@
+//! What each codec promises of its error.
+
+mod common;
+
+use common::{Field, Kind, decoded, encode_error, encoded, fields};
+use proptest::prelude::*;
+use wavefold_codecs::{Compression, Element, Mode, View, compare};
+
+/// |x - y| <= delta, where delta = (max - min) / (2^nbits - 1) may overflow.
+fn check_quantize<T: Element + Default>(
+    data: &[T],
+    shape: [usize; 3],
+    nbits: u32,
+) -> Result<(), TestCaseError> {
+    let (stream, info) = encoded(Compression::Quantize { nbits }, shape, data);
+    prop_assert_eq!(stream.len() as u64, info.bytes);
+    let levels = ((1u64 << nbits) - 1) as f64;
+    for (x, y) in data.iter().zip(decoded::<T>(&stream, shape)) {
+        let (x, y) = (x.to_f64(), y.to_f64());
+        prop_assert!(y.is_finite());
+        // Halved, so that neither side overflows; exact unless denormal, where both sides are multiples of the same.
+        let (error, range) = if info.max - info.min < f64::INFINITY {
+            ((x - y).abs(), info.max - info.min)
+        } else {
+            ((x / 2.0 - y / 2.0).abs(), info.max / 2.0 - info.min / 2.0)
+        };
+        prop_assert!(error <= range / levels, "{x:e} -> {y:e}, range {range:e}, nbits {nbits}");
+    }
+    Ok(())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(6000))]
+
+    #[test]
+    fn quantize_keeps_delta_f32(field in fields(), nbits in 1u32..=24) {
+        check_quantize(&field.f32(), field.shape, nbits)?;
+    }
+
+    #[test]
+    fn quantize_keeps_delta_f64(field in fields(), nbits in 1u32..=24) {
+        check_quantize(&field.f64(), field.shape, nbits)?;
+    }
+
+    #[test]
+    fn noop_keeps_every_bit(field in fields()) {
+        let data = field.f64();
+        let (stream, _) = encoded(Compression::Noop, field.shape, &data);
+        let back = decoded::<f64>(&stream, field.shape);
+        prop_assert!(data.iter().zip(&back).all(|(a, b)| a.to_bits() == b.to_bits()));
+    }
+
+    #[test]
+    fn wavelet_keeps_its_rms(field in fields(), exponent in -6f64..-0.5) {
+        let compscale = 10f64.powf(exponent);
+        let data = field.f32();
+        let (stream, info) = encoded(Compression::Wavelet { compscale }, field.shape, &data);
+        let back = decoded::<f32>(&stream, field.shape);
+        let view = |v| View::dense(v, field.shape).unwrap();
+        let error = compare(view(&data), view(&back)).unwrap();
+        let limit = if info.mode == Mode::Coded { info.step } else { 0.0 };
+        prop_assert!(error.rms() <= limit, "rms {:e}, step {limit:e}", error.rms());
+        prop_assert!(info.bytes <= info.raw_bytes + 200 + info.raw_bytes / 4);
+    }
+}
+
+#[test]
+fn noop_keeps_negative_zero() {
+    let (stream, _) = encoded(Compression::Noop, [1, 1, 3], &[0.0f32, -0.0, 0.0]);
+    assert_eq!(decoded::<f32>(&stream, [1, 1, 3]).map_bits(), [0, 1 << 31, 0]);
+}
+
+trait Bits {
+    fn map_bits(&self) -> Vec<u32>;
+}
+
+impl Bits for Vec<f32> {
+    fn map_bits(&self) -> Vec<u32> {
+        self.iter().map(|x| x.to_bits()).collect()
+    }
+}
+
+#[test]
+fn constants_are_exact_and_tiny() {
+    let shape = [20, 20, 20];
+    for value in [0.0, 1.1, -3e-320, f64::MAX] {
+        for c in [Compression::quantize(), Compression::wavelet()] {
+            let (stream, info) = encoded(c, shape, &vec![value; 8000]);
+            assert_eq!((stream.len(), info.mode), (112, Mode::Constant));
+            assert!(decoded::<f64>(&stream, shape).iter().all(|x| *x == value));
+        }
+    }
+}
+
+#[test]
+fn quiet_regions_cost_close_to_nothing() {
+    let shape = [64, 64, 64];
+    let mut data = vec![0f32; 64 * 64 * 64];
+    for (i, x) in data.iter_mut().enumerate().take(4096) {
+        *x = common::random(1, i as u64) as f32;
+    }
+    for c in [Compression::quantize(), Compression::wavelet()] {
+        let (_, info) = encoded(c, shape, &data);
+        assert!(info.ratio() > 10.0, "{c}: {}", info.ratio());
+    }
+}
+
+#[test]
+fn far_from_zero_loses_no_bits_to_the_offset() {
+    let field = Field { kind: Kind::Noise, shape: [8, 16, 16], scale: 0, offset: 1e6, seed: 3 };
+    let (_, info) = encoded(Compression::Quantize { nbits: 9 }, field.shape, &field.f64());
+    assert!(info.ratio() > 5.0, "{}", info.ratio());
+}
+
+#[test]
+fn wavelet_reaches_its_snr() {
+    let field = Field { kind: Kind::Wave, shape: [50, 61, 70], scale: 3, offset: 0.0, seed: 5 };
+    let data = field.f32();
+    for (compscale, snr, ratio) in [(1e-2, 46.0, 8.0), (1e-3, 66.0, 4.0), (1e-4, 86.0, 2.5)] {
+        let (stream, info) = encoded(Compression::Wavelet { compscale }, field.shape, &data);
+        let back = decoded::<f32>(&stream, field.shape);
+        let view = |v| View::dense(v, field.shape).unwrap();
+        let report = compare(view(&data), view(&back)).unwrap();
+        assert!(report.snr_db() > snr, "{compscale:e}: {} dB", report.snr_db());
+        assert!(info.ratio() > ratio, "{compscale:e}: ratio {}", info.ratio());
+    }
+}
+
+#[test]
+fn the_first_point_that_is_not_finite_is_named() {
+    let shape = [4, 40, 50];
+    for c in [Compression::Noop, Compression::quantize(), Compression::wavelet()] {
+        for bad in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+            let mut data = vec![1f32; 8000];
+            data[2 * 2000 + 7 * 50 + 49] = bad;
+            data[7999] = f32::NAN;
+            let error = encode_error(c, shape, &data);
+            let wavefold_codecs::EncodeError::NotFinite { index, value } = error else { panic!("{error}") };
+            assert_eq!(index, [2, 7, 49]);
+            assert!(value.is_nan() == bad.is_nan() && !value.is_finite());
+        }
+    }
+}

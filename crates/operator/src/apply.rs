@@ -1,0 +1,380 @@
+//! One run of an operator: arguments, checks, the kernel call.
+
+use crate::backend::Kernel;
+use crate::overrides::{Override, Parameter, codecs};
+use crate::{ApplyError, Backend, CompressionSummary, Operator, PerformanceSummary, Result, Use, range, traffic};
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::time::Instant;
+use wavefold_ir::{Compression, FieldId, FieldKind, ScalarId, SparseId};
+use wavefold_runtime::{
+    Dense, Host, HostReport, KernelThreads, SparseTables, SparseValues, Store, StoreProfile, dense_of, store_of,
+    threads, values_of,
+};
+use wavefold_symbolic::FunctionRef;
+
+/// Receives the number of steps done and the number of all steps.
+pub type Progress<'a> = dyn Fn(u64, u64) + Sync + 'a;
+
+/// The arguments of a run. Made by [`Operator::apply`]; [`Apply::run`] checks them all, then runs.
+#[must_use = "nothing runs until `.run()`"]
+pub struct Apply<'a> {
+    op: &'a Operator,
+    time_min: Option<usize>,
+    time_max: Option<usize>,
+    dt: Option<f64>,
+    backend: Backend,
+    threads: Option<usize>,
+    overrides: Vec<Override>,
+    measure_errors: bool,
+    progress: Option<&'a Progress<'a>>,
+    cancel: Option<&'a AtomicBool>,
+}
+
+impl<'a> Apply<'a> {
+    pub(crate) fn new(op: &'a Operator) -> Apply<'a> {
+        Apply {
+            op,
+            time_min: None,
+            time_max: None,
+            dt: None,
+            backend: Backend::Auto,
+            threads: None,
+            overrides: vec![],
+            measure_errors: false,
+            progress: None,
+            cancel: None,
+        }
+    }
+
+    /// The first step (`time_m`). Default: the widest range for which every access is in range.
+    pub fn time_min(mut self, t: usize) -> Self {
+        self.time_min = Some(t);
+        self
+    }
+
+    /// The last step, included (`time_M`). Default: as for [`Apply::time_min`].
+    pub fn time_max(mut self, t: usize) -> Self {
+        self.time_max = Some(t);
+        self
+    }
+
+    /// The time step `dt`, in the unit that the equations imply.
+    pub fn dt(mut self, dt: f64) -> Self {
+        self.dt = Some(dt);
+        self
+    }
+
+    /// The backend. Default: [`Backend::Auto`].
+    pub fn backend(mut self, backend: Backend) -> Self {
+        self.backend = backend;
+        self
+    }
+
+    /// The number of threads. Default: one for each core. Results do not depend on it.
+    pub fn threads(mut self, threads: usize) -> Self {
+        self.threads = Some(threads);
+        self
+    }
+
+    /// Bits per value for everything that this run quantizes.
+    pub fn nbits(self, nbits: u32) -> Self {
+        self.set(None, Parameter::Nbits(nbits))
+    }
+
+    /// Bits per value for one function.
+    pub fn nbits_of(self, function: &str, nbits: u32) -> Self {
+        self.set(Some(function), Parameter::Nbits(nbits))
+    }
+
+    /// Quantisation step relative to the rms of a snapshot, for everything that this run compresses with wavelets.
+    pub fn compscale(self, compscale: f64) -> Self {
+        self.set(None, Parameter::Compscale(compscale))
+    }
+
+    /// Quantisation step for one function.
+    pub fn compscale_of(self, function: &str, compscale: f64) -> Self {
+        self.set(Some(function), Parameter::Compscale(compscale))
+    }
+
+    fn set(mut self, function: Option<&str>, parameter: Parameter) -> Self {
+        self.overrides.push(Override { function: function.map(str::to_string), parameter });
+        self
+    }
+
+    /// Decompresses every snapshot right after it was compressed, and reports the largest error and the SNR.
+    pub fn measure_errors(mut self) -> Self {
+        self.measure_errors = true;
+        self
+    }
+
+    /// Calls `f` at each step with the number of steps done and of all steps.
+    pub fn progress(mut self, f: &'a Progress<'a>) -> Self {
+        self.progress = Some(f);
+        self
+    }
+
+    /// Stops the run before the next step once the flag is set; what it was writing is poisoned.
+    pub fn cancel(mut self, flag: &'a AtomicBool) -> Self {
+        self.cancel = Some(flag);
+        self
+    }
+
+    /// Runs the operator.
+    ///
+    /// # Errors
+    /// Arguments that make no sense, found before anything runs; a backend that is not available; a slice that
+    /// cannot be compressed, a stream that is damaged, or memory that cannot be had while it runs.
+    pub fn run(self) -> Result<PerformanceSummary> {
+        let start = Instant::now();
+        let codecs = codecs(self.op, &self.overrides)?;
+        let stores = Stores::find(self.op, &codecs)?;
+        let (time_m, time_max) = range::range(self.op, self.time_min, self.time_max, &|i| stores.written(i))?;
+        stores.check(self.op, time_m, time_max)?;
+        let scalars = self.scalars()?;
+        let threads = self.threads.unwrap_or_else(threads::available);
+        let backend = self.backend.resolve();
+        let compile_seconds = self.op.compile(backend)?;
+        let kernel = self.op.kernel(backend)?;
+
+        let fields = Fields::find(self.op)?;
+        let points = Points::find(self.op)?;
+        let mut locked = fields.lock();
+        let mut values = points.lock();
+        let tell = |done: i64, total: i64| {
+            if let Some(f) = self.progress {
+                f(done.max(0) as u64, total.max(0) as u64);
+            }
+        };
+        let mut host = Host::builder(&self.op.program().decls);
+        host.time(time_m, time_max).threads(threads).measure_errors(self.measure_errors).progress(&tell);
+        if let Some(flag) = self.cancel {
+            host.cancel(flag);
+        }
+        for (id, guard) in &mut locked {
+            match guard {
+                Guard::Read(dense) => host.field_read(*id, dense)?,
+                Guard::Write(dense) => host.field(*id, dense)?,
+            }
+        }
+        for (i, guard) in &mut values {
+            host.sparse(SparseId(*i as u32), &points.entries[*i].tables, guard)?;
+        }
+        for (i, value) in scalars.into_iter().enumerate() {
+            host.scalar(ScalarId(i as u32), value)?;
+        }
+        stores.bind(&mut host)?;
+        let host = host.build()?;
+        let mode = if kernel.threaded && backend == Backend::C { KernelThreads::Own } else { KernelThreads::Host };
+        // SAFETY: the kernel was compiled from the program whose declarations the host has bound, for this machine;
+        // fields that it writes are bound for writing, see `Fields::find`.
+        let report = unsafe { host.run(kernel.entry(), mode) };
+        if let Some(error) = report.error {
+            return Err(error.into());
+        }
+        Ok(self.summary(&kernel, backend, (time_m, time_max), threads, compile_seconds, start, report))
+    }
+
+    fn scalars(&self) -> Result<Vec<f64>> {
+        let bindings = &self.op.compiled().bindings;
+        let mut scalars = Vec::with_capacity(bindings.scalars.len());
+        for constant in &bindings.scalars {
+            let (name, value) = match constant {
+                Some(c) => (c.name().to_string(), c.value()),
+                None => ("dt".to_string(), self.dt.ok_or_else(|| ApplyError::NoStep { operator: self.op.name().into() })?),
+            };
+            if !value.is_finite() || (constant.is_none() && value == 0.0) {
+                return Err(ApplyError::BadScalar { name, value }.into());
+            }
+            scalars.push(value);
+        }
+        Ok(scalars)
+    }
+
+    #[allow(clippy::too_many_arguments, reason = "collects what the run has found out")]
+    fn summary(
+        &self,
+        kernel: &Kernel,
+        backend: Backend,
+        (time_m, time_max): (i64, i64),
+        threads: usize,
+        compile_seconds: f64,
+        start: Instant,
+        report: HostReport,
+    ) -> PerformanceSummary {
+        let p = self.op.program();
+        let timed = p.time().is_some();
+        PerformanceSummary {
+            operator: self.op.name().into(),
+            backend,
+            threads: if kernel.threaded { threads } else { 1 },
+            time_m,
+            time_max,
+            steps: if timed { (time_max - time_m + 1) as u64 } else { 1 },
+            points: p.decls.points() as u64,
+            seconds: report.seconds,
+            lower_seconds: self.op.lowering().as_secs_f64(),
+            compile_seconds,
+            cached: kernel.cached,
+            total_seconds: start.elapsed().as_secs_f64(),
+            bytes_per_point: traffic::bytes_per_point(p),
+            compression: report.stores.iter().filter_map(compression).collect(),
+        }
+    }
+}
+
+fn compression(s: &StoreProfile) -> Option<CompressionSummary> {
+    let (used, effect) = match (s.compress.snapshots, s.decompress.snapshots) {
+        (_, 0) => (Use::Written, s.compress),
+        _ => (Use::Read, s.decompress),
+    };
+    let errors = s.errors.as_ref();
+    Some(CompressionSummary {
+        function: s.name.clone(),
+        used,
+        codec: s.codec?,
+        snapshots: effect.snapshots,
+        raw_bytes: effect.raw_bytes as u64,
+        bytes: effect.bytes as u64,
+        seconds: effect.seconds,
+        max_error: errors.map(|e| e.max_error()),
+        snr_db: errors.map(|e| e.snr_db()),
+    })
+}
+
+/// The compressed functions of an operator.
+struct Stores {
+    entries: Vec<StoreEntry>,
+}
+
+struct StoreEntry {
+    field: FieldId,
+    store: Arc<Store>,
+    /// The codec when it is written, none when it is read.
+    codec: Option<Compression>,
+}
+
+impl Stores {
+    /// Checks the states as well, so that nothing else is set up for a run that cannot happen.
+    fn find(op: &Operator, codecs: &[(FieldId, Compression)]) -> Result<Stores> {
+        let mut entries = Vec::new();
+        for (i, f) in op.compiled().bindings.functions.iter().enumerate() {
+            let field = FieldId(i as u32);
+            if !op.program().decls.field(field).is_compressed() {
+                continue;
+            }
+            let store = store_of(f)?;
+            let codec = codecs.iter().find(|(id, _)| *id == field).map(|(_, c)| *c);
+            match codec {
+                Some(_) => store.check_writable()?,
+                None => store.check_readable()?,
+            }
+            entries.push(StoreEntry { field, store, codec });
+        }
+        Ok(Stores { entries })
+    }
+
+    /// First and last snapshot of a function that is read.
+    fn written(&self, field: usize) -> Option<(usize, usize)> {
+        let entry = self.entries.iter().find(|e| e.field.index() == field)?;
+        Some((entry.store.first_written()?, entry.store.last_written()?))
+    }
+
+    /// Every snapshot that the run will read was written.
+    fn check(&self, op: &Operator, time_m: i64, time_max: i64) -> Result<()> {
+        for e in self.entries.iter().filter(|e| e.codec.is_none()) {
+            let FieldKind::Compressed { every, .. } = op.program().decls.field(e.field).kind else { continue };
+            let every = every as i64;
+            let (first, last) = ((time_m + every - 1) / every, time_max / every);
+            for u in op.compiled().uses.iter().filter(|u| u.field == e.field) {
+                let shift = i64::from(u.time);
+                if first <= last {
+                    e.store.check_range((first + shift).max(0) as usize, (last + shift).max(0) as usize)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn bind(&self, host: &mut wavefold_runtime::HostBuilder) -> Result<()> {
+        for e in &self.entries {
+            match e.codec {
+                Some(codec) => host.write_store(e.field, e.store.clone(), codec)?,
+                None => host.read_store(e.field, e.store.clone())?,
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The uncompressed functions of an operator, in the order in which they are locked: that of their making, the same
+/// for all operators, so that runs cannot wait for each other in a circle.
+struct Fields {
+    entries: Vec<(FieldId, bool, Arc<RwLock<Dense>>)>,
+}
+
+enum Guard<'a> {
+    Read(RwLockReadGuard<'a, Dense>),
+    Write(RwLockWriteGuard<'a, Dense>),
+}
+
+impl Fields {
+    fn find(op: &Operator) -> Result<Fields> {
+        let written = op.program().written();
+        let mut functions: Vec<(FieldId, &FunctionRef)> = op
+            .compiled()
+            .bindings
+            .functions
+            .iter()
+            .enumerate()
+            .map(|(i, f)| (FieldId(i as u32), f))
+            .filter(|(id, _)| !op.program().decls.field(*id).is_compressed())
+            .collect();
+        functions.sort_by_key(|(_, f)| f.id());
+        let entry = |(id, f): (FieldId, &FunctionRef)| Ok((id, written.contains(&id), dense_of(f)?));
+        Ok(Fields { entries: functions.into_iter().map(entry).collect::<Result<_>>()? })
+    }
+
+    fn lock(&self) -> Vec<(FieldId, Guard<'_>)> {
+        self.entries
+            .iter()
+            .map(|(id, write, dense)| {
+                let guard = if *write {
+                    Guard::Write(dense.write().unwrap_or_else(PoisonError::into_inner))
+                } else {
+                    Guard::Read(dense.read().unwrap_or_else(PoisonError::into_inner))
+                };
+                (*id, guard)
+            })
+            .collect()
+    }
+}
+
+/// The sparse functions of an operator, by declaration, with the order in which they are locked.
+struct Points {
+    entries: Vec<PointsEntry>,
+    order: Vec<usize>,
+}
+
+struct PointsEntry {
+    tables: SparseTables,
+    values: Arc<RwLock<SparseValues>>,
+}
+
+impl Points {
+    fn find(op: &Operator) -> Result<Points> {
+        let sparse = &op.compiled().bindings.sparse;
+        let mut entries = Vec::with_capacity(sparse.len());
+        for s in sparse {
+            entries.push(PointsEntry { tables: SparseTables::of(s)?, values: values_of(s)? });
+        }
+        let mut order: Vec<usize> = (0..sparse.len()).collect();
+        order.sort_by_key(|i| sparse[*i].id());
+        Ok(Points { entries, order })
+    }
+
+    fn lock(&self) -> Vec<(usize, RwLockWriteGuard<'_, SparseValues>)> {
+        let lock = |i: &usize| (*i, self.entries[*i].values.write().unwrap_or_else(PoisonError::into_inner));
+        self.order.iter().map(lock).collect()
+    }
+}

@@ -1,0 +1,96 @@
+//! Which backend compiles the tree.
+
+use crate::{ApplyError, Error, Result};
+use std::fmt;
+use std::str::FromStr;
+use std::sync::Arc;
+use wavefold_ir::abi::KernelFn;
+use wavefold_ir::tree;
+
+/// Where the code comes from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Backend {
+    /// C where a C compiler answers, otherwise Cranelift.
+    #[default]
+    Auto,
+    /// The C compiler of the machine, with OpenMP.
+    C,
+    /// Code made in the process; nothing needs to be installed.
+    Cranelift,
+}
+
+impl Backend {
+    /// The backend that `Auto` stands for on this machine.
+    pub fn resolve(self) -> Backend {
+        match self {
+            Backend::Auto if wavefold_backend_c::Compiler::find().is_some() => Backend::C,
+            Backend::Auto => Backend::Cranelift,
+            other => other,
+        }
+    }
+
+    pub(crate) fn compile(self, program: &tree::Program) -> Result<Kernel> {
+        match self.resolve() {
+            Backend::C => {
+                let k = wavefold_backend_c::compile(program).map_err(|e| Error::C(Arc::new(e)))?;
+                Ok(Kernel { seconds: k.compile_seconds(), cached: k.cached(), threaded: k.uses_openmp(), code: Code::C(k) })
+            }
+            _ => {
+                let k = wavefold_backend_cranelift::compile(program).map_err(|e| Error::Cranelift(Arc::new(e)))?;
+                Ok(Kernel { seconds: k.compile_seconds(), cached: false, threaded: true, code: Code::Cranelift(k) })
+            }
+        }
+    }
+}
+
+impl fmt::Display for Backend {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Backend::Auto => "auto",
+            Backend::C => "c",
+            Backend::Cranelift => "cranelift",
+        })
+    }
+}
+
+impl FromStr for Backend {
+    type Err = Error;
+
+    fn from_str(s: &str) -> Result<Backend> {
+        match s {
+            "auto" => Ok(Backend::Auto),
+            "c" => Ok(Backend::C),
+            "cranelift" => Ok(Backend::Cranelift),
+            other => Err(ApplyError::NoBackend {
+                backend: other.into(),
+                reason: "there are `auto`, `c` and `cranelift`".into(),
+            }
+            .into()),
+        }
+    }
+}
+
+/// Compiled code of one operator for one backend.
+pub(crate) struct Kernel {
+    code: Code,
+    /// Time that compilation took (or loading, from the cache).
+    pub(crate) seconds: f64,
+    /// Whether it came from the compile cache.
+    pub(crate) cached: bool,
+    /// Whether its parallel loops use threads.
+    pub(crate) threaded: bool,
+}
+
+enum Code {
+    C(wavefold_backend_c::Kernel),
+    Cranelift(wavefold_backend_cranelift::Kernel),
+}
+
+impl Kernel {
+    pub(crate) fn entry(&self) -> KernelFn {
+        match &self.code {
+            Code::C(k) => k.entry(),
+            Code::Cranelift(k) => k.entry(),
+        }
+    }
+}

@@ -1,0 +1,205 @@
+//! Everything that can go wrong, in one type with a code, a message and a help line.
+
+use std::fmt;
+use wavefold_passes::CompileError;
+use wavefold_runtime::RuntimeError;
+use wavefold_symbolic::SymbolicError;
+
+/// The result of anything in Wavefold.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Arguments of an `apply` that make no sense. Nothing has run.
+#[derive(Clone, Debug, thiserror::Error, PartialEq)]
+pub enum ApplyError {
+    /// No saved function or sparse time function gives the number of steps.
+    #[error("`{operator}` has no {which} time step: no function that it uses has a known number of steps")]
+    NoBounds {
+        /// The operator.
+        operator: String,
+        /// `first` or `last`.
+        which: &'static str,
+    },
+    /// First step after last step.
+    #[error("`{operator}` has no step to run: the range is {time_m}..={time_max}")]
+    EmptyRange {
+        /// The operator.
+        operator: String,
+        /// First step.
+        time_m: i64,
+        /// Last step.
+        time_max: i64,
+    },
+    /// A step outside of what a function holds.
+    #[error("step {step} accesses sample {sample} of `{function}`, which has samples {first}..={last}")]
+    OutOfRange {
+        /// The function.
+        function: String,
+        /// The step.
+        step: i64,
+        /// Time sample or snapshot.
+        sample: i64,
+        /// First sample.
+        first: i64,
+        /// Last sample.
+        last: i64,
+    },
+    /// The equations name `dt`, and no value was given.
+    #[error("`{operator}` uses the time step `dt`, which has no value")]
+    NoStep {
+        /// The operator.
+        operator: String,
+    },
+    /// A scalar that is NaN, infinite, or a time step of zero.
+    #[error("`{name}` is {value}")]
+    BadScalar {
+        /// The scalar.
+        name: String,
+        /// Its value.
+        value: f64,
+    },
+    /// An override that no compressed function written by the operator uses.
+    #[error("nothing that `{operator}` compresses uses the override `{parameter}`")]
+    UnusedOverride {
+        /// The operator.
+        operator: String,
+        /// `nbits` or `compscale`, with a function's name when one was given.
+        parameter: String,
+        /// What the operator compresses, with codecs.
+        compresses: Vec<String>,
+    },
+    /// An override for a function that the operator does not compress.
+    #[error("`{operator}` compresses no function `{function}`")]
+    UnknownOverride {
+        /// The operator.
+        operator: String,
+        /// The name given.
+        function: String,
+        /// What the operator compresses.
+        compresses: Vec<String>,
+    },
+    /// A parameter out of range.
+    #[error("{reason}")]
+    BadOverride {
+        /// Why.
+        reason: String,
+    },
+    /// A backend that this machine or this build lacks.
+    #[error("the {backend} backend is not available: {reason}")]
+    NoBackend {
+        /// The backend.
+        backend: String,
+        /// Why.
+        reason: String,
+    },
+}
+
+impl ApplyError {
+    fn code(&self) -> &'static str {
+        match self {
+            ApplyError::NoBounds { .. } => "time::no_bounds",
+            ApplyError::EmptyRange { .. } => "time::empty_range",
+            ApplyError::OutOfRange { .. } => "time::out_of_range",
+            ApplyError::NoStep { .. } => "time::no_step",
+            ApplyError::BadScalar { .. } => "apply::bad_scalar",
+            ApplyError::UnusedOverride { .. } => "override::unused",
+            ApplyError::UnknownOverride { .. } => "override::unknown",
+            ApplyError::BadOverride { .. } => "override::out_of_range",
+            ApplyError::NoBackend { .. } => "backend::not_available",
+        }
+    }
+
+    fn help(&self) -> Option<String> {
+        let list = |names: &[String]| match names {
+            [] => "it writes no compressed function".to_string(),
+            names => format!("it compresses {}", names.join(", ")),
+        };
+        Some(match self {
+            ApplyError::NoBounds { which: "first", .. } => "give one: `.time_min(0)`".into(),
+            ApplyError::NoBounds { .. } => "give one: `.time_max(nt - 1)`".into(),
+            ApplyError::EmptyRange { .. } => {
+                "save more snapshots, or give bounds with `.time_min(..)` and `.time_max(..)`".into()
+            }
+            ApplyError::OutOfRange { function, .. } => {
+                format!("narrow the range with `.time_min(..)` or `.time_max(..)`, or give `{function}` more samples")
+            }
+            ApplyError::NoStep { .. } => "give one: `.dt(0.5)`".into(),
+            ApplyError::BadScalar { name, .. } if name == "dt" => "`dt` must be finite and not zero".into(),
+            ApplyError::BadScalar { .. } => "set it to a finite value".into(),
+            ApplyError::UnusedOverride { compresses, .. } | ApplyError::UnknownOverride { compresses, .. } => {
+                list(compresses)
+            }
+            ApplyError::NoBackend { .. } => "use `Backend::Auto`, which takes what is there".into(),
+            ApplyError::BadOverride { .. } => return None,
+        })
+    }
+}
+
+/// Any error of Wavefold.
+#[derive(Clone, thiserror::Error)]
+pub enum Error {
+    /// A declaration or equation that means nothing.
+    #[error(transparent)]
+    Symbolic(#[from] SymbolicError),
+    /// An operator that cannot be compiled.
+    #[error(transparent)]
+    Compile(#[from] CompileError),
+    /// Data, histories, or a run that failed.
+    #[error(transparent)]
+    Runtime(#[from] RuntimeError),
+    /// Arguments of a run.
+    #[error(transparent)]
+    Apply(#[from] ApplyError),
+    /// The C compiler.
+    #[error(transparent)]
+    C(#[from] std::sync::Arc<wavefold_backend_c::CompileError>),
+    /// Cranelift.
+    #[error(transparent)]
+    Cranelift(#[from] std::sync::Arc<wavefold_backend_cranelift::CompileError>),
+}
+
+impl Error {
+    /// The stable code, such as `compress::read_and_write`.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Error::Symbolic(e) => e.code(),
+            Error::Compile(e) => e.code(),
+            Error::Runtime(e) => e.code(),
+            Error::Apply(e) => e.code(),
+            Error::C(e) => e.code(),
+            Error::Cranelift(e) => e.code(),
+        }
+    }
+
+    /// How to mend it.
+    pub fn help(&self) -> Option<String> {
+        match self {
+            Error::Symbolic(e) => e.help(),
+            Error::Compile(e) => e.help(),
+            Error::Runtime(e) => e.help(),
+            Error::Apply(e) => e.help(),
+            Error::C(e) => e.help(),
+            Error::Cranelift(e) => e.help(),
+        }
+    }
+}
+
+/// Prints code, message and help, so that a `main` that returns this error ends readably.
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "[{}] {self}", self.code())?;
+        match self.help() {
+            Some(help) => write!(f, "\n  help: {}", help.replace('\n', "\n        ")),
+            None => Ok(()),
+        }
+    }
+}
+
+impl miette::Diagnostic for Error {
+    fn code<'a>(&'a self) -> Option<Box<dyn fmt::Display + 'a>> {
+        Some(Box::new(Error::code(self)))
+    }
+
+    fn help<'a>(&'a self) -> Option<Box<dyn fmt::Display + 'a>> {
+        Error::help(self).map(|h| Box::new(h) as Box<dyn fmt::Display>)
+    }
+}

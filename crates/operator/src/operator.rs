@@ -1,0 +1,195 @@
+//! The operator itself.
+
+use crate::backend::Kernel;
+use crate::{Apply, Backend, Result};
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+use wavefold_ir::tree;
+use wavefold_passes::{Compiled, compile};
+use wavefold_symbolic::Equation;
+
+/// Equations, compiled. Cheap to clone; may be applied any number of times, from any thread.
+///
+/// ```
+/// # use wavefold_operator::Operator;
+/// # use wavefold_symbolic::prelude::*;
+/// let grid = Grid::new([4, 4]);
+/// let u = TimeFunction::new("u", &grid).build()?;
+/// let op = Operator::new([eq(u.forward(), &u + 1.0)])?;
+/// op.apply().time_max(3).run()?;
+/// # Ok::<(), wavefold_operator::Error>(())
+/// ```
+#[derive(Clone)]
+pub struct Operator {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    name: String,
+    equations: Vec<Equation>,
+    compiled: Compiled,
+    lowering: Duration,
+    kernels: Mutex<HashMap<Backend, Arc<Kernel>>>,
+}
+
+impl Operator {
+    /// Compiles equations down to the tree. Their order is the order of execution within a step, as far as their
+    /// dependences ask for one.
+    ///
+    /// # Errors
+    /// Equations that mean nothing, alone or together; see [`wavefold_passes::CompileError`].
+    pub fn new(equations: impl IntoIterator<Item = Equation>) -> Result<Operator> {
+        Operator::named("kernel", equations)
+    }
+
+    /// Like [`Operator::new`], with a name that generated code, summaries and messages use.
+    ///
+    /// # Errors
+    /// As [`Operator::new`]; characters that a C identifier cannot hold become `_`.
+    pub fn named(name: &str, equations: impl IntoIterator<Item = Equation>) -> Result<Operator> {
+        let start = Instant::now();
+        let equations: Vec<Equation> = equations.into_iter().collect();
+        let name = identifier(name);
+        let compiled = compile(&name, &equations, false)?;
+        let operator = Operator {
+            inner: Arc::new(Inner {
+                name,
+                equations,
+                compiled,
+                lowering: start.elapsed(),
+                kernels: Mutex::new(HashMap::new()),
+            }),
+        };
+        if std::env::var_os("WAVEFOLD_TRACE").is_some_and(|v| v != "0") {
+            eprintln!("{}", operator.trace());
+        }
+        Ok(operator)
+    }
+
+    /// The name.
+    pub fn name(&self) -> &str {
+        &self.inner.name
+    }
+
+    /// The equations.
+    pub fn equations(&self) -> &[Equation] {
+        &self.inner.equations
+    }
+
+    /// Time that the compiler took down to the tree.
+    pub fn lowering(&self) -> Duration {
+        self.inner.lowering
+    }
+
+    /// Collects the arguments of a run; `.run()` runs it.
+    pub fn apply(&self) -> Apply<'_> {
+        Apply::new(self)
+    }
+
+    /// The generated C.
+    pub fn ccode(&self) -> String {
+        wavefold_backend_c::emit(self.program())
+    }
+
+    /// The generated Cranelift functions.
+    pub fn clif(&self) -> String {
+        wavefold_backend_cranelift::emit(self.program())
+    }
+
+    /// The tree: everything that the machine does, as text.
+    pub fn tree(&self) -> String {
+        self.program().to_string()
+    }
+
+    /// Every pass with its time and the program after it.
+    pub fn trace(&self) -> Trace {
+        // The equations compiled before, so they do again.
+        let stages = compile(self.name(), self.equations(), true).map(|c| c.stages).unwrap_or_default();
+        Trace { name: self.name().into(), stages }
+    }
+
+    /// Compiles for a backend now, not at the first run. Returns the seconds that it took, 0 when it was done before.
+    ///
+    /// # Errors
+    /// A backend that is not available, or that fails.
+    pub fn compile(&self, backend: Backend) -> Result<f64> {
+        let backend = backend.resolve();
+        let known = self.kernels().contains_key(&backend);
+        let kernel = self.kernel(backend)?;
+        Ok(if known { 0.0 } else { kernel.seconds })
+    }
+
+    pub(crate) fn program(&self) -> &tree::Program {
+        &self.inner.compiled.tree
+    }
+
+    pub(crate) fn compiled(&self) -> &Compiled {
+        &self.inner.compiled
+    }
+
+    /// The kernel for a resolved backend, compiled once.
+    pub(crate) fn kernel(&self, backend: Backend) -> Result<Arc<Kernel>> {
+        let mut kernels = self.kernels();
+        if let Some(kernel) = kernels.get(&backend) {
+            return Ok(kernel.clone());
+        }
+        let kernel = Arc::new(backend.compile(self.program())?);
+        kernels.insert(backend, kernel.clone());
+        Ok(kernel)
+    }
+
+    fn kernels(&self) -> std::sync::MutexGuard<'_, HashMap<Backend, Arc<Kernel>>> {
+        self.inner.kernels.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for Operator {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Operator({})", self.name())
+    }
+}
+
+/// Prints the equations, one per line.
+impl fmt::Display for Operator {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.equations().iter().try_for_each(|e| writeln!(f, "{e}"))
+    }
+}
+
+fn identifier(name: &str) -> String {
+    let mut s: String = name.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect();
+    if !s.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_') {
+        s.insert(0, '_');
+    }
+    s
+}
+
+/// What every pass did; [`fmt::Display`] prints it.
+#[derive(Clone, Debug)]
+pub struct Trace {
+    name: String,
+    stages: Vec<wavefold_passes::Stage>,
+}
+
+impl Trace {
+    /// One entry per pass: name, time, and the program after it.
+    pub fn stages(&self) -> &[wavefold_passes::Stage] {
+        &self.stages
+    }
+
+    /// The program after a pass.
+    pub fn after(&self, pass: &str) -> Option<&str> {
+        self.stages.iter().find(|s| s.pass == pass).map(|s| s.text.as_str())
+    }
+}
+
+impl fmt::Display for Trace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for s in &self.stages {
+            writeln!(f, "== {}: {} ({:.1} us)\n{}", self.name, s.pass, s.time.as_secs_f64() * 1e6, s.text)?;
+        }
+        Ok(())
+    }
+}

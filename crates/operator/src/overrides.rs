@@ -1,0 +1,78 @@
+//! Codec parameters given at `apply`.
+
+use crate::{ApplyError, Operator, Result};
+use wavefold_ir::{Compression, FieldId, FieldKind};
+
+/// One `.nbits(..)` or `.compscale(..)`.
+#[derive(Clone, Debug)]
+pub(crate) struct Override {
+    /// For this function only.
+    pub(crate) function: Option<String>,
+    pub(crate) parameter: Parameter,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Parameter {
+    Nbits(u32),
+    Compscale(f64),
+}
+
+impl Parameter {
+    fn name(self) -> &'static str {
+        match self {
+            Parameter::Nbits(_) => "nbits",
+            Parameter::Compscale(_) => "compscale",
+        }
+    }
+
+    /// The codec with this parameter; `None` when it has no such parameter.
+    fn apply_to(self, codec: Compression) -> Option<Compression> {
+        match (self, codec) {
+            (Parameter::Nbits(nbits), Compression::Quantize { .. }) => Some(Compression::Quantize { nbits }),
+            (Parameter::Compscale(compscale), Compression::Wavelet { .. }) => {
+                Some(Compression::Wavelet { compscale })
+            }
+            _ => None,
+        }
+    }
+}
+
+/// The codec of every compressed function that the operator writes, after overrides.
+pub(crate) fn codecs(op: &Operator, overrides: &[Override]) -> Result<Vec<(FieldId, Compression)>> {
+    let p = op.program();
+    let mut codecs: Vec<(FieldId, Compression)> = p
+        .written()
+        .into_iter()
+        .filter_map(|id| match p.decls.field(id).kind {
+            FieldKind::Compressed { codec, .. } => Some((id, codec)),
+            _ => None,
+        })
+        .collect();
+    let name = |id: FieldId| &p.decls.field(id).name;
+    let compresses: Vec<String> = codecs.iter().map(|(id, c)| format!("`{}` ({c})", name(*id))).collect();
+    for o in overrides {
+        if let Some(function) = &o.function
+            && !codecs.iter().any(|(id, _)| name(*id) == function)
+        {
+            let (operator, function) = (op.name().into(), function.clone());
+            return Err(ApplyError::UnknownOverride { operator, function, compresses }.into());
+        }
+        let mut used = false;
+        for (id, codec) in &mut codecs {
+            if o.function.as_ref().is_none_or(|f| f == name(*id))
+                && let Some(new) = o.parameter.apply_to(*codec)
+            {
+                new.validate().map_err(|e| ApplyError::BadOverride { reason: e.to_string() })?;
+                (*codec, used) = (new, true);
+            }
+        }
+        if !used {
+            let parameter = match &o.function {
+                Some(f) => format!("{} of `{f}`", o.parameter.name()),
+                None => o.parameter.name().into(),
+            };
+            return Err(ApplyError::UnusedOverride { operator: op.name().into(), parameter, compresses }.into());
+        }
+    }
+    Ok(codecs)
+}

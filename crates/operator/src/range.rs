@@ -1,0 +1,148 @@
+//! The range of time steps of a run: inferred, or given and checked.
+//!
+//! The default is the widest range for which every access is in range:
+//! * snapshots and samples exist: of a saved function, of the values of sparse points, and, for a compressed
+//!   function that is read, among those that were written;
+//! * no read goes before level 0;
+//! * when some function has a known number of levels, no access goes past the last of them.
+
+use crate::{ApplyError, Operator, Result};
+use wavefold_ir::tree::Stmt;
+use wavefold_ir::{Expr, FieldKind};
+
+/// An interval of steps in which one kind of access is in range; open ends are `None`.
+#[derive(Clone, Debug)]
+struct Bound {
+    function: String,
+    /// Distance between samples in steps.
+    every: i64,
+    shift: i64,
+    /// First and last sample that exist.
+    samples: (i64, i64),
+}
+
+impl Bound {
+    fn sample(&self, t: i64) -> i64 {
+        t.div_euclid(self.every) + self.shift
+    }
+
+    fn first_step(&self) -> i64 {
+        (self.samples.0 - self.shift) * self.every
+    }
+
+    fn last_step(&self) -> i64 {
+        (self.samples.1 - self.shift + 1) * self.every - 1
+    }
+
+    /// Whether the guard lets step `t` touch the function.
+    fn touches(&self, t: i64) -> bool {
+        t % self.every == 0
+    }
+}
+
+/// The snapshots of a compressed function that were written: asked for functions that are read.
+pub(crate) type Written<'a> = &'a dyn Fn(usize) -> Option<(usize, usize)>;
+
+/// The first and last step of a run.
+pub(crate) fn range(
+    op: &Operator,
+    time_min: Option<usize>,
+    time_max: Option<usize>,
+    written: Written,
+) -> Result<(i64, i64)> {
+    if op.program().time().is_none() {
+        return Ok((0, 0));
+    }
+    let (bounds, read_floor, horizon, reach) = collect(op, written);
+    let floor = bounds.iter().map(Bound::first_step).chain([0, read_floor]).max().unwrap_or(0);
+    let ceiling = bounds.iter().map(Bound::last_step).chain(horizon.map(|n| n - 1 - reach)).min();
+    let time_m = time_min.map_or(floor, |t| t as i64);
+    let time_max = match (time_max, ceiling) {
+        (Some(t), _) => t as i64,
+        (None, Some(c)) => c,
+        (None, None) => {
+            return Err(ApplyError::NoBounds { operator: op.name().into(), which: "last" }.into());
+        }
+    };
+    if time_m > time_max {
+        return Err(ApplyError::EmptyRange { operator: op.name().into(), time_m, time_max }.into());
+    }
+    for b in &bounds {
+        check(b, time_m, time_max)?;
+    }
+    Ok((time_m, time_max))
+}
+
+/// The first and last step that touch the function must find their sample; all between then do.
+fn check(b: &Bound, time_m: i64, time_max: i64) -> Result<()> {
+    let first = (time_m..=time_max).find(|t| b.touches(*t));
+    let last = (time_m..=time_max).rev().find(|t| b.touches(*t));
+    for step in first.into_iter().chain(last) {
+        let sample = b.sample(step);
+        if sample < b.samples.0 || sample > b.samples.1 {
+            let (first, last) = b.samples;
+            return Err(ApplyError::OutOfRange { function: b.function.clone(), step, sample, first, last }.into());
+        }
+    }
+    Ok(())
+}
+
+/// All bounds; the first step allowed by reads of buffered functions; the number of time levels, when some
+/// function knows it; and the highest time shift of any access to a buffered function.
+fn collect(op: &Operator, written: Written) -> (Vec<Bound>, i64, Option<i64>, i64) {
+    let compiled = op.compiled();
+    let decls = &compiled.tree.decls;
+    let mut bounds = Vec::new();
+    let (mut read_floor, mut reach) = (0, 0);
+    let mut horizon: Option<i64> = None;
+    let mut levels = |n: i64| horizon = Some(horizon.map_or(n, |h| h.min(n)));
+    for u in &compiled.uses {
+        let field = decls.field(u.field);
+        let shift = i64::from(u.time);
+        match field.kind {
+            FieldKind::Buffered { .. } => {
+                reach = reach.max(shift);
+                if !u.write {
+                    read_floor = read_floor.max(-shift);
+                }
+            }
+            FieldKind::Saved { steps, every } | FieldKind::Compressed { steps, every, .. } => {
+                levels((steps * every) as i64);
+                let mut samples = (0, steps as i64 - 1);
+                if field.is_compressed() && !u.write {
+                    samples = written(u.field.index()).map_or((0, -1), |(a, b)| (a as i64, b as i64));
+                }
+                bounds.push(Bound { function: field.name.clone(), every: every as i64, shift, samples });
+            }
+            FieldKind::Space | FieldKind::Ring { .. } => {}
+        }
+    }
+    for (id, time) in sparse_uses(op) {
+        let s = &decls.sparse[id];
+        if let Some(steps) = s.steps {
+            levels(steps as i64);
+            let samples = (0, steps as i64 - 1);
+            bounds.push(Bound { function: s.name.clone(), every: 1, shift: time.into(), samples });
+        }
+    }
+    (bounds, read_floor, horizon, reach)
+}
+
+/// Every time shift at which the values of sparse points are read or written.
+fn sparse_uses(op: &Operator) -> Vec<(usize, i32)> {
+    let p = op.program();
+    let mut uses = Vec::new();
+    p.visit(&mut |s| {
+        if let Stmt::Interpolate { sparse, time, .. } = s {
+            uses.push((sparse.index(), *time));
+        }
+        if let Some(value) = s.value() {
+            p.exprs.visit(value, &mut |_, e| {
+                if let Expr::Sparse(id, time) = e {
+                    uses.push((id.index(), *time));
+                }
+            });
+        }
+    });
+    uses
+}

@@ -1,0 +1,153 @@
+//! What a run did and how fast.
+
+use crate::Backend;
+use std::fmt;
+use wavefold_ir::Compression;
+
+/// Whether a compressed function was written or read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Use {
+    /// Compressed.
+    Written,
+    /// Decompressed.
+    Read,
+}
+
+/// What a run did with one compressed function.
+#[derive(Clone, Debug)]
+pub struct CompressionSummary {
+    /// Its name.
+    pub function: String,
+    /// Written or read.
+    pub used: Use,
+    /// The codec with the parameter that was used.
+    pub codec: Compression,
+    /// Number of snapshots.
+    pub snapshots: usize,
+    /// Size of the snapshots uncompressed, in bytes.
+    pub raw_bytes: u64,
+    /// Size of the streams, in bytes.
+    pub bytes: u64,
+    /// Time in the codec.
+    pub seconds: f64,
+    /// Largest error at any point of any snapshot; measured on request.
+    pub max_error: Option<f64>,
+    /// Signal-to-noise ratio `10 log10(sum x^2 / sum e^2)` in dB over all snapshots; measured on request.
+    pub snr_db: Option<f64>,
+}
+
+impl CompressionSummary {
+    /// Uncompressed over compressed size.
+    pub fn ratio(&self) -> f64 {
+        self.raw_bytes as f64 / (self.bytes as f64).max(1.0)
+    }
+
+    /// Uncompressed bytes through the codec per second, in GB/s (10^9 bytes).
+    pub fn gb_per_s(&self) -> f64 {
+        self.raw_bytes as f64 / self.seconds.max(1e-12) / 1e9
+    }
+}
+
+/// What a run did and how fast; prints as a small table.
+#[derive(Clone, Debug)]
+pub struct PerformanceSummary {
+    /// Name of the operator.
+    pub operator: String,
+    /// The backend that ran.
+    pub backend: Backend,
+    /// Number of threads.
+    pub threads: usize,
+    /// First step.
+    pub time_m: i64,
+    /// Last step.
+    pub time_max: i64,
+    /// Number of steps.
+    pub steps: u64,
+    /// Points of the domain.
+    pub points: u64,
+    /// Time in the kernel, in seconds.
+    pub seconds: f64,
+    /// Time from equations to the tree, in seconds; spent once per operator.
+    pub lower_seconds: f64,
+    /// Time of the backend, in seconds; 0 when this operator was compiled before.
+    pub compile_seconds: f64,
+    /// Whether the code came from the compile cache.
+    pub cached: bool,
+    /// Time of the whole `run()`: checks, compilation, tables, kernel.
+    pub total_seconds: f64,
+    /// Bytes per point and step that the loops read and write, by the compiler's own count.
+    pub bytes_per_point: f64,
+    /// Per compressed function.
+    pub compression: Vec<CompressionSummary>,
+}
+
+impl PerformanceSummary {
+    /// Points times steps per second of kernel time, in units of 10^9.
+    pub fn gpts_per_s(&self) -> f64 {
+        self.points as f64 * self.steps as f64 / self.seconds.max(1e-12) / 1e9
+    }
+
+    /// Memory traffic by the compiler's own count, in GB/s (10^9 bytes).
+    pub fn gb_per_s(&self) -> f64 {
+        self.gpts_per_s() * self.bytes_per_point
+    }
+
+    /// What the run did with one compressed function.
+    pub fn compression_of(&self, function: &str) -> Option<&CompressionSummary> {
+        self.compression.iter().find(|c| c.function == function)
+    }
+}
+
+impl fmt::Display for PerformanceSummary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let steps = if self.steps == 1 { "step" } else { "steps" };
+        let threads = if self.threads == 1 { "thread" } else { "threads" };
+        writeln!(
+            f,
+            "{}: {} {steps} ({}..={}) of {} points in {:.4} s on {} {threads} ({})",
+            self.operator, self.steps, self.time_m, self.time_max, self.points, self.seconds, self.threads, self.backend
+        )?;
+        writeln!(
+            f,
+            "  {:.4} GPts/s, {:.2} GB/s at {} B/point; lowered in {:.2} ms, compiled in {:.2} ms{}",
+            self.gpts_per_s(),
+            self.gb_per_s(),
+            self.bytes_per_point,
+            self.lower_seconds * 1e3,
+            self.compile_seconds * 1e3,
+            if self.cached { " (cached)" } else { "" }
+        )?;
+        for c in &self.compression {
+            write!(
+                f,
+                "  {} {} ({}): {} snapshots, {} -> {} (ratio {:.2}), {:.4} s, {:.2} GB/s",
+                c.function,
+                if c.used == Use::Written { "compressed" } else { "decompressed" },
+                c.codec,
+                c.snapshots,
+                bytes_text(c.raw_bytes),
+                bytes_text(c.bytes),
+                c.ratio(),
+                c.seconds,
+                c.gb_per_s()
+            )?;
+            if let (Some(e), Some(snr)) = (c.max_error, c.snr_db) {
+                write!(f, ", max error {e:.3e}, SNR {snr:.1} dB")?;
+            }
+            writeln!(f)?;
+        }
+        Ok(())
+    }
+}
+
+/// Bytes in binary units.
+fn bytes_text(bytes: u64) -> String {
+    let units = ["B", "KiB", "MiB", "GiB", "TiB"];
+    let mut value = bytes as f64;
+    let mut unit = 0;
+    while value >= 1024.0 && unit + 1 < units.len() {
+        value /= 1024.0;
+        unit += 1;
+    }
+    if unit == 0 { format!("{bytes} B") } else { format!("{value:.2} {}", units[unit]) }
+}

@@ -1,0 +1,141 @@
+//! Reading compressed histories.
+
+use std::fmt;
+use std::sync::Arc;
+
+use wavefold_codecs::{Compression, ErrorReport, ViewMut, decode};
+use wavefold_symbolic::{FunctionDecl, TimeFunction};
+
+use crate::data::{Scalar, array, count, with_type, zeros};
+use crate::host::cube;
+use crate::threads::Everywhere;
+use crate::{Data, Result, RuntimeError, State, Store};
+
+/// The compressed history of a function, made on first use; freed with the declaration.
+///
+/// # Errors
+/// `store::not_compressed`.
+pub fn store_of(function: &FunctionDecl) -> Result<Arc<Store>> {
+    if function.compression().is_none() {
+        return Err(RuntimeError::NotCompressed { name: function.name().into() });
+    }
+    let raw = function.grid().points() * function.dtype().size();
+    Ok(function.storage().get_or_init(|| Store::new(function.name(), function.buffers(), raw)))
+}
+
+/// All snapshots of a compressed function: shape `[save, nx, ..]`.
+///
+/// # Errors
+/// `store::not_compressed`; `store::empty`, `store::writing`, `store::poisoned`; `store::missing_step` when a snapshot
+/// was never written; `store::corrupt`; `memory::allocation`.
+pub fn decompress(function: &TimeFunction) -> Result<Data> {
+    let store = store_of(function)?;
+    store.check_range(0, function.buffers() - 1)?;
+    let shape = [&[function.buffers()], function.grid().shape()].concat();
+    with_type!(function.dtype(), T => read::<T>(&store, 0, function.grid().shape(), &shape))
+}
+
+/// One snapshot of a compressed function: shape `[nx, ..]`.
+///
+/// # Errors
+/// As [`decompress`]; `data::out_of_range`.
+pub fn decompress_step(function: &TimeFunction, snapshot: usize) -> Result<Data> {
+    let (store, shape) = (store_of(function)?, function.grid().shape());
+    store.with_stream(snapshot, |_| ())?;
+    with_type!(function.dtype(), T => read::<T>(&store, snapshot, shape, shape))
+}
+
+fn read<T: Scalar>(store: &Store, first: usize, domain: &[usize], shape: &[usize]) -> Result<Data> {
+    let what = format!("the decompressed `{}`", store.name());
+    let mut values = zeros::<T>(count(shape, &what)?, &what)?;
+    let (cube, points) = (cube(domain), count(domain, &what)?);
+    for (i, slice) in values.chunks_mut(points).enumerate() {
+        let snapshot = first + i;
+        let corrupt = |reason: String, help| {
+            Err(RuntimeError::Corrupt { name: store.name().into(), snapshot, reason, help })
+        };
+        let result = store.with_stream(snapshot, |stream| match ViewMut::dense(slice, cube) {
+            Ok(view) => decode(stream, view, &Everywhere).or_else(|e| corrupt(e.to_string(), e.help())),
+            Err(e) => corrupt(e.to_string(), None),
+        });
+        result??;
+    }
+    array(shape, values)
+}
+
+/// The state and size of a compressed history.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CompressionInfo {
+    /// Name of the function.
+    pub name: String,
+    /// What has happened to it.
+    pub state: State,
+    /// The codec that wrote it, or that it is declared with.
+    pub codec: Compression,
+    /// Snapshots written.
+    pub written: usize,
+    /// Snapshots that it can hold.
+    pub steps: usize,
+    /// Uncompressed bytes of the snapshots written.
+    pub raw_bytes: usize,
+    /// Bytes of the streams.
+    pub bytes: usize,
+    /// Raw bytes over compressed bytes; 0 while nothing is written.
+    pub ratio: f64,
+    /// Measured error, if the run that wrote it was asked for it.
+    pub errors: Option<ErrorReport>,
+}
+
+impl fmt::Display for CompressionInfo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let CompressionInfo { name, state, codec, written, steps, raw_bytes, bytes, ratio, .. } = self;
+        write!(f, "{name}: {codec}, {state}, {written} of {steps} snapshots, ")?;
+        write!(f, "{raw_bytes} bytes in {bytes} ({ratio:.2} : 1)")
+    }
+}
+
+/// The history of compressed functions of time.
+pub trait CompressedData {
+    /// All snapshots, see [`decompress`].
+    ///
+    /// # Errors
+    /// As [`decompress`].
+    fn decompress(&self) -> Result<Data>;
+
+    /// One snapshot, see [`decompress_step`].
+    ///
+    /// # Errors
+    /// As [`decompress_step`].
+    fn decompress_step(&self, snapshot: usize) -> Result<Data>;
+
+    /// State, codec, size and, when it was measured, error.
+    ///
+    /// # Errors
+    /// `store::not_compressed`.
+    fn compression_info(&self) -> Result<CompressionInfo>;
+}
+
+impl CompressedData for TimeFunction {
+    fn decompress(&self) -> Result<Data> {
+        decompress(self)
+    }
+
+    fn decompress_step(&self, snapshot: usize) -> Result<Data> {
+        decompress_step(self, snapshot)
+    }
+
+    fn compression_info(&self) -> Result<CompressionInfo> {
+        let store = store_of(self)?;
+        Ok(CompressionInfo {
+            name: self.name().into(),
+            state: store.state(),
+            codec: store.codec().or(self.compression().copied()).unwrap_or(Compression::Noop),
+            written: store.written(),
+            steps: store.steps(),
+            raw_bytes: store.raw_bytes(),
+            bytes: store.bytes(),
+            ratio: store.ratio(),
+            errors: store.errors(),
+        })
+    }
+}

@@ -1,0 +1,106 @@
+//! The functions of a [`Context`](abi::Context): what a kernel calls.
+
+use std::ffi::c_void;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use wavefold_ir::abi;
+
+use super::{Inner, effects, status};
+use crate::threads::{KernelLoops, Part};
+use crate::{Result, RuntimeError};
+
+impl Inner<'_> {
+    /// Runs the body of a callback; an error or a panic is recorded, and becomes a status.
+    fn guarded(&self, what: &'static str, body: impl FnOnce() -> Result<()>) -> i32 {
+        let error = match catch_unwind(AssertUnwindSafe(body)) {
+            Ok(Ok(())) => return status::OK,
+            Ok(Err(error)) => error,
+            Err(panic) => {
+                let text = panic.downcast_ref::<&str>().map(|s| (*s).to_string());
+                let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
+                RuntimeError::Panicked { what, message: text.unwrap_or_else(|| "no message".into()) }
+            }
+        };
+        // The first error is the cause of those that follow.
+        self.work().error.get_or_insert(error);
+        status::FAILED
+    }
+
+    /// As [`guarded`](Inner::guarded), returning a ticket or minus the status.
+    fn ticket(&self, what: &'static str, body: impl FnOnce() -> Result<()>) -> i64 {
+        match self.guarded(what, body) {
+            status::OK => {
+                let mut work = self.work();
+                work.tickets += 1;
+                work.tickets - 1
+            }
+            failed => -i64::from(failed),
+        }
+    }
+}
+
+/// # Safety
+/// `host` must be [`abi::Context::host`] of a living [`Host`](super::Host).
+unsafe fn host<'a>(host: *mut c_void) -> &'a Inner<'a> {
+    // SAFETY: by the contract; it is only ever shared.
+    unsafe { &*host.cast_const().cast::<Inner<'a>>() }
+}
+
+/// [`abi::ParallelFn`] on the threads of the run.
+pub(super) unsafe extern "C" fn parallel(
+    context: *const abi::Context,
+    count: i64,
+    body: abi::BodyFn,
+    argument: *mut c_void,
+) {
+    // SAFETY: kernels pass the context that they were given, and a body that may run on any thread.
+    let (inner, part) = unsafe { (host((*context).host), Part::new(body, argument)) };
+    part.run(count, if count > 1 { inner.pool() } else { None });
+}
+
+/// [`abi::Context::step`]: counts, reports progress, and stops a run that was cancelled.
+pub(super) unsafe extern "C" fn step(pointer: *mut c_void, t: i64) -> i32 {
+    // SAFETY: kernels pass the host of their context.
+    let inner = unsafe { host(pointer) };
+    inner.guarded("the progress callback", || effects::step(inner, t))
+}
+
+/// [`abi::Context::compress`]: compresses in place, before it returns.
+pub(super) unsafe extern "C" fn compress(
+    context: *const abi::Context,
+    store: i64,
+    snapshot: i64,
+    field: i64,
+    slot: i64,
+    parallel: abi::ParallelFn,
+) -> i64 {
+    // SAFETY: kernels pass the context that they were given, and a parallel function that accepts it.
+    let (inner, loops) = unsafe { (host((*context).host), KernelLoops::new(context, parallel)) };
+    inner.ticket("compression", || effects::compress(inner, store, snapshot, field, slot, &loops))
+}
+
+/// [`abi::Context::decompress`]: decompresses in place, before it returns.
+pub(super) unsafe extern "C" fn decompress(
+    context: *const abi::Context,
+    store: i64,
+    snapshot: i64,
+    field: i64,
+    slot: i64,
+    parallel: abi::ParallelFn,
+) -> i64 {
+    // SAFETY: kernels pass the context that they were given, and a parallel function that accepts it.
+    let (inner, loops) = unsafe { (host((*context).host), KernelLoops::new(context, parallel)) };
+    inner.ticket("decompression", || effects::decompress(inner, store, snapshot, field, slot, &loops))
+}
+
+/// [`abi::Context::wait`]: the work of a ticket is done when it is handed out.
+pub(super) unsafe extern "C" fn wait(pointer: *mut c_void, ticket: i64) -> i32 {
+    // SAFETY: kernels pass the host of their context.
+    let inner = unsafe { host(pointer) };
+    inner.guarded("waiting", || {
+        if (0..inner.work().tickets).contains(&ticket) {
+            return Ok(());
+        }
+        Err(RuntimeError::internal(format!("the kernel waits for ticket {ticket}, which was never made")))
+    })
+}

@@ -1,0 +1,197 @@
+//! What the callbacks of a kernel do.
+
+use std::sync::atomic::Ordering;
+use std::time::Instant;
+
+use wavefold_codecs::{Compression, EncodeError, Parallel, View, ViewError, ViewMut, decode, encode};
+use wavefold_ir::FieldId;
+
+use super::{Access, BoundStore, Inner, Work, cube};
+use crate::data::{Scalar, with_type};
+use crate::{Buffer, Result, RuntimeError};
+
+/// A step begins.
+pub(super) fn step(inner: &Inner<'_>, t: i64) -> Result<()> {
+    if inner.cancel.is_some_and(|flag| flag.load(Ordering::Relaxed)) {
+        return Err(RuntimeError::Cancelled { step: t });
+    }
+    let mut work = inner.work();
+    let done = work.steps;
+    work.steps += 1;
+    work.step = t;
+    match work.first_step {
+        None => work.first_step = Some((Instant::now(), None)),
+        Some((begin, None)) => {
+            let end = work.start.elapsed().as_secs_f64();
+            work.first_step = Some((begin, Some(end)));
+        }
+        Some(_) => {}
+    }
+    drop(work);
+    if let Some(progress) = inner.progress {
+        progress(done, inner.time.1 - inner.time.0 + 1);
+    }
+    Ok(())
+}
+
+/// Compresses slot `slot` of `field` into snapshot `snapshot` of `store`.
+pub(super) fn compress(
+    inner: &Inner<'_>,
+    store: i64,
+    snapshot: i64,
+    field: i64,
+    slot: i64,
+    par: &dyn Parallel,
+) -> Result<()> {
+    let (id, bound) = find(inner, store)?;
+    let Access::Write(codec) = bound.access else {
+        return Err(RuntimeError::internal(format!(
+            "`{}` is written but bound for reading",
+            bound.store.name()
+        )));
+    };
+    let write =
+        Write { id, bound, codec, snapshot: index(snapshot)?, slice: slice(inner, field, slot)?, par };
+    with_type!(inner.decls.dtype, T => write.run::<T>(inner))
+}
+
+/// Decompresses snapshot `snapshot` of `store` into slot `slot` of `field`.
+pub(super) fn decompress(
+    inner: &Inner<'_>,
+    store: i64,
+    snapshot: i64,
+    field: i64,
+    slot: i64,
+    par: &dyn Parallel,
+) -> Result<()> {
+    let (id, bound) = find(inner, store)?;
+    let (snapshot, slice) = (index(snapshot)?, slice(inner, field, slot)?);
+    let start = Instant::now();
+    let name = bound.store.name();
+    let bytes = with_type!(inner.decls.dtype, T => {
+        // SAFETY: the slot belongs to the run, and the kernel does not touch it before its wait.
+        let view = unsafe { slice.view_mut::<T>() }.map_err(|e| RuntimeError::internal(e.to_string()))?;
+        bound.store.with_stream(snapshot, |stream| match decode(stream, view, par) {
+            Ok(()) => Ok(stream.len()),
+            Err(e) => {
+                let (name, reason, help) = (name.to_string(), e.to_string(), e.help());
+                Err(RuntimeError::Corrupt { name, snapshot, reason, help })
+            }
+        })??
+    });
+    let raw = inner.decls.points() * inner.decls.dtype.size();
+    inner.work().decompress[id.index()].add(start.elapsed().as_secs_f64(), raw, bytes);
+    Ok(())
+}
+
+/// One compression.
+struct Write<'a> {
+    id: FieldId,
+    bound: &'a BoundStore,
+    codec: Compression,
+    snapshot: usize,
+    slice: Slice,
+    par: &'a dyn Parallel,
+}
+
+impl Write<'_> {
+    fn run<T: Scalar>(&self, inner: &Inner<'_>) -> Result<()> {
+        let start = Instant::now();
+        let mut work = inner.work();
+        // SAFETY: the slot belongs to the run, and the kernel does not write to it before its wait.
+        let view = || unsafe { self.slice.view::<T>() }.map_err(|e| RuntimeError::internal(e.to_string()));
+        let Work { step, stream, decoded, errors, compress, .. } = &mut *work;
+        stream.clear();
+        encode(self.codec, view()?, self.par, stream).map_err(|e| self.failed(inner, *step, e))?;
+        self.bound.store.put(self.snapshot, stream, self.par)?;
+        let raw = inner.decls.points() * size_of::<T>();
+        compress[self.id.index()].add(start.elapsed().as_secs_f64(), raw, stream.len());
+        if !inner.measure {
+            return Ok(());
+        }
+        let buffer = match decoded {
+            Some(buffer) => buffer,
+            none => none.insert(Buffer::zeroed(raw, "a decompressed slice")?),
+        };
+        let shape = self.slice.shape;
+        let internal = |e: ViewError| RuntimeError::internal(e.to_string());
+        let back = ViewMut::dense(buffer.values_mut::<T>(), shape).map_err(internal)?;
+        decode(stream, back, self.par).map_err(|e| RuntimeError::internal(format!("a fresh stream: {e}")))?;
+        let back = View::dense(buffer.values::<T>(), shape).map_err(internal)?;
+        errors[self.id.index()].accumulate(view()?, back).map_err(internal)
+    }
+
+    fn failed(&self, inner: &Inner<'_>, step: i64, error: EncodeError) -> RuntimeError {
+        let (name, snapshot) = (self.bound.store.name().to_string(), self.snapshot);
+        match error {
+            EncodeError::NotFinite { index, value } => {
+                let field = inner.decls.field(self.slice.field).name.clone();
+                let point_index = index[3 - inner.decls.rank().min(3)..].to_vec();
+                RuntimeError::NotFinite { name, field, step, snapshot, point_index, value }
+            }
+            e => RuntimeError::Compress { name, snapshot, reason: e.to_string(), help: e.help() },
+        }
+    }
+}
+
+/// The domain of one slot.
+struct Slice {
+    field: FieldId,
+    /// The first point of the domain.
+    start: *mut u8,
+    /// Values from there to the end of the slot.
+    len: usize,
+    shape: [usize; 3],
+    strides: [usize; 3],
+}
+
+impl Slice {
+    /// # Safety
+    /// The memory of the slot must live, and nobody may write to it, while the view lives.
+    unsafe fn view<'v, T: Scalar>(&self) -> Result<View<'v, T>, ViewError> {
+        // SAFETY: `slice` checked that the slot lies within the memory of the field, which is initialised.
+        let values = unsafe { std::slice::from_raw_parts(self.start.cast_const().cast::<T>(), self.len) };
+        View::new(values, self.shape, self.strides)
+    }
+
+    /// # Safety
+    /// The memory of the slot must live, and nobody else may use it, while the view lives.
+    unsafe fn view_mut<'v, T: Scalar>(&self) -> Result<ViewMut<'v, T>, ViewError> {
+        // SAFETY: `slice` checked that the slot lies within the memory of the field, which is initialised.
+        let values = unsafe { std::slice::from_raw_parts_mut(self.start.cast::<T>(), self.len) };
+        ViewMut::new(values, self.shape, self.strides)
+    }
+}
+
+fn index(i: i64) -> Result<usize> {
+    usize::try_from(i).map_err(|_| RuntimeError::internal(format!("the kernel uses index {i}")))
+}
+
+fn find<'a>(inner: &'a Inner<'_>, store: i64) -> Result<(FieldId, &'a BoundStore)> {
+    match inner.stores.get(index(store)?) {
+        Some(Some(bound)) => Ok((FieldId(store as u32), bound)),
+        _ => Err(RuntimeError::internal(format!("the kernel uses field {store} as a store"))),
+    }
+}
+
+fn slice(inner: &Inner<'_>, field: i64, slot: i64) -> Result<Slice> {
+    let (at, slot) = (index(field)?, index(slot)?);
+    let error = || RuntimeError::internal(format!("the kernel uses slot {slot} of field {field}"));
+    let bound = inner.fields.get(at).filter(|b| slot < b.slots).ok_or_else(error)?;
+    let id = FieldId(at as u32);
+    let layout = inner.decls.field(id).layout.as_ref().ok_or_else(error)?;
+    let (len, origin) = (layout.slot_len(), layout.origin());
+    let offset = (slot * len + origin) * inner.decls.dtype.size();
+    let mut strides = [len; 3];
+    let rank = inner.decls.rank().min(3);
+    strides[3 - rank..].copy_from_slice(&layout.strides());
+    let shape: Vec<usize> = inner.decls.dims.iter().map(|d| d.size).collect();
+    Ok(Slice {
+        field: id,
+        // SAFETY: the builder checked that the memory of the field holds `slots` slots of this layout.
+        start: unsafe { bound.pointer.add(offset) },
+        len: len - origin,
+        shape: cube(&shape),
+        strides,
+    })
+}

@@ -1,0 +1,242 @@
+//! One run of one kernel: its context, its callbacks, and what they measured.
+
+mod builder;
+mod callbacks;
+mod effects;
+mod report;
+
+pub use builder::HostBuilder;
+pub use report::{EffectProfile, HostReport, StoreProfile};
+
+use std::ffi::c_void;
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Instant;
+
+use rayon::ThreadPool;
+use wavefold_codecs::{Compression, ErrorReport};
+use wavefold_ir::{Decls, abi};
+
+use crate::{Buffer, Dense, RuntimeError, Store, threads};
+
+/// What callbacks and kernels return.
+pub mod status {
+    /// All is well.
+    pub const OK: i32 = 0;
+    /// An error was recorded; the run stops.
+    pub const FAILED: i32 = 1;
+}
+
+/// Who runs the parallel loops of a kernel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KernelThreads {
+    /// The kernel, on threads of its own: it is called on the calling thread.
+    Own,
+    /// [`Context::parallel`](abi::Context::parallel): the kernel is called on a thread of the pool, next to the others.
+    Host,
+}
+
+/// One run of one kernel, ready to go: all memory is bound, and the stores that it writes are in state `Writing`.
+///
+/// Dropped without [`finish`](Host::finish) or [`run`](Host::run), it takes back its writes.
+#[derive(Debug)]
+pub struct Host<'a> {
+    // Boxed: the context holds its address.
+    inner: Box<Inner<'a>>,
+}
+
+/// A field as kernels and callbacks see it.
+#[derive(Debug)]
+struct BoundField {
+    /// Slot 0; null for compressed fields.
+    pointer: *mut u8,
+    slots: usize,
+}
+
+/// What a run does with a compressed field.
+#[derive(Debug)]
+enum Access {
+    Write(Compression),
+    Read,
+}
+
+#[derive(Debug)]
+struct BoundStore {
+    store: Arc<Store>,
+    access: Access,
+}
+
+/// What [`abi::Context::host`] points to.
+struct Inner<'a> {
+    decls: &'a Decls,
+    fields: Vec<BoundField>,
+    pointers: Vec<*mut c_void>,
+    scalars: Vec<f64>,
+    sparse: Vec<abi::SparseTable>,
+    /// Per field: its store, if it is compressed.
+    stores: Vec<Option<BoundStore>>,
+    /// Memory of the fields that the compiler made.
+    _scratch: Vec<Dense>,
+    time: (i64, i64),
+    threads: usize,
+    pool: OnceLock<Option<Arc<ThreadPool>>>,
+    progress: Option<&'a (dyn Fn(i64, i64) + Sync)>,
+    cancel: Option<&'a AtomicBool>,
+    measure: bool,
+    work: Mutex<Work>,
+    finished: bool,
+}
+
+// SAFETY: the raw pointers lead to memory that the run borrows for 'a; the kernel alone uses it, under the contract of
+// `Host::run`, and everything else in here can be shared.
+unsafe impl Send for Inner<'_> {}
+// SAFETY: as above; what callbacks change lies in `work`.
+unsafe impl Sync for Inner<'_> {}
+
+impl std::fmt::Debug for Inner<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Host")
+            .field("operator", &self.decls.name)
+            .field("time", &self.time)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What changes during a run.
+#[derive(Debug)]
+struct Work {
+    error: Option<RuntimeError>,
+    start: Instant,
+    steps: i64,
+    /// The current step.
+    step: i64,
+    first_step: Option<(Instant, Option<f64>)>,
+    tickets: i64,
+    compress: Vec<EffectProfile>,
+    decompress: Vec<EffectProfile>,
+    errors: Vec<ErrorReport>,
+    /// The stream being made, reused from snapshot to snapshot.
+    stream: Vec<u8>,
+    /// A decompressed slice, when errors are measured.
+    decoded: Option<Buffer>,
+}
+
+impl Inner<'_> {
+    fn work(&self) -> MutexGuard<'_, Work> {
+        self.work.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The threads of the run; none when it has one thread, or they cannot be started.
+    fn pool(&self) -> Option<&ThreadPool> {
+        let pool =
+            self.pool.get_or_init(|| (self.threads > 1).then(|| threads::pool(self.threads).ok()).flatten());
+        pool.as_deref()
+    }
+
+    fn written(&self) -> impl Iterator<Item = &BoundStore> {
+        self.stores.iter().flatten().filter(|s| matches!(s.access, Access::Write(_)))
+    }
+}
+
+impl<'a> Host<'a> {
+    /// Begins to bind the memory of a run of a program with these declarations (of the tree level).
+    #[must_use]
+    pub fn builder(decls: &'a Decls) -> HostBuilder<'a> {
+        HostBuilder::new(decls)
+    }
+
+    /// What the kernel takes. It points into this value, which must outlive it.
+    #[must_use]
+    pub fn context(&self) -> abi::Context {
+        let inner = &*self.inner;
+        abi::Context {
+            fields: inner.pointers.as_ptr(),
+            scalars: inner.scalars.as_ptr(),
+            sparse: inner.sparse.as_ptr(),
+            time_m: inner.time.0,
+            time_max: inner.time.1,
+            threads: inner.threads as i64,
+            host: (&raw const *inner).cast_mut().cast(),
+            parallel: callbacks::parallel,
+            step: callbacks::step,
+            compress: callbacks::compress,
+            decompress: callbacks::decompress,
+            wait: callbacks::wait,
+        }
+    }
+
+    /// Runs a kernel, with denormals flushed, and [finishes](Host::finish).
+    ///
+    /// # Safety
+    /// `kernel` must be compiled from a program with the declarations of this host, for this machine, and keep to
+    /// [`abi`]: it accesses the memory of the context alone, within the layouts, writes only fields that are bound for
+    /// writing, and calls the callbacks from one thread at a time.
+    #[must_use]
+    pub unsafe fn run(self, kernel: abi::KernelFn, kernel_threads: KernelThreads) -> HostReport {
+        struct Shared(abi::Context);
+        // SAFETY: the context is only read, and what it points to may be used from any thread, see `Inner`.
+        unsafe impl Sync for Shared {}
+        impl Shared {
+            /// # Safety
+            /// As `Host::run`.
+            unsafe fn call(&self, kernel: abi::KernelFn) -> i32 {
+                let _flush = threads::flush_denormals();
+                // SAFETY: by the contract.
+                unsafe { kernel(&raw const self.0) }
+            }
+        }
+        let context = Shared(self.context());
+        let pool = if kernel_threads == KernelThreads::Host { self.inner.pool() } else { None };
+        self.inner.work().start = Instant::now();
+        let status = match pool {
+            // SAFETY: by the contract.
+            Some(pool) => pool.install(|| unsafe { context.call(kernel) }),
+            // SAFETY: by the contract.
+            None => unsafe { context.call(kernel) },
+        };
+        self.finish(status)
+    }
+
+    /// Ends the run with the status that the kernel returned: seals the stores that it wrote, or poisons them when it
+    /// failed, and hands out what was measured.
+    #[must_use]
+    pub fn finish(mut self, status: i32) -> HostReport {
+        self.inner.finished = true;
+        let mut work = self.inner.work();
+        let mut error = work.error.take();
+        if error.is_none() && status != status::OK {
+            error = Some(RuntimeError::Status { status });
+        }
+        for BoundStore { store, .. } in self.inner.written() {
+            match &error {
+                Some(error) => store.poison(error.to_string()),
+                None => error = store.seal().err(),
+            }
+        }
+        let report = report::take(&self.inner, &mut work, error);
+        drop(work);
+        if let (Some(progress), None) = (self.inner.progress, &report.error) {
+            progress(report.steps, self.inner.time.1 - self.inner.time.0 + 1);
+        }
+        report
+    }
+}
+
+impl Drop for Inner<'_> {
+    fn drop(&mut self) {
+        if !self.finished {
+            for BoundStore { store, .. } in self.written() {
+                store.abandon();
+                store.poison("the run did not finish");
+            }
+        }
+    }
+}
+
+/// A shape of one to three dimensions as three: missing ones come first, with one point.
+pub(crate) fn cube(shape: &[usize]) -> [usize; 3] {
+    let mut cube = [1; 3];
+    let rank = shape.len().min(3);
+    cube[3 - rank..].copy_from_slice(&shape[shape.len() - rank..]);
+    cube
+}

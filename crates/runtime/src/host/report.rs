@@ -1,0 +1,103 @@
+//! What a run measured.
+
+use std::sync::MutexGuard;
+
+use wavefold_codecs::{Compression, ErrorReport};
+use wavefold_ir::FieldId;
+
+use super::{Access, Inner, Work};
+use crate::RuntimeError;
+
+/// Compressions or decompressions of one store during a run.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct EffectProfile {
+    /// Snapshots.
+    pub snapshots: usize,
+    /// Time, in seconds.
+    pub seconds: f64,
+    /// Uncompressed bytes, without halo.
+    pub raw_bytes: usize,
+    /// Bytes of the streams.
+    pub bytes: usize,
+}
+
+impl EffectProfile {
+    /// Raw bytes over compressed bytes; 0 without any.
+    #[must_use]
+    pub fn ratio(&self) -> f64 {
+        if self.bytes == 0 { 0.0 } else { self.raw_bytes as f64 / self.bytes as f64 }
+    }
+
+    /// Raw bytes per second; 0 without any.
+    #[must_use]
+    pub fn throughput(&self) -> f64 {
+        if self.seconds > 0.0 { self.raw_bytes as f64 / self.seconds } else { 0.0 }
+    }
+
+    pub(super) fn add(&mut self, seconds: f64, raw_bytes: usize, bytes: usize) {
+        self.snapshots += 1;
+        self.seconds += seconds;
+        self.raw_bytes += raw_bytes;
+        self.bytes += bytes;
+    }
+}
+
+/// What a run did with one compressed function.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StoreProfile {
+    /// The compressed field.
+    pub field: FieldId,
+    /// Name of the function.
+    pub name: String,
+    /// The codec that wrote it.
+    pub codec: Option<Compression>,
+    /// Writing.
+    pub compress: EffectProfile,
+    /// Reading.
+    pub decompress: EffectProfile,
+    /// The error of what was written, when it was measured.
+    pub errors: Option<ErrorReport>,
+}
+
+/// How a run went.
+#[derive(Clone, Debug, PartialEq)]
+pub struct HostReport {
+    /// Why it stopped early, if it did.
+    pub error: Option<RuntimeError>,
+    /// Time in the kernel with its callbacks, in seconds.
+    pub seconds: f64,
+    /// Time from the start to the end of the first step, in seconds, when there was a step.
+    pub first_step_seconds: Option<f64>,
+    /// Steps begun.
+    pub steps: i64,
+    /// Compressed functions, in order of declaration.
+    pub stores: Vec<StoreProfile>,
+}
+
+/// Collects the report of a run that has ended.
+pub(super) fn take(
+    inner: &Inner<'_>,
+    work: &mut MutexGuard<'_, Work>,
+    error: Option<RuntimeError>,
+) -> HostReport {
+    let seconds = work.start.elapsed().as_secs_f64();
+    let first_step_seconds = work.first_step.map(|(_, end)| end.unwrap_or(seconds));
+    let profile = |(field, bound): (FieldId, &super::BoundStore)| {
+        let i = field.index();
+        let errors = (inner.measure && matches!(bound.access, Access::Write(_))).then(|| work.errors[i]);
+        if let (Some(errors), None) = (errors, &error) {
+            bound.store.set_errors(errors);
+        }
+        StoreProfile {
+            field,
+            name: inner.decls.field(field).name.clone(),
+            codec: bound.store.codec(),
+            compress: work.compress[i],
+            decompress: work.decompress[i],
+            errors,
+        }
+    };
+    let bound = inner.decls.field_ids().zip(&inner.stores).filter_map(|(id, s)| Some((id, s.as_ref()?)));
+    let stores = bound.map(profile).collect();
+    HostReport { error, seconds, first_step_seconds, steps: work.steps, stores }
+}

@@ -1,0 +1,73 @@
+//! Reading and writing the values of sparse functions.
+
+use std::sync::{Arc, PoisonError, RwLock};
+
+use wavefold_symbolic::{SparseDecl, SparseFunction, SparseRef, SparseTimeFunction};
+
+use crate::{Data, Result, SparseValues};
+
+/// The values of a sparse function, made on first use; freed with the declaration.
+///
+/// # Errors
+/// `memory::allocation`, `memory::too_large`.
+pub fn values_of(sparse: &SparseDecl) -> Result<Arc<RwLock<SparseValues>>> {
+    sparse.storage().get_or_try_init(|| SparseValues::of(sparse).map(RwLock::new))
+}
+
+/// The values of sources and receivers: shape `[steps, points]`, or `[points]` without time.
+pub trait SparseData {
+    /// The function.
+    #[doc(hidden)]
+    fn sparse(&self) -> &SparseRef;
+
+    /// A copy of all values.
+    ///
+    /// # Errors
+    /// `memory::allocation`.
+    fn data(&self) -> Result<Data> {
+        let values = values_of(self.sparse())?;
+        let values = values.read().unwrap_or_else(PoisonError::into_inner);
+        Ok(values.data().clone())
+    }
+
+    /// Sets all values, converted to the type of the function. For a function of time the data may also be a wavelet
+    /// `[steps]` when there is one point, and otherwise `[points]`, the same at every step.
+    ///
+    /// # Errors
+    /// `data::wrong_shape`, `memory::allocation`.
+    fn set_data(&self, data: impl Into<Data>) -> Result<()>
+    where
+        Self: Sized,
+    {
+        let values = values_of(self.sparse())?;
+        values.write().unwrap_or_else(PoisonError::into_inner).set(&data.into())
+    }
+
+    /// Sets all values to one number.
+    ///
+    /// # Errors
+    /// `memory::allocation`.
+    fn fill(&self, value: f64) -> Result<()> {
+        let values = values_of(self.sparse())?;
+        values.write().unwrap_or_else(PoisonError::into_inner).fill(value);
+        Ok(())
+    }
+}
+
+impl SparseData for SparseRef {
+    fn sparse(&self) -> &SparseRef {
+        self
+    }
+}
+
+impl SparseData for SparseFunction {
+    fn sparse(&self) -> &SparseRef {
+        self.handle()
+    }
+}
+
+impl SparseData for SparseTimeFunction {
+    fn sparse(&self) -> &SparseRef {
+        self.handle()
+    }
+}

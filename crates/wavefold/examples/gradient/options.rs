@@ -1,0 +1,123 @@
+//! The command line of the example.
+
+use clap::{Parser, ValueEnum};
+use std::path::PathBuf;
+use wavefold::prelude::*;
+
+/// A full-waveform-inversion gradient of one shot, with the forward history kept compressed.
+///
+/// The true model is smoothed to make a starting model. Data are computed in both; the difference, sent back in
+/// time, meets the forward wavefield, which was compressed at every step.
+#[derive(Parser)]
+pub struct Options {
+    /// Velocity model: raw little-endian f32 (with --shape) or .npy, depth last; a built-in salt model if not given
+    #[arg(long, value_name = "FILE")]
+    pub model: Option<PathBuf>,
+    /// Points along x and depth, such as 1601x401
+    #[arg(long, value_name = "NXxNZ", value_parser = shape)]
+    pub shape: Option<[usize; 2]>,
+    /// Distance between points in metres
+    #[arg(long, value_name = "M", default_value_t = 10.0)]
+    pub spacing: f64,
+    /// How the history is kept
+    #[arg(long, value_enum, default_value_t = Codec::Wavelet)]
+    pub compression: Codec,
+    /// Bits per value of quantize
+    #[arg(long)]
+    pub nbits: Option<u32>,
+    /// Step of wavelet relative to the rms of a snapshot: larger is smaller and lossier
+    #[arg(long)]
+    pub compscale: Option<f64>,
+    /// What is kept at every step: the wavefield, or its second time derivative
+    #[arg(long, value_enum, default_value_t = Saved::U)]
+    pub save: Saved,
+    /// auto, c or cranelift
+    #[arg(long, default_value = "auto")]
+    pub backend: Backend,
+    /// Number of threads [default: all cores]
+    #[arg(long)]
+    pub threads: Option<usize>,
+    /// Number of time steps [default: as many as --seconds asks for]
+    #[arg(long)]
+    pub steps: Option<usize>,
+    /// Recording time in seconds, if --steps is not given
+    #[arg(long, default_value_t = 2.0)]
+    pub seconds: f64,
+    /// Peak frequency of the Ricker wavelet in Hz
+    #[arg(long, value_name = "HZ", default_value_t = 10.0)]
+    pub frequency: f64,
+    /// Space order of the derivatives
+    #[arg(long, value_name = "ORDER", default_value_t = 8)]
+    pub so: u32,
+    /// Width of the absorbing layer in points
+    #[arg(long, default_value_t = 40)]
+    pub sponge: usize,
+    /// Also compute the gradient with an uncompressed history, and report the difference
+    #[arg(long)]
+    pub reference: bool,
+    /// Print one JSON object instead of the table
+    #[arg(long)]
+    pub json: bool,
+    /// Where the picture goes
+    #[arg(long, value_name = "FILE.png", default_value = "gradient.png")]
+    pub plot: PathBuf,
+    /// Draw no picture
+    #[arg(long)]
+    pub no_plot: bool,
+}
+
+/// Ways to keep the history.
+#[derive(Clone, Copy, Debug, PartialEq, ValueEnum)]
+pub enum Codec {
+    /// Uncompressed in memory
+    None,
+    /// Through the compression machinery, without loss or gain
+    Noop,
+    /// Uniform quantisation to --nbits
+    Quantize,
+    /// Wavelet transform with --compscale
+    Wavelet,
+}
+
+/// What is kept.
+#[derive(Clone, Copy, Debug, PartialEq, ValueEnum)]
+pub enum Saved {
+    /// `u`
+    U,
+    /// `u.dt2`
+    Dt2,
+}
+
+impl Options {
+    /// The codec with its parameter; `None` for an uncompressed history.
+    pub fn codec(&self) -> wavefold::Result<Option<Compression>> {
+        let codec = match self.compression {
+            Codec::None => return Ok(None),
+            Codec::Noop => Compression::Noop,
+            Codec::Quantize => Compression::quantize(),
+            Codec::Wavelet => Compression::wavelet(),
+        };
+        let invalid = |e: wavefold::codecs::CompressionError| {
+            wavefold::Error::from(wavefold::operator::ApplyError::BadOverride { reason: e.to_string() })
+        };
+        let codec = self.nbits.map_or(Ok(codec), |n| codec.with_nbits(n)).map_err(invalid)?;
+        let codec = self.compscale.map_or(Ok(codec), |s| codec.with_compscale(s)).map_err(invalid)?;
+        Ok(Some(codec))
+    }
+
+    /// Number of threads.
+    pub fn threads(&self) -> usize {
+        self.threads.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, |n| n.get()))
+    }
+}
+
+fn shape(text: &str) -> Result<[usize; 2], String> {
+    let parts: Vec<&str> = text.split('x').collect();
+    match parts.as_slice() {
+        [x, z] => match (x.parse(), z.parse()) {
+            (Ok(x), Ok(z)) if x > 0 && z > 0 => Ok([x, z]),
+            _ => Err("both numbers must be at least 1".into()),
+        },
+        _ => Err("write two numbers, such as 1601x401".into()),
+    }
+}

@@ -1,0 +1,40 @@
+/* Smallest and largest value of a box, and whether all values are finite: read before a slice is coded. */
+#ifndef WAVEFOLD_CODECS_SURVEY_H
+#define WAVEFOLD_CODECS_SURVEY_H
+
+#include "block.h"
+
+/* The bits of a number, with those of negative ones turned round, are integers in the order of the numbers: NaN and
+ * infinity come out as extremes, and integer minima vectorise where those of numbers with a NaN among them do not. */
+#define WF_SURVEY(T, I, LARGEST, S)                                                              \
+  WF_INLINE I wf_ordered_##S(I bits) { return bits ^ ((bits >> (8 * sizeof(I) - 1)) & LARGEST); } \
+                                                                                                 \
+  WF_INLINE int wf_extremes_##S(const T *src, const wf_box *box, T *low, T *high) {              \
+    const T infinity = (T)INFINITY;                                                              \
+    I lo = LARGEST, hi = -LARGEST, top;                                                          \
+    for (int64_t i = 0; i < box->extent[0]; i++)                                                 \
+      for (int64_t j = 0; j < box->extent[1]; j++) {                                             \
+        const T *row = src + i * box->stride[0] + j * box->stride[1];                            \
+        for (int64_t k = 0; k < box->extent[2]; k++) {                                           \
+          I x;                                                                                   \
+          memcpy(&x, row + k, sizeof x);                                                         \
+          x = wf_ordered_##S(x);                                                                 \
+          lo = x < lo ? x : lo;                                                                  \
+          hi = x > hi ? x : hi;                                                                  \
+        }                                                                                        \
+      }                                                                                          \
+    memcpy(&top, &infinity, sizeof top);                                                         \
+    const int finite = hi < top && lo > -top - 1;                                                \
+    lo = wf_ordered_##S(lo);                                                                     \
+    hi = wf_ordered_##S(hi);                                                                     \
+    memcpy(low, &lo, sizeof lo);                                                                 \
+    memcpy(high, &hi, sizeof hi);                                                                \
+    return finite;                                                                               \
+  }
+
+WF_SURVEY(float, int32_t, INT32_MAX, f32)
+WF_SURVEY(double, int64_t, INT64_MAX, f64)
+
+#undef WF_SURVEY
+
+#endif

@@ -1,0 +1,97 @@
+//! One case: parameters from the manifest, arrays from its `.npz` file.
+
+use ndarray::{ArrayD, IxDyn, OwnedRepr};
+use ndarray_npy::NpzReader;
+use serde_json::Value;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use wavefold::prelude::*;
+
+/// Why a case could not be run.
+#[derive(Debug)]
+pub struct Failure(pub String);
+
+impl<E: std::error::Error> From<E> for Failure {
+    fn from(e: E) -> Self {
+        Failure(e.to_string())
+    }
+}
+
+pub type Outcome<T> = Result<T, Failure>;
+
+pub struct Case {
+    pub name: String,
+    parameters: Value,
+    file: PathBuf,
+}
+
+impl Case {
+    pub fn all(directory: &Path) -> Outcome<Vec<Case>> {
+        let manifest: Value = serde_json::from_reader(File::open(directory.join("manifest.json"))?)?;
+        let cases = manifest["cases"].as_object().ok_or_else(|| Failure("no cases".into()))?;
+        Ok(cases
+            .iter()
+            .map(|(name, parameters)| Case {
+                name: name.clone(),
+                parameters: parameters.clone(),
+                file: directory.join(format!("{name}.npz")),
+            })
+            .collect())
+    }
+
+    pub fn number(&self, key: &str) -> Outcome<f64> {
+        self.parameters[key].as_f64().ok_or_else(|| Failure(format!("no number `{key}`")))
+    }
+
+    pub fn count(&self, key: &str) -> Outcome<usize> {
+        self.parameters[key].as_u64().map(|v| v as usize).ok_or_else(|| Failure(format!("no count `{key}`")))
+    }
+
+    pub fn numbers(&self, key: &str) -> Outcome<Vec<f64>> {
+        let list = self.parameters[key].as_array().ok_or_else(|| Failure(format!("no list `{key}`")))?;
+        Ok(list.iter().filter_map(Value::as_f64).collect())
+    }
+
+    /// A number inside of an object of the manifest.
+    pub fn number_in(&self, object: &str, key: &str) -> Outcome<f64> {
+        self.parameters[object][key].as_f64().ok_or_else(|| Failure(format!("no number `{object}.{key}`")))
+    }
+
+    pub fn array(&self, name: &str) -> Outcome<ArrayD<f64>> {
+        let mut npz = NpzReader::new(File::open(&self.file)?)?;
+        let a: ndarray::ArrayBase<OwnedRepr<f64>, IxDyn> = npz.by_name(&format!("{name}.npy"))?;
+        Ok(a)
+    }
+
+    pub fn grid(&self, dtype: DType) -> Outcome<Grid> {
+        let shape: Vec<usize> = self.numbers("shape")?.into_iter().map(|n| n as usize).collect();
+        let origin = self.numbers("origin").unwrap_or_else(|_| vec![0.0; shape.len()]);
+        Ok(Grid::new(shape).with_spacing(self.numbers("spacing")?).with_origin(origin).with_dtype(dtype))
+    }
+
+    /// Largest difference over the largest absolute value of the stored array.
+    pub fn error(&self, name: &str, found: &Data) -> Outcome<f64> {
+        relative(&self.array(name)?, &found.to_f64())
+    }
+}
+
+pub fn relative(wanted: &ArrayD<f64>, found: &ArrayD<f64>) -> Outcome<f64> {
+    if wanted.shape() != found.shape() {
+        return Err(Failure(format!("shape {:?}, not {:?}", found.shape(), wanted.shape())));
+    }
+    let scale = wanted.iter().fold(0.0f64, |m, v| m.max(v.abs()));
+    let mut worst = 0.0f64;
+    for (a, b) in wanted.iter().zip(found) {
+        let e = (a - b).abs();
+        if e.is_nan() {
+            return Ok(f64::NAN);
+        }
+        worst = worst.max(e);
+    }
+    Ok(worst / scale)
+}
+
+/// Rows of coordinates.
+pub fn rows(a: &ArrayD<f64>) -> Vec<Vec<f64>> {
+    a.outer_iter().map(|row| row.iter().copied().collect()).collect()
+}
