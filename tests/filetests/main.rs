@@ -171,7 +171,11 @@ fn same(
     again: impl Fn(&str) -> Result<String, wavefold_ir::ParseError>,
 ) -> Result<String, String> {
     let again = text(again(&printed)).map_err(|e| format!("the output does not parse: {e}\n{printed}"))?;
-    if again == printed { Ok(printed) } else { Err(format!("reads back differently:\n{}", difference(&printed, &again))) }
+    if again == printed {
+        Ok(printed)
+    } else {
+        Err(format!("reads back differently:\n{}", difference(&printed, &again)))
+    }
 }
 
 fn verify(level: &str, input: &str) -> Result<String, String> {

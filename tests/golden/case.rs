@@ -69,9 +69,51 @@ impl Case {
         Ok(Grid::new(shape).with_spacing(self.numbers("spacing")?).with_origin(origin).with_dtype(dtype))
     }
 
-    /// Largest difference over the largest absolute value of the stored array.
-    pub fn error(&self, name: &str, found: &Data) -> Outcome<f64> {
-        relative(&self.array(name)?, &found.to_f64())
+    /// Names of all stored arrays.
+    pub fn arrays(&self) -> Vec<String> {
+        self.parameters["arrays"].as_object().map(|a| a.keys().cloned().collect()).unwrap_or_default()
+    }
+
+    /// `NAME_everyK` among the stored arrays: its name, and `K`.
+    pub fn sampled(&self, name: &str) -> Option<(String, usize)> {
+        self.arrays().into_iter().find_map(|a| {
+            let k = a.strip_prefix(name)?.strip_prefix("_every")?.parse().ok()?;
+            Some((a, k))
+        })
+    }
+}
+
+/// The errors of one case: stored arrays by name, and other quantities.
+#[derive(Default)]
+pub struct Errors {
+    pub list: Vec<(String, f64)>,
+    checked: Vec<String>,
+}
+
+impl Errors {
+    /// Compares a stored array: largest difference over the largest absolute value. `how` tells runs apart.
+    pub fn array(&mut self, case: &Case, name: &str, how: &str, found: &Data) -> Outcome<()> {
+        self.checked.push(name.to_string());
+        if case.arrays().iter().any(|a| a == name) {
+            self.list.push((format!("{name}{how}"), relative(&case.array(name)?, &found.to_f64())?));
+        }
+        Ok(())
+    }
+
+    /// Compares a number.
+    pub fn number(&mut self, name: &str, found: f64, wanted: f64) {
+        self.list.push((name.to_string(), (found - wanted).abs() / wanted.abs()));
+    }
+
+    /// Every stored array was an input or was compared.
+    pub fn complete(&self, case: &Case) -> Outcome<()> {
+        const INPUTS: [&str; 9] =
+            ["v", "v0", "v_true", "damp", "wavelet", "src_coords", "rec_coords", "u0", "y"];
+        let missed = |a: &String| !INPUTS.contains(&a.as_str()) && !self.checked.contains(a);
+        match case.arrays().into_iter().find(missed) {
+            Some(a) => Err(Failure(format!("nothing computes the stored array `{a}`"))),
+            None => Ok(()),
+        }
     }
 }
 

@@ -1,20 +1,20 @@
 //! The program of each kind of case.
 
-use crate::case::{Case, Failure, Outcome, rows};
+use crate::case::{Case, Errors, Failure, Outcome, rows};
 use ndarray::{ArrayD, Axis};
 use wavefold::prelude::*;
 
-/// Array or quantity, and its relative error.
-type Errors = Vec<(String, f64)>;
-
-pub fn run(kind: &str, case: &Case, dtype: DType, backend: Backend) -> Outcome<Errors> {
-    match kind {
-        "acoustic2d" | "acoustic3d" => acoustic(case, dtype, backend),
-        "heat2d" | "heat3d" => heat(case, dtype, backend),
-        "fwi_gradient2d" => gradient(case, dtype, backend),
-        _ if kind.starts_with("snapshots") => snapshots(case, dtype, backend),
-        _ => Err(Failure(format!("no program for `{kind}`"))),
-    }
+/// Runs a case; returns every stored array or other quantity with its relative error.
+pub fn run(kind: &str, case: &Case, dtype: DType, backend: Backend) -> Outcome<Vec<(String, f64)>> {
+    let errors = match kind {
+        _ if kind.starts_with("acoustic") => acoustic(case, dtype, backend)?,
+        _ if kind.starts_with("heat") => heat(case, dtype, backend)?,
+        _ if kind.starts_with("fwi_gradient") => gradient(case, dtype, backend)?,
+        _ if kind.starts_with("snapshots") => snapshots(case, dtype, backend)?,
+        _ => return Err(Failure(format!("no program for `{kind}`"))),
+    };
+    errors.complete(case)?;
+    Ok(errors.list)
 }
 
 /// The damped acoustic wave equation with a source and receivers.
@@ -82,14 +82,13 @@ fn acoustic(case: &Case, dtype: DType, backend: Backend) -> Outcome<Errors> {
     if (whole.time_m as usize, whole.time_max as usize) != a.time {
         return Err(Failure(format!("default range {}..={}", whole.time_m, whole.time_max)));
     }
-    let mut errors = vec![
-        ("rec".to_string(), case.error("rec", &rec.data()?)?),
-        ("u_last".to_string(), case.error("u_last", &a.u.at(last + 1)?)?),
-        ("u_last_m1".to_string(), case.error("u_last_m1", &a.u.at(last)?)?),
-    ];
+    let mut errors = Errors::default();
+    errors.array(case, "rec", "", &rec.data()?)?;
+    errors.array(case, "u_last", "", &a.u.at(last + 1)?)?;
+    errors.array(case, "u_last_m1", "", &a.u.at(last)?)?;
     a.u.fill(0.0)?;
     op.apply().dt(a.dt).time_min(first).time_max(half).backend(backend).run()?;
-    errors.push(("u_half".to_string(), case.error("u_half", &a.u.at(half + 1)?)?));
+    errors.array(case, "u_half", "", &a.u.at(half + 1)?)?;
     Ok(errors)
 }
 
@@ -103,14 +102,16 @@ fn heat(case: &Case, dtype: DType, backend: Backend) -> Outcome<Errors> {
     let op = Operator::new([eq(u.forward(), update)])?;
     let nt = case.count("nt")?;
     op.apply().dt(case.number("dt")?).time_max(nt - 1).backend(backend).run()?;
-    Ok(vec![("u".to_string(), case.error("u", &u.at(nt)?)?)])
+    let mut errors = Errors::default();
+    errors.array(case, "u", "", &u.at(nt)?)?;
+    Ok(errors)
 }
 
 /// Snapshots of `u` and `u.dt2` every few steps, and of `u.dt2` at every step.
 fn snapshots(case: &Case, dtype: DType, backend: Backend) -> Outcome<Errors> {
     let a = Acoustic::new(case, "v", dtype)?;
     let (nt, every, count) = (case.count("nt")?, case.count("factor")?, case.count("nsnap")?);
-    let mut errors = Vec::new();
+    let mut errors = Errors::default();
     // Uncompressed, and compressed without loss: the same values.
     for compression in [None, Some(Noop)] {
         let save = |name: &str, steps: usize, every: usize| {
@@ -129,10 +130,12 @@ fn snapshots(case: &Case, dtype: DType, backend: Backend) -> Outcome<Errors> {
         if (run.time_m as usize, run.time_max as usize) != a.time {
             return Err(Failure(format!("default range {}..={}", run.time_m, run.time_max)));
         }
-        let label = |name: &str| format!("{name}{}", if compression.is_some() { " (noop)" } else { "" });
-        errors.push((label("us"), case.error("us", &history(&us, 1)?)?));
-        errors.push((label("ud"), case.error("ud", &history(&ud, 1)?)?));
-        errors.push((label("uf_every8"), case.error("uf_every8", &history(&uf, 8)?)?));
+        let how = if compression.is_some() { " (noop)" } else { "" };
+        errors.array(case, "us", how, &history(&us, 1)?)?;
+        errors.array(case, "ud", how, &history(&ud, 1)?)?;
+        if let Some((name, k)) = case.sampled("uf") {
+            errors.array(case, &name, how, &history(&uf, k)?)?;
+        }
     }
     Ok(errors)
 }
@@ -166,7 +169,7 @@ fn gradient(case: &Case, dtype: DType, backend: Backend) -> Outcome<Errors> {
     let (observed, synthetic) = (truth.receivers(case, "rec")?, a.receivers(case, "rec")?);
     forward(&truth, &observed, None, backend)?;
 
-    let mut errors = Vec::new();
+    let mut errors = Errors::default();
     for compression in [None, Some(Noop)] {
         let usave = TimeFunction::new("usave", &a.grid).time_order(2).save(nt);
         let usave = match compression {
@@ -176,25 +179,26 @@ fn gradient(case: &Case, dtype: DType, backend: Backend) -> Outcome<Errors> {
         forward(&a, &synthetic, Some(&usave), backend)?;
         let residual = synthetic.data()?.to_f64() - observed.data()?.to_f64();
         let (grad, _) = adjoint(&a, case, &residual, Some(&usave), backend)?;
-        let label = |name: &str| format!("{name}{}", if compression.is_some() { " (noop)" } else { "" });
-        errors.push((label("usave_every20"), case.error("usave_every20", &history(&usave, 20)?)?));
-        errors.push((label("grad"), case.error("grad", &grad.data()?)?));
+        let how = if compression.is_some() { " (noop)" } else { "" };
+        if let Some((name, k)) = case.sampled("usave") {
+            errors.array(case, &name, how, &history(&usave, k)?)?;
+        }
+        errors.array(case, "grad", how, &grad.data()?)?;
     }
     let (syn, obs) = (synthetic.data()?.to_f64(), observed.data()?.to_f64());
     let objective = 0.5 * (&syn - &obs).mapv(|r| r * r).sum();
-    let off = |found: f64, wanted: f64| (found - wanted).abs() / wanted.abs();
-    errors.push(("d_obs".into(), case.error("d_obs", &obs.into())?));
-    errors.push(("d_syn".into(), case.error("d_syn", &syn.clone().into())?));
-    errors.push(("objective".into(), off(objective, case.number("objective")?)));
+    errors.array(case, "d_obs", "", &obs.into())?;
+    errors.array(case, "d_syn", "", &syn.clone().into())?;
+    errors.number("objective", objective, case.number("objective")?);
 
     let y = case.array("y")?;
     let (_, srca) = adjoint(&a, case, &y, None, backend)?;
     let srca = srca.data()?;
     let fw_y = (&syn * &y).sum();
     let w_fty = (&case.array("wavelet")?.into_shape_with_order(srca.shape().to_vec())? * &srca.to_f64()).sum();
-    errors.push(("srca".into(), case.error("srca", &srca)?));
-    errors.push(("<F w, y>".into(), off(fw_y, case.number_in("dot_test", "Fw_y")?)));
-    errors.push(("<w, F'y>".into(), off(w_fty, case.number_in("dot_test", "w_Fty")?)));
+    errors.array(case, "srca", "", &srca)?;
+    errors.number("<F w, y>", fw_y, case.number_in("dot_test", "Fw_y")?);
+    errors.number("<w, F'y>", w_fty, case.number_in("dot_test", "w_Fty")?);
     Ok(errors)
 }
 

@@ -35,6 +35,20 @@ pub enum CliError {
         /// Its number of axes.
         found: usize,
     },
+    /// An order of space derivatives that no stencil has.
+    #[error("`--so {order}` is no order of a centred derivative")]
+    Order {
+        /// The order.
+        order: u32,
+    },
+    /// A number of threads that cannot run.
+    #[error("{count} threads cannot be used")]
+    ThreadCount {
+        /// The number.
+        count: usize,
+        /// The largest one.
+        limit: usize,
+    },
     /// An option that is 0 and must not be.
     #[error("`{option} 0` leaves nothing to run")]
     Zero {
@@ -176,7 +190,8 @@ impl CliError {
     pub fn usage(error: &clap::Error) -> CliError {
         let text = error.render().to_string();
         let mut lines = text.lines().map(str::trim).filter(|l| !l.is_empty());
-        let message = lines.next().unwrap_or_default().trim_start_matches("error: ").trim_end_matches(':').to_string();
+        let message =
+            lines.next().unwrap_or_default().trim_start_matches("error: ").trim_end_matches(':').to_string();
         CliError::Usage { message, help: lines.collect::<Vec<_>>().join("\n") }
     }
 
@@ -185,6 +200,8 @@ impl CliError {
         match self {
             CliError::Usage { .. } => "cli::usage",
             CliError::Rank { .. } => "cli::rank",
+            CliError::Order { .. } => "cli::order",
+            CliError::ThreadCount { .. } => "threads::count",
             CliError::Zero { .. } => "cli::zero",
             CliError::UnusedOption { .. } => "cli::unused_option",
             CliError::NothingSaved { .. } => "cli::nothing_saved",
@@ -214,21 +231,36 @@ impl CliError {
             CliError::Rank { needed, .. } => {
                 format!("give {needed} numbers of points, such as `--shape {}`", example(needed))
             }
+            CliError::Order { .. } => "give an even number from 2 to 64".into(),
+            CliError::ThreadCount { limit, .. } => {
+                format!("give 1 to {limit}, or leave `--threads` out for one per core")
+            }
             CliError::Zero { .. } => "give 1 or more".into(),
             CliError::UnusedOption { option, .. } => {
                 format!("leave `{option}` out, or measure the case `history` or `gradient`")
             }
             CliError::NothingSaved { steps, .. } => format!("give `--save-every` from 1 to {steps}"),
-            CliError::NoneParameter { .. } => "choose a codec, such as `--codec quantize`, or leave it out".into(),
-            CliError::Memory { .. } => "use a smaller `--shape`, fewer `--steps`, or another `--codec`".into(),
-            CliError::Read { .. } | CliError::Output(_) => return None,
-            CliError::ShapeNeeded { .. } => "give the points per axis, slowest first, as in `--shape 1601x401`".into(),
+            CliError::NoneParameter { .. } => {
+                "choose a codec, such as `--codec quantize`, or leave it out".into()
+            }
+            CliError::Memory { .. } => {
+                "use a smaller `--shape`, fewer `--steps`, or another `--codec`".into()
+            }
+            CliError::Read { .. } => "check the path and its permissions".into(),
+            CliError::Output(_) => return None,
+            CliError::ShapeNeeded { .. } => {
+                "give the points per axis, slowest first, as in `--shape 1601x401`".into()
+            }
             CliError::ShapeTooLarge { .. } => "check the numbers of the shape".into(),
             CliError::FileSize { .. } => {
                 "raw files are little-endian values without a header; check `--shape` and `--dtype`".into()
             }
-            CliError::Npy { .. } => "arrays of little-endian float32 or float64 with 1 to 3 axes can be read".into(),
-            CliError::NpyMismatch { option, .. } => format!("leave `{option}` out: the header of the file says it"),
+            CliError::Npy { .. } => {
+                "arrays of little-endian float32 or float64 with 1 to 3 axes can be read".into()
+            }
+            CliError::NpyMismatch { option, .. } => {
+                format!("leave `{option}` out: the header of the file says it")
+            }
             CliError::Wavefold(e) => return e.help(),
             CliError::Compression(e) => return e.help(),
             CliError::Encode(e) => return e.help(),

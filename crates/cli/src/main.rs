@@ -17,7 +17,7 @@ use crate::error::CliError;
 
 /// Stencil programs with compressed histories: measure how fast they run here.
 #[derive(Debug, Parser)]
-#[command(name = "wavefold", version, max_term_width = 100)]
+#[command(name = "wavefold", version, arg_required_else_help = false)]
 struct Cli {
     #[command(subcommand)]
     verb: Verb,
@@ -47,6 +47,11 @@ fn main() -> ExitCode {
 }
 
 fn fail(error: CliError) -> ExitCode {
+    // Lines are the terminal's to wrap, so that options in messages can be searched for and copied. The messages
+    // are whole: a chain of causes would say the same again.
+    let plain = miette::MietteHandlerOpts::new().wrap_lines(false).without_cause_chain();
+    // Fails only where a hook is set already.
+    let _ = miette::set_hook(Box::new(move |_| Box::new(plain.clone().build())));
     eprintln!("{:?}", miette::Report::new(error));
     ExitCode::FAILURE
 }

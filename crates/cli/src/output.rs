@@ -19,7 +19,8 @@ pub fn print(result: &impl Table, json: bool) -> Result<()> {
     } else {
         let rows = result.rows();
         let width = rows.iter().map(|(label, _)| label.chars().count()).max().unwrap_or(0);
-        let lines: Vec<String> = rows.iter().map(|(label, value)| format!("{label:<width$}  {value}")).collect();
+        let lines: Vec<String> =
+            rows.iter().map(|(label, value)| format!("{label:<width$}  {value}")).collect();
         lines.join("\n")
     };
     let mut out = std::io::stdout().lock();

@@ -26,7 +26,9 @@ impl FromStr for Shape {
         let axis = |part: &str| match part.trim().parse::<usize>() {
             Ok(0) => Err("every axis needs at least one point".to_string()),
             Ok(points) => Ok(points),
-            Err(_) => Err(format!("`{part}` is no number of points; write the points per axis as in 256x256x256")),
+            Err(_) => {
+                Err(format!("`{part}` is no number of points; write the points per axis as in 256x256x256"))
+            }
         };
         text.split(['x', 'X']).map(axis).collect::<Result<Vec<_>, _>>().map(Shape)
     }

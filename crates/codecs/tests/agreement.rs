@@ -33,7 +33,7 @@ fn check<T: Element + Default>(c: Compression, shape: [usize; 3], data: &[T]) ->
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(6000))]
+    #![proptest_config(ProptestConfig::with_cases(400))]
 
     #[test]
     fn native_is_reference_f32(field in fields(), c in compressions()) {

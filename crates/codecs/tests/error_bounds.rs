@@ -30,7 +30,7 @@ fn check_quantize<T: Element + Default>(
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(6000))]
+    #![proptest_config(ProptestConfig::with_cases(400))]
 
     #[test]
     fn quantize_keeps_delta_f32(field in fields(), nbits in 1u32..=24) {
@@ -58,7 +58,8 @@ proptest! {
         let back = decoded::<f32>(&stream, field.shape);
         let view = |v| View::dense(v, field.shape).unwrap();
         let error = compare(view(&data), view(&back)).unwrap();
-        let limit = if info.mode == Mode::Coded { info.step } else { 0.0 };
+        // Step, and the rounding of the f32 transform, which shows next to an offset.
+        let limit = if info.mode == Mode::Coded { info.step * (1.0 + 2e-6 / compscale) } else { 0.0 };
         prop_assert!(error.rms() <= limit, "rms {:e}, step {limit:e}", error.rms());
         prop_assert!(info.bytes <= info.raw_bytes + 200 + info.raw_bytes / 4);
     }

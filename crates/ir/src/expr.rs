@@ -409,7 +409,11 @@ impl Arena {
 
     /// Rebuilds an expression bottom-up in canonical form, replacing each node for which `leaf` answers.
     /// Shared nodes are rebuilt once.
-    pub fn rewrite(&mut self, root: ExprId, leaf: &mut impl FnMut(&mut Arena, ExprId) -> Option<ExprId>) -> ExprId {
+    pub fn rewrite(
+        &mut self,
+        root: ExprId,
+        leaf: &mut impl FnMut(&mut Arena, ExprId) -> Option<ExprId>,
+    ) -> ExprId {
         self.rewrite_memo(root, leaf, &mut HashMap::new())
     }
 

@@ -63,7 +63,9 @@ fn write(p: &mut Program, store: FieldId, tickets: &mut Tickets) {
         out.extend(due.into_iter().map(|(_, wait)| wait));
         let assigned = match &cluster.action {
             Action::Points { statements, .. } => match statements.as_slice() {
-                [PointStatement::Assign { target, value, .. }] if target.field == store => Some((*target, *value)),
+                [PointStatement::Assign { target, value, .. }] if target.field == store => {
+                    Some((*target, *value))
+                }
                 _ => None,
             },
             _ => None,
@@ -88,7 +90,11 @@ fn write(p: &mut Program, store: FieldId, tickets: &mut Tickets) {
             }
         };
         let ticket = tickets.take();
-        out.push(Cluster { every, action: Action::Compress { ticket, store, time: target.time, slice }, source });
+        out.push(Cluster {
+            every,
+            action: Action::Compress { ticket, store, time: target.time, slice },
+            source,
+        });
         waits.push((slice, Cluster { every, action: Action::Wait(ticket), source: vec![] }));
     }
     out.extend(waits.into_iter().map(|(_, wait)| wait));

@@ -144,7 +144,9 @@ impl CompileError {
             CompileError::Empty => "pass equations, such as `eq(u.forward(), &u + 1.0)`".into(),
             CompileError::Grids { .. } => "make all functions of an operator on one `Grid`".into(),
             CompileError::Types { .. } => "give the grid, or every function, the same `dtype`".into(),
-            CompileError::DuplicateName { .. } => "names identify functions in generated code: rename one".into(),
+            CompileError::DuplicateName { .. } => {
+                "names identify functions in generated code: rename one".into()
+            }
             CompileError::ReadAndWrite { name, write, read } => format!(
                 "written by: {write}\nread by:    {read}\n\
                  split it: one operator writes `{name}`, a later one reads it"
@@ -161,9 +163,14 @@ impl CompileError {
             }
             CompileError::MixedSnapshots { .. } => "write one equation for each distance".into(),
             CompileError::Halo { name, reach, equation, .. } => {
-                format!("in: {equation}\ndeclare `{name}` with a space order of at least {}", reach.next_multiple_of(2))
+                format!(
+                    "in: {equation}\ndeclare `{name}` with a space order of at least {}",
+                    reach.next_multiple_of(2)
+                )
             }
-            CompileError::Internal(_) => "this is a defect of Wavefold: please report it with the program".into(),
+            CompileError::Internal(_) => {
+                "this is a defect of Wavefold: please report it with the program".into()
+            }
         })
     }
 }

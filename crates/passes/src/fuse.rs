@@ -70,7 +70,11 @@ fn home(decls: &Decls, earlier: &[Touched], cluster: &Touched) -> Option<usize> 
 }
 
 /// Pairs of accesses to one place in memory, at least one of which is a write.
-fn conflicts<'a>(decls: &'a Decls, a: &'a Touched, b: &'a Touched) -> impl Iterator<Item = (&'a Touch, &'a Touch)> {
+fn conflicts<'a>(
+    decls: &'a Decls,
+    a: &'a Touched,
+    b: &'a Touched,
+) -> impl Iterator<Item = (&'a Touch, &'a Touch)> {
     let all = |t: &'a Touched| t.reads.iter().chain(&t.writes);
     let writes_of_a = a.writes.iter().flat_map(move |x| all(b).map(move |y| (x, y)));
     let writes_of_b = b.writes.iter().flat_map(move |y| a.reads.iter().map(move |x| (x, y)));

@@ -10,7 +10,13 @@ use wavefold_ir::{Arena, Expr, ExprId, LocalId};
 
 /// Hoists out of every expression.
 pub fn hoist(mut p: Program) -> Program {
-    let mut h = Hoist { next: p.next_local(), scalars: std::mem::take(&mut p.scalars), names: HashMap::new(), known: HashMap::new(), done: HashMap::new() };
+    let mut h = Hoist {
+        next: p.next_local(),
+        scalars: std::mem::take(&mut p.scalars),
+        names: HashMap::new(),
+        known: HashMap::new(),
+        done: HashMap::new(),
+    };
     for cluster in &mut p.clusters {
         match &mut cluster.action {
             Action::Points { statements, .. } => {

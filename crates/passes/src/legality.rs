@@ -40,9 +40,7 @@ fn compressed(p: &Program, id: FieldId) -> Result<()> {
     let name = p.decls.field(id).name.clone();
     let writes = |s: &&Statement| s.action.target().is_some_and(|t| t.field == id);
     // Adding to a snapshot reads it first.
-    let adds = |s: &&Statement| {
-        writes(s) && !matches!(s.action, Action::Assign { increment: false, .. })
-    };
+    let adds = |s: &&Statement| writes(s) && !matches!(s.action, Action::Assign { increment: false, .. });
     let reads = |s: &&Statement| p.accesses(s).iter().any(|(a, write)| !write && a.field == id) || adds(s);
     let mut writers = p.statements.iter().filter(writes);
     let Some(write) = writers.next() else { return Ok(()) };
@@ -93,9 +91,10 @@ fn buffers(p: &Program, id: FieldId) -> Result<()> {
 pub fn direction(p: &Program) -> Result<Option<Direction>> {
     let (mut carried, mut meant) = (Votes::default(), Votes::default());
     for id in p.decls.field_ids().filter(|id| p.decls.field(*id).is_time()) {
-        let writes = p.statements.iter().filter_map(|s| {
-            s.action.target().filter(|t| t.field == id).map(|t| (t.time, s))
-        });
+        let writes = p
+            .statements
+            .iter()
+            .filter_map(|s| s.action.target().filter(|t| t.field == id).map(|t| (t.time, s)));
         let writes: Vec<(i32, &Statement)> = writes.collect();
         let reads = carried_reads(p, id);
         for (written, statement) in writes {
@@ -107,7 +106,8 @@ pub fn direction(p: &Program) -> Result<Option<Direction>> {
     if let (Some(f), Some(b)) = (votes.forward, votes.backward) {
         return Err(CompileError::Direction { forward: f.source.clone(), backward: b.source.clone() });
     }
-    let timed = p.decls.fields.iter().any(|f| f.is_time()) || p.decls.sparse.iter().any(|s| s.steps.is_some());
+    let timed =
+        p.decls.fields.iter().any(|f| f.is_time()) || p.decls.sparse.iter().any(|s| s.steps.is_some());
     Ok(match (timed, votes.backward) {
         (false, _) => None,
         (true, None) => Some(Direction::Ascending),

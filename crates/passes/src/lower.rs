@@ -11,11 +11,13 @@ use crate::{CompileError, Result};
 use std::collections::HashMap;
 use wavefold_ir::stencil::{Action, Program, Statement};
 use wavefold_ir::{
-    Access, Arena, Decls, Derivative, Dim, Expr, ExprId, Field, FieldId, FieldKind, Func, ScalarDecl, ScalarId,
-    ScalarKind, Side, SparseDecl, SparseId,
+    Access, Arena, Decls, Derivative, Dim, Expr, ExprId, Field, FieldId, FieldKind, Func, ScalarDecl,
+    ScalarId, ScalarKind, Side, SparseDecl, SparseId,
 };
 use wavefold_symbolic as sym;
-use wavefold_symbolic::{Constant, Equation, EquationKind, FunctionKind, FunctionRef, Grid, MathFn, Node, SparseRef};
+use wavefold_symbolic::{
+    Constant, Equation, EquationKind, FunctionKind, FunctionRef, Grid, MathFn, Node, SparseRef,
+};
 
 /// What the declarations of a program stand for, in the same order.
 #[derive(Clone, Debug)]
@@ -47,7 +49,7 @@ pub fn lower(name: &str, equations: &[Equation]) -> Result<Lowered> {
     for e in equations {
         e.check().map_err(|source| CompileError::Equation {
             source,
-            equation: e.to_string(),
+            equation: one_line(e),
             at: e.location().to_string(),
         })?;
     }
@@ -76,7 +78,11 @@ impl Builder {
         let (first, grid, dtype) = equations
             .iter()
             .find_map(|e| {
-                let f = e.functions().into_iter().next().map(|f| (f.name().to_string(), f.grid().clone(), f.dtype()));
+                let f = e
+                    .functions()
+                    .into_iter()
+                    .next()
+                    .map(|f| (f.name().to_string(), f.grid().clone(), f.dtype()));
                 f.or_else(|| {
                     e.sparse().into_iter().next().map(|s| (s.name().to_string(), s.grid().clone(), s.dtype()))
                 })
@@ -178,8 +184,7 @@ impl Builder {
                 Action::Interpolate { sparse: self.sparse(sparse)?, time: 0, value, increment: *increment }
             }
         };
-        let source = e.to_string().replace('\n', " ");
-        self.statements.push(Statement { action, source });
+        self.statements.push(Statement { action, source: one_line(e) });
         Ok(())
     }
 
@@ -289,6 +294,28 @@ impl Builder {
             }
         })
     }
+}
+
+/// Longest text of an equation, in bytes, that is kept for comments and messages.
+const LONGEST_SOURCE: usize = 2000;
+
+/// The equation as the user would read it, on one line. Shared parts make the text of some equations far longer
+/// than the equations are: printing stops at a length that nobody would read.
+fn one_line(e: &Equation) -> String {
+    use std::fmt::Write;
+    struct Limited(String);
+    impl Write for Limited {
+        fn write_str(&mut self, s: &str) -> std::fmt::Result {
+            self.0.push_str(s);
+            if self.0.len() > LONGEST_SOURCE { Err(std::fmt::Error) } else { Ok(()) }
+        }
+    }
+    let mut text = Limited(String::new());
+    if write!(text, "{e}").is_err() {
+        text.0.truncate(text.0.floor_char_boundary(LONGEST_SOURCE));
+        text.0.push_str(" ..");
+    }
+    text.0.replace('\n', " ")
 }
 
 fn func(f: MathFn) -> Func {

@@ -25,7 +25,9 @@ pub fn schedule(p: cluster::Program) -> Program {
     step.extend(guarded(&p.clusters, &p.decls));
     let body = match p.direction {
         None => step,
-        Some(direction) => vec![Stmt::Time { direction, slots: slots(&step, &p.decls, &p.exprs), body: step }],
+        Some(direction) => {
+            vec![Stmt::Time { direction, slots: slots(&step, &p.decls, &p.exprs), body: step }]
+        }
     };
     Program { decls: p.decls, exprs: p.exprs, scalars: p.scalars, body }
 }

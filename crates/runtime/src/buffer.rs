@@ -15,8 +15,8 @@ const LARGE_PAGE: usize = 2 << 20;
 
 /// Zeroed memory that is aligned for vectors.
 ///
-/// From 2 MiB on (on Linux) the memory is mapped, on a 2 MiB boundary, with large pages asked for: the first touch
-/// of fresh 4 KiB pages costs seconds per GiB. Pages are real only once they are touched.
+/// From 2 MiB on (on Linux) the memory is mapped, on a 2 MiB boundary, with large pages asked for: the first
+/// touch of fresh 4 KiB pages costs seconds per GiB. Pages are real only once they are touched.
 #[derive(Debug)]
 pub struct Buffer {
     start: NonNull<u8>,
@@ -136,7 +136,8 @@ fn map(len: usize) -> Option<NonNull<u8>> {
     let base = base.cast::<u8>();
     let head = base.align_offset(LARGE_PAGE).min(LARGE_PAGE);
     let tail = LARGE_PAGE - head;
-    // SAFETY: head, buffer and tail are disjoint parts of the mapping, in whole pages; only the buffer is kept.
+    // SAFETY: head, buffer and tail are disjoint parts of the mapping, in whole pages; only the buffer is
+    // kept.
     unsafe {
         let start = base.add(head);
         if head > 0 {

@@ -26,8 +26,8 @@ pub fn store_of(function: &FunctionDecl) -> Result<Arc<Store>> {
 /// All snapshots of a compressed function: shape `[save, nx, ..]`.
 ///
 /// # Errors
-/// `store::not_compressed`; `store::empty`, `store::writing`, `store::poisoned`; `store::missing_step` when a snapshot
-/// was never written; `store::corrupt`; `memory::allocation`.
+/// `store::not_compressed`; `store::empty`, `store::writing`, `store::poisoned`; `store::missing_step` when a
+/// snapshot was never written; `store::corrupt`; `memory::allocation`.
 pub fn decompress(function: &TimeFunction) -> Result<Data> {
     let store = store_of(function)?;
     store.check_range(0, function.buffers() - 1)?;

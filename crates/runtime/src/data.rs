@@ -87,7 +87,8 @@ pub(crate) fn zeros<T: Element>(len: usize, what: &str) -> Result<Vec<T>> {
     if start.is_null() {
         return Err(error());
     }
-    // SAFETY: the memory comes from the global allocator with the layout of `len` values, all zero bits, which is 0.
+    // SAFETY: the memory comes from the global allocator with the layout of `len` values, all zero bits,
+    // which is 0.
     Ok(unsafe { Vec::from_raw_parts(start, len, len) })
 }
 
@@ -237,7 +238,8 @@ impl Data {
     }
 }
 
-/// Lets `assert_eq!(decompress(&usave)?, vsave.data())` compare with what may have failed; an error is not equal.
+/// Lets `assert_eq!(decompress(&usave)?, vsave.data())` compare with what may have failed; an error is not
+/// equal.
 impl PartialEq<Result<Data>> for Data {
     fn eq(&self, other: &Result<Data>) -> bool {
         other.as_ref().is_ok_and(|other| self == other)

@@ -28,7 +28,8 @@ pub struct Dense {
 }
 
 impl Dense {
-    /// Zeros for `slots` time levels of a function over a domain of `shape` points, with `halo` points around it.
+    /// Zeros for `slots` time levels of a function over a domain of `shape` points, with `halo` points around
+    /// it.
     ///
     /// # Errors
     /// `memory::too_large`, `memory::allocation`.
@@ -117,7 +118,8 @@ impl Dense {
         with_type!(self.dtype, T => self.read::<T>(0, self.slots, &shape))
     }
 
-    /// Writes the domain of one slot; `data` has the shape of the grid, and is converted to the type of the function.
+    /// Writes the domain of one slot; `data` has the shape of the grid, and is converted to the type of the
+    /// function.
     ///
     /// # Errors
     /// `data::out_of_range`, `data::wrong_shape`.
@@ -135,7 +137,8 @@ impl Dense {
         Ok(())
     }
 
-    /// Writes all slots; `data` has shape `[slots, nx, ..]`, or that of the grid, which then goes to every slot.
+    /// Writes all slots; `data` has shape `[slots, nx, ..]`, or that of the grid, which then goes to every
+    /// slot.
     ///
     /// # Errors
     /// `data::wrong_shape`.

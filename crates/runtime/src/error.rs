@@ -41,10 +41,19 @@ pub enum RuntimeError {
     Corrupt { name: String, snapshot: usize, reason: String, help: Option<String> },
 
     #[error(
-        "{value} in `{field}` at point ({}), step {step}: snapshot {snapshot} of `{name}` cannot be compressed",
-        point(point_index)
+        "{value}{} at point ({}), step {step}: snapshot {snapshot} of `{name}` cannot be compressed",
+        within(field),
+        point(index)
     )]
-    NotFinite { name: String, field: String, step: i64, snapshot: usize, point_index: Vec<usize>, value: f64 },
+    NotFinite {
+        name: String,
+        /// The function that was compressed; none when it is the value of an expression.
+        field: Option<String>,
+        step: i64,
+        snapshot: usize,
+        index: Vec<usize>,
+        value: f64,
+    },
     #[error("snapshot {snapshot} of `{name}` cannot be compressed: {reason}")]
     Compress { name: String, snapshot: usize, reason: String, help: Option<String> },
 
@@ -66,6 +75,10 @@ pub enum RuntimeError {
 fn shapes(expected: &[Vec<usize>]) -> String {
     let shapes: Vec<String> = expected.iter().map(|s| format!("{s:?}")).collect();
     shapes.join(" or ")
+}
+
+fn within(field: &Option<String>) -> String {
+    field.as_ref().map_or(String::new(), |name| format!(" in `{name}`"))
 }
 
 fn point(index: &[usize]) -> String {

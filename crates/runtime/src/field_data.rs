@@ -68,7 +68,8 @@ pub trait FieldData {
         })
     }
 
-    /// Sets the values of every slot or snapshot from the indices of the grid point, possibly on several threads.
+    /// Sets the values of every slot or snapshot from the indices of the grid point, possibly on several
+    /// threads.
     ///
     /// # Errors
     /// `store::data_of_compressed`, `memory::allocation`.
@@ -82,7 +83,8 @@ pub trait FieldData {
         })
     }
 
-    /// A copy of time level `n` (of slot `n mod slots`), or of snapshot `n` of a saved function: shape `[nx, ..]`.
+    /// A copy of time level `n` (of slot `n mod slots`), or of snapshot `n` of a saved function: shape `[nx,
+    /// ..]`.
     ///
     /// # Errors
     /// `data::no_time`, `data::out_of_range`, `store::data_of_compressed`, `memory::allocation`.
@@ -91,10 +93,12 @@ pub trait FieldData {
         read(self.function(), |dense, _| dense.read_slot(slot))
     }
 
-    /// Sets time level `n` (slot `n mod slots`), or snapshot `n` of a saved function, from data of shape `[nx, ..]`.
+    /// Sets time level `n` (slot `n mod slots`), or snapshot `n` of a saved function, from data of shape
+    /// `[nx, ..]`.
     ///
     /// # Errors
-    /// `data::no_time`, `data::out_of_range`, `data::wrong_shape`, `store::data_of_compressed`, `memory::allocation`.
+    /// `data::no_time`, `data::out_of_range`, `data::wrong_shape`, `store::data_of_compressed`,
+    /// `memory::allocation`.
     fn set_at(&self, n: usize, data: impl Into<Data>) -> Result<()>
     where
         Self: Sized,

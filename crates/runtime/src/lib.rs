@@ -6,10 +6,10 @@
 //! * [`Data`] with [`FieldData`], [`SparseData`] and [`CompressedData`]: how a user reads and writes them.
 //! * [`SparseTables`] and [`SparseValues`]: sources and receivers as kernels see them.
 //! * [`threads`]: pools, and the floating-point mode of their threads.
-//! * [`Host`]: one run of one kernel; fills the [`Context`](wavefold_ir::abi::Context) and answers its callbacks.
+//! * [`Host`]: one run of one kernel; fills its [`Context`](wavefold_ir::abi::Context), answers its callbacks.
 //!
-//! Data live in the [`Storage`](wavefold_symbolic::Storage) of their declaration, made on first use, and are freed
-//! with its last handle.
+//! Data live in the [`Storage`](wavefold_symbolic::Storage) of their declaration, made on first use, and are
+//! freed with its last handle.
 
 mod arena;
 mod buffer;

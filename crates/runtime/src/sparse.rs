@@ -9,8 +9,8 @@ use wavefold_symbolic::SparseDecl;
 use crate::data::{Data, array, count, each, with_type, zeros};
 use crate::{Result, RuntimeError};
 
-/// How far outside the domain a point may lie and still count as on its edge, relative to the edge's length in cells:
-/// room for the rounding of `origin + i * spacing`.
+/// How far outside the domain a point may lie and still count as on its edge, relative to the edge's length
+/// in cells: room for the rounding of `origin + i * spacing`.
 const EDGE: f64 = 1e-9;
 
 /// The values of one sparse function: `[steps, points]`, or `[points]` without time.
@@ -40,8 +40,8 @@ impl SparseValues {
         &self.data
     }
 
-    /// Sets the values. With time, the data may also be `[points]`, the same at every step, or a wavelet `[steps]`
-    /// when there is one point.
+    /// Sets the values. With time, the data may also be `[points]`, the same at every step, or a wavelet
+    /// `[steps]` when there is one point.
     ///
     /// # Errors
     /// `data::wrong_shape`.
@@ -87,7 +87,8 @@ impl SparseValues {
             return None;
         }
         let len = self.data.len();
-        // SAFETY: the array is row-major (`of` makes it, nothing replaces it) and of type T, and borrowed exclusively.
+        // SAFETY: the array is row-major (`of` makes it, nothing replaces it) and of type T, and borrowed
+        // exclusively.
         Some(unsafe { std::slice::from_raw_parts_mut(self.pointer().cast(), len) })
     }
 }
@@ -105,8 +106,9 @@ pub struct SparseTables {
 impl SparseTables {
     /// Tables for points at `coordinates` (row-major, points by rank) of a grid.
     ///
-    /// The cell is `floor((x - origin) / spacing)`, the weights are multilinear, both in double precision; weights are
-    /// then rounded to `dtype`. All weights of a point outside the domain are 0, and so are those of corners outside.
+    /// The cell is `floor((x - origin) / spacing)`, the weights are multilinear, both in double precision;
+    /// weights are then rounded to `dtype`. All weights of a point outside the domain are 0, and so are those
+    /// of corners outside.
     ///
     /// # Errors
     /// `memory::too_large`; `run::internal` when the lengths do not fit.

@@ -30,8 +30,8 @@ pub trait SparseData {
         Ok(values.data().clone())
     }
 
-    /// Sets all values, converted to the type of the function. For a function of time the data may also be a wavelet
-    /// `[steps]` when there is one point, and otherwise `[points]`, the same at every step.
+    /// Sets all values, converted to the type of the function. For a function of time the data may also be a
+    /// wavelet `[steps]` when there is one point, and otherwise `[points]`, the same at every step.
     ///
     /// # Errors
     /// `data::wrong_shape`, `memory::allocation`.

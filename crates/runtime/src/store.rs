@@ -241,8 +241,8 @@ impl Store {
     /// # Errors
     /// As [`Store::check_readable`]; `data::out_of_range`, `store::missing_step`.
     pub fn with_stream<R>(&self, snapshot: usize, read: impl FnOnce(&[u8]) -> R) -> Result<R> {
-        // The lock is given back before `read`, which may start parallel loops: a thread that waits in one may take up
-        // another run, and must not hold what that run needs.
+        // The lock is given back before `read`, which may start parallel loops: a thread that waits in one
+        // may take up another run, and must not hold what that run needs.
         let stream = self.stream(snapshot)?;
         Ok(read(stream.bytes()))
     }

@@ -25,7 +25,8 @@ pub fn available() -> usize {
     std::thread::available_parallelism().map_or(1, |n| n.get().min(LIMIT))
 }
 
-/// A pool of `count` threads that flush denormals. Pools are kept and shared: runs with the same count use the same.
+/// A pool of `count` threads that flush denormals. Pools are kept and shared: runs with the same count use
+/// the same.
 ///
 /// # Errors
 /// `threads::count` unless `count` lies in `1..=`[`LIMIT`]; `threads::start`.
@@ -68,8 +69,8 @@ pub struct FlushGuard {
     this_thread: PhantomData<*const ()>,
 }
 
-/// Makes this thread treat denormal numbers as 0, in operands and results: decaying wavefields are full of them, and
-/// each costs a hundred cycles.
+/// Makes this thread treat denormal numbers as 0, in operands and results: decaying wavefields are full of
+/// them, and each costs a hundred cycles.
 pub fn flush_denormals() -> FlushGuard {
     let before = mode::get();
     mode::set(before | mode::FLUSH);
@@ -99,7 +100,8 @@ mod mode {
 
     pub fn set(mode: u64) {
         let mxcsr = mode as u32;
-        // SAFETY: loads a value that `get` gave, with flushing on or off: rounding and exceptions stay as they are.
+        // SAFETY: loads a value that `get` gave, with flushing on or off: rounding and exceptions stay as
+        // they are.
         unsafe {
             asm!("ldmxcsr [{}]", in(reg) &raw const mxcsr, options(nostack, preserves_flags, readonly))
         };
@@ -122,7 +124,8 @@ mod mode {
     }
 
     pub fn set(mode: u64) {
-        // SAFETY: writes a value that `get` gave, with flushing on or off: rounding and exceptions stay as they are.
+        // SAFETY: writes a value that `get` gave, with flushing on or off: rounding and exceptions stay as
+        // they are.
         unsafe { asm!("msr fpcr, {}", in(reg) mode, options(nomem, nostack, preserves_flags)) };
     }
 }
@@ -165,7 +168,8 @@ unsafe impl Sync for KernelLoops {}
 
 impl KernelLoops {
     /// # Safety
-    /// `parallel` must accept `context` and keep the promise of [`abi::ParallelFn`] as long as this value lives.
+    /// `parallel` must accept `context` and keep the promise of [`abi::ParallelFn`] as long as this value
+    /// lives.
     pub unsafe fn new(context: *const abi::Context, parallel: abi::ParallelFn) -> Self {
         Self { context, parallel }
     }
@@ -212,7 +216,8 @@ unsafe impl Sync for Part {}
 
 impl Part {
     /// # Safety
-    /// `body` must accept `argument` with every index that [`Part::run`] is given, from several threads at a time.
+    /// `body` must accept `argument` with every index that [`Part::run`] is given, from several threads at a
+    /// time.
     pub unsafe fn new(body: abi::BodyFn, argument: *mut c_void) -> Self {
         Self { body, argument }
     }

@@ -186,6 +186,28 @@ fn a_value_that_is_not_finite_stops_the_run_and_poisons() {
 }
 
 #[test]
+fn an_error_in_a_ring_does_not_name_it() {
+    let (decls, store) = (decls(DType::F64), store(DType::F64));
+    let mut u = u(DType::F64);
+    let mut builder = Host::builder(&decls);
+    builder.field(U, &mut u).unwrap();
+    builder.scalar(ScalarId(0), 0.0).unwrap();
+    builder.write_store(USAVE, store, Compression::Noop).unwrap();
+    let host = builder.build().unwrap();
+    let c = host.context();
+    // SAFETY: the context is the host's; the ring has two slots.
+    let ticket = unsafe {
+        let layout = Layout::new(&SHAPE, 2, 8);
+        *(*c.fields.add(RING.index())).cast::<f64>().add(layout.slot_len() + layout.origin()) =
+            f64::NEG_INFINITY;
+        assert_eq!((c.step)(c.host, 17), status::OK);
+        (c.compress)(&raw const c, 1, 3, 2, 1, c.parallel)
+    };
+    let error = host.finish(-ticket as i32).error.unwrap().to_string();
+    assert_eq!(error, "-inf at point (0, 0), step 17: snapshot 3 of `usave` cannot be compressed");
+}
+
+#[test]
 fn cancelling_and_panics_stop_the_run() {
     static CANCEL: AtomicBool = AtomicBool::new(true);
     let store1 = store(DType::F64);
@@ -313,7 +335,6 @@ fn a_second_write_is_refused_and_an_unused_host_takes_its_writes_back() {
     assert_eq!(report.error, None);
     let error = Host::builder(&decls).write_store(USAVE, store, Compression::Noop).unwrap_err();
     assert_eq!(error.code(), "store::second_write");
-    let _ = RING;
 }
 
 #[test]

@@ -8,54 +8,41 @@ use wavefold::prelude::*;
 use wavefold::seismic::{Shot, Sponge, Spread, cfl_dt, layered_salt, pad, smooth};
 
 use super::Settings;
-use super::history::describe;
-use super::measure::{FirstStep, Run, Series, apply, timed};
+use super::history::{FREQUENCY, describe};
+use super::measure::{FirstStep, Run, Series, steps, timed};
 use super::memory::{self, PeakWatch};
 use super::progress::Progress;
 use super::report::Report;
 use super::wave::{Geometry, SPACING, Wave, layer_width};
 use crate::error::Result;
 
-/// Peak frequency of the source, in kHz.
-const FREQUENCY: f64 = 0.015;
-
 /// Builds and measures; the runs with and without history take turns.
 pub fn run(settings: &Settings) -> Result<Report> {
     let progress = Progress::new();
     let models = Models::new(settings);
     let start = Instant::now();
-    let wave = models.wave(settings)?;
-    let first = {
-        let forward = Imaging::new(settings, &wave, settings.codec)?.forward;
-        FirstStep::take(settings, &forward, settings.every, wave.dt, start)?
-    };
-    let problem = Inversion::new(settings, &progress, &wave, &models)?;
+    let shot = ShotProblem::new(settings, &models)?;
+    let first = shot.imaging(settings.codec)?.first_step(&shot, start)?;
+    shot.make_residual(&progress, &models)?;
+    let bare = shot.bare()?;
 
     let watch = PeakWatch::start();
     let (mut without, mut with) = (Series::default(), Series::default());
-    let mut last = None;
-    for round in 0..=settings.repeat {
-        let bare = problem.bare()?;
-        let imaging = Imaging::new(settings, &wave, settings.codec)?;
-        let runs = problem.image(&imaging)?;
-        if round > 0 {
-            without.add(&[&bare.0, &bare.1]);
-            with.add(&[&runs.0, &runs.1]);
-        }
-        last = Some((runs, imaging.grad.data()?, imaging.adjoint.lowering().as_secs_f64()));
+    // The first round, which counts for nothing but what it leaves behind, is the warm-up.
+    let round = || -> Result<_> { Ok((bare.run(&shot, &progress)?, shot.image(settings.codec, &progress)?)) };
+    let (_, mut imaging) = round()?;
+    for _ in 0..settings.repeat {
+        let (bare, saving) = round()?;
+        without.add(&[&bare.0, &bare.1]);
+        with.add(&[&saving.0, &saving.1]);
+        imaging = saving;
     }
     let peak = watch.over_base();
-    let Some(((forward, adjoint), gradient, lowering)) = last else { unreachable!("there is a warm-up at least") };
-    let error = problem.reference()?.map(|reference| relative_l2(&gradient, &reference));
+    let error = shot.error(&progress)?;
     let overhead = with.wall() / without.wall() - 1.0;
-    let history = describe(settings, Some(&forward.summary), overhead, error, peak);
-    let bytes_per_point = 0.5 * (forward.summary.bytes_per_point + adjoint.summary.bytes_per_point);
-    let first = FirstStep {
-        lower: first.lower + lowering,
-        compile: first.compile + problem.adjoint_compile,
-        cached: first.cached && problem.adjoint_cached,
-        ..first
-    };
+    let (forward, adjoint) = (&imaging.0.summary, &imaging.1.summary);
+    let history = describe(settings, forward, overhead, error, peak);
+    let bytes_per_point = 0.5 * (forward.bytes_per_point + adjoint.bytes_per_point);
     Ok(Report::new(settings, first, &with, 2, bytes_per_point, Some(history)))
 }
 
@@ -115,138 +102,114 @@ fn set_velocity(wave: &Wave, velocity: &ArrayD<f32>) -> Result<()> {
     Ok(wave.m.set_data(velocity.mapv(|v| 1.0 / (v * v)))?)
 }
 
-/// A pair of operators around one history. A compressed history is written once, so each gradient has its own.
-struct Imaging {
-    forward: Operator,
-    adjoint: Operator,
-    grad: Function,
-    v: TimeFunction,
-    residual: SparseTimeFunction,
-}
-
-impl Imaging {
-    fn new(settings: &Settings, wave: &Wave, codec: Option<Compression>) -> Result<Imaging> {
-        let usave = wave.history(settings, codec)?;
-        let mut forward = wave.forward()?;
-        forward.push(eq(&usave, &wave.u));
-        let grad = Function::new("grad", &wave.grid).space_order(0).build()?;
-        let Adjoint { mut equations, v, residual } = Adjoint::new(settings, wave)?;
-        equations.push(inc(&grad, -(settings.every as f64) * &usave * v.dt2()));
-        Ok(Imaging {
-            forward: Operator::named("forward_saving", forward)?,
-            adjoint: Operator::named("adjoint_imaging", equations)?,
-            grad,
-            v,
-            residual,
-        })
-    }
-}
-
-/// The adjoint wave, driven by the residual.
-struct Adjoint {
-    equations: Vec<Equation>,
-    v: TimeFunction,
-    residual: SparseTimeFunction,
-}
-
-impl Adjoint {
-    fn new(settings: &Settings, wave: &Wave) -> Result<Adjoint> {
-        let Wave { grid, m, damp, receivers, .. } = wave;
-        let v = TimeFunction::new("v", grid).time_order(2).space_order(settings.so).build()?;
-        let rank = grid.rank();
-        let places: Vec<Vec<f64>> = receivers.coordinates().chunks(rank).map(<[f64]>::to_vec).collect();
-        let residual =
-            SparseTimeFunction::new("residual", grid).coordinates(places).steps(settings.steps + 2).build()?;
-        let update = solve(m * v.dt2() - v.laplace() + damp * v.dt().T(), v.backward())?;
-        let equations = vec![
-            eq(v.backward(), update),
-            residual.inject(v.backward(), &residual * grid.dt().pow(2.0) / m),
-        ];
-        Ok(Adjoint { equations, v, residual })
-    }
-}
-
-/// What all gradients of a call share.
-struct Inversion<'a> {
+/// All symbols of one shot's gradient.
+struct ShotProblem<'a> {
     settings: &'a Settings,
-    progress: &'a Progress,
-    wave: &'a Wave,
-    /// Synthetic less observed traces at the smooth model.
-    residual: Data,
-    forward: Operator,
-    adjoint: Operator,
+    wave: Wave,
+    /// The adjoint wave.
     v: TimeFunction,
-    adjoint_compile: f64,
-    adjoint_cached: bool,
+    /// Synthetic less observed traces at the smooth model: its source.
+    residual: SparseTimeFunction,
+    grad: Function,
 }
 
-impl<'a> Inversion<'a> {
-    fn new(settings: &'a Settings, progress: &'a Progress, wave: &'a Wave, models: &Models) -> Result<Self> {
-        let forward = Operator::named("forward", wave.forward()?)?;
-        let traces = |model, what| -> Result<ArrayD<f32>> {
-            set_velocity(wave, model)?;
-            wave.u.fill(0.0)?;
-            progress.run(what, steps(settings, wave, &forward))?;
-            Ok(wave.receivers.data()?.to_f32())
-        };
-        let observed = traces(&models.exact, "observed data")?;
-        let residual = Data::from(traces(&models.smooth, "synthetic data")? - observed);
+impl<'a> ShotProblem<'a> {
+    fn new(settings: &'a Settings, models: &Models) -> Result<Self> {
+        let wave = models.wave(settings)?;
+        let grid = &wave.grid;
+        let v = TimeFunction::new("v", grid).time_order(2).space_order(settings.so).build()?;
+        let grad = Function::new("grad", grid).space_order(0).build()?;
+        let places: Vec<Vec<f64>> =
+            wave.receivers.coordinates().chunks(grid.rank()).map(<[f64]>::to_vec).collect();
+        let residual = SparseTimeFunction::new("residual", grid)
+            .coordinates(places)
+            .steps(settings.steps + 2)
+            .build()?;
+        Ok(ShotProblem { settings, wave, v, residual, grad })
+    }
 
-        let Adjoint { equations, v, residual: source } = Adjoint::new(settings, wave)?;
-        source.set_data(&residual)?;
-        let adjoint = Operator::named("adjoint", equations)?;
-        adjoint.compile(settings.backend)?;
-        let (adjoint_compile, adjoint_cached) = compile_imaging(settings, wave)?;
-        Ok(Inversion { settings, progress, wave, residual, forward, adjoint, v, adjoint_compile, adjoint_cached })
+    /// The adjoint of [`Wave::forward`], driven by the residual.
+    fn adjoint(&self) -> Result<Vec<Equation>> {
+        let (Wave { grid, m, damp, .. }, ShotProblem { v, residual, .. }) = (&self.wave, self);
+        let update = solve(m * v.dt2() - v.laplace() + damp * v.dt().T(), v.backward())?;
+        Ok(vec![eq(v.backward(), update), residual.inject(v.backward(), residual * grid.dt().pow(2.0) / m)])
     }
 
     /// Forward and adjoint without a history.
-    fn bare(&self) -> Result<(Run, Run)> {
-        self.wave.u.fill(0.0)?;
-        let forward = self.timed("forward", &self.forward)?;
-        self.v.fill(0.0)?;
-        Ok((forward, self.timed("adjoint", &self.adjoint)?))
+    fn bare(&self) -> Result<Pair> {
+        let forward = Operator::named("forward", self.wave.forward()?)?;
+        Ok(Pair { forward, adjoint: Operator::named("adjoint", self.adjoint()?)? })
     }
 
-    /// Forward and adjoint with the history of `imaging`, whose fields are fresh.
-    fn image(&self, imaging: &Imaging) -> Result<(Run, Run)> {
-        imaging.forward.compile(self.settings.backend)?;
-        imaging.adjoint.compile(self.settings.backend)?;
-        imaging.residual.set_data(&self.residual)?;
-        // Touches their memory, which the other kind of run had long before.
-        imaging.v.fill(0.0)?;
-        imaging.grad.fill(0.0)?;
-        self.wave.u.fill(0.0)?;
-        let forward = self.timed("forward, saving", &imaging.forward)?;
-        Ok((forward, self.timed("adjoint, imaging", &imaging.adjoint)?))
+    /// Forward and adjoint with a history, compressed or not, and imaging. A compressed history is written once, so
+    /// each gradient needs its own pair.
+    fn imaging(&self, codec: Option<Compression>) -> Result<Pair> {
+        let usave = self.wave.history(self.settings, codec)?;
+        let (mut forward, mut adjoint) = (self.wave.forward()?, self.adjoint()?);
+        forward.push(eq(&usave, &self.wave.u));
+        adjoint.push(inc(&self.grad, -(self.settings.every as f64) * &usave * self.v.dt2()));
+        let forward = Operator::named("forward_saving", forward)?;
+        Ok(Pair { forward, adjoint: Operator::named("adjoint_imaging", adjoint)? })
     }
 
-    /// The gradient with an uncompressed history, if that fits in half of the available memory.
-    fn reference(&self) -> Result<Option<Data>> {
+    /// Fires the shot over the exact model and over the smooth one, which stays.
+    fn make_residual(&self, progress: &Progress, models: &Models) -> Result<()> {
+        let forward = self.bare()?.forward;
+        let traces = |model, what| -> Result<ArrayD<f32>> {
+            set_velocity(&self.wave, model)?;
+            self.wave.u.fill(0.0)?;
+            progress.run(what, steps(self.settings, &forward, self.wave.dt))?;
+            Ok(self.wave.receivers.data()?.to_f32())
+        };
+        let observed = traces(&models.exact, "observed data")?;
+        self.residual.set_data(traces(&models.smooth, "synthetic data")? - observed)?;
+        Ok(())
+    }
+
+    /// The gradient with a fresh history, into `grad`.
+    fn image(&self, codec: Option<Compression>, progress: &Progress) -> Result<(Run, Run)> {
+        self.imaging(codec)?.run(self, progress)
+    }
+
+    /// Relative L2 distance of `grad` from the gradient with an uncompressed history, if that fits in half of the
+    /// available memory. `grad` is then the latter.
+    fn error(&self, progress: &Progress) -> Result<Option<f64>> {
         let half = memory::available().map_or(0, |bytes| bytes / 2);
         if self.settings.raw_bytes() > half {
             return Ok(None);
         }
-        let imaging = Imaging::new(self.settings, self.wave, None)?;
-        self.image(&imaging)?;
-        Ok(Some(imaging.grad.data()?))
-    }
-
-    fn timed(&self, what: &str, op: &Operator) -> Result<Run> {
-        timed(self.progress, what, steps(self.settings, self.wave, op))
+        let found = self.grad.data()?;
+        self.image(None, progress)?;
+        Ok(Some(relative_l2(&found, &self.grad.data()?)))
     }
 }
 
-/// Time of the backend for the adjoint operator that reads, and whether its code came from the cache.
-fn compile_imaging(settings: &Settings, wave: &Wave) -> Result<(f64, bool)> {
-    let imaging = Imaging::new(settings, wave, settings.codec)?;
-    let seconds = imaging.adjoint.compile(settings.backend)?;
-    // The operator does not tell; loading is at least ten times as fast as any C compiler.
-    Ok((seconds, settings.backend == Backend::C && seconds < 0.02))
+/// A forward and an adjoint operator.
+struct Pair {
+    forward: Operator,
+    adjoint: Operator,
 }
 
-fn steps<'a>(settings: &Settings, wave: &Wave, op: &'a Operator) -> Apply<'a> {
-    apply(settings, op, wave.dt).time_min(1).time_max(settings.steps)
+impl Pair {
+    /// One step of each, neither of which was run before.
+    fn first_step(&self, shot: &ShotProblem, start: Instant) -> Result<FirstStep> {
+        let (settings, dt) = (shot.settings, shot.wave.dt);
+        let forward = FirstStep::take(settings, &self.forward, settings.every, dt, start)?;
+        Ok(forward.then(FirstStep::take(settings, &self.adjoint, settings.every, dt, start)?))
+    }
+
+    /// All steps of both, from fields at rest.
+    fn run(&self, shot: &ShotProblem, progress: &Progress) -> Result<(Run, Run)> {
+        let settings = shot.settings;
+        for op in [&self.forward, &self.adjoint] {
+            op.compile(settings.backend)?;
+        }
+        shot.wave.u.fill(0.0)?;
+        shot.v.fill(0.0)?;
+        shot.grad.fill(0.0)?;
+        let timed = |op: &Operator| timed(progress, op.name(), steps(settings, op, shot.wave.dt));
+        Ok((timed(&self.forward)?, timed(&self.adjoint)?))
+    }
 }
 
 /// Distance of two arrays over the norm of the second; NaN when that is 0 and they differ.

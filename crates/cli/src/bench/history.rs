@@ -5,18 +5,21 @@ use std::time::Instant;
 use wavefold::prelude::{CompressionSummary, FieldData, Operator, PerformanceSummary, eq};
 
 use super::Settings;
-use super::measure::{FirstStep, Series, apply, timed};
+use super::measure::{FirstStep, Run, Series, steps, timed};
 use super::memory::PeakWatch;
 use super::progress::Progress;
 use super::report::{History, Report};
 use super::wave::Wave;
 use crate::error::Result;
 
+/// Peak frequency of the source, in kHz: as high as the grid carries, so that waves fill it early.
+pub const FREQUENCY: f64 = 0.015;
+
 /// Builds and measures; the runs with and without saving take turns.
 pub fn run(settings: &Settings) -> Result<Report> {
     let progress = Progress::new();
     let start = Instant::now();
-    let wave = Wave::layered(settings, 100)?;
+    let wave = Wave::layered(settings, 100, FREQUENCY)?;
     // A compressed function is written once, so each run has a fresh one, in an operator of its own.
     let saving = || -> Result<Operator> {
         let usave = wave.history(settings, settings.codec)?;
@@ -28,41 +31,41 @@ pub fn run(settings: &Settings) -> Result<Report> {
 
     let plain = Operator::named("forward", wave.forward()?)?;
     plain.compile(settings.backend)?;
-    let steps = |op| apply(settings, op, wave.dt).time_min(1).time_max(settings.steps);
     let watch = PeakWatch::start();
     let (mut without, mut with) = (Series::default(), Series::default());
-    let mut last = None;
-    for round in 0..=settings.repeat {
+    let round = || -> Result<(Run, Run)> {
         wave.u.fill(0.0)?;
-        let bare = timed(&progress, "without saving", steps(&plain))?;
+        let bare = timed(&progress, "without saving", steps(settings, &plain, wave.dt))?;
         wave.u.fill(0.0)?;
         let op = saving()?;
         op.compile(settings.backend)?;
-        let saved = timed(&progress, "saving", steps(&op))?;
-        if round > 0 {
-            without.add(&[&bare]);
-            with.add(&[&saved]);
-        }
-        last = Some(saved.summary);
+        Ok((bare, timed(&progress, "saving", steps(settings, &op, wave.dt))?))
+    };
+    // The warm-up.
+    let mut last = round()?.1.summary;
+    for _ in 0..settings.repeat {
+        let (bare, saved) = round()?;
+        without.add(&[&bare]);
+        with.add(&[&saved]);
+        last = saved.summary;
     }
     let peak = watch.over_base();
     let overhead = with.wall() / without.wall() - 1.0;
-    let history = describe(settings, last.as_ref(), overhead, None, peak);
-    let bytes_per_point = last.map_or(f64::NAN, |s| s.bytes_per_point);
-    Ok(Report::new(settings, first, &with, 1, bytes_per_point, Some(history)))
+    let history = describe(settings, &last, overhead, None, peak);
+    Ok(Report::new(settings, first, &with, 1, last.bytes_per_point, Some(history)))
 }
 
-/// What the last run saved.
+/// What a run saved.
 pub fn describe(
     settings: &Settings,
-    saved: Option<&PerformanceSummary>,
+    saved: &PerformanceSummary,
     overhead: f64,
     gradient_error: Option<f64>,
     peak_rss_bytes: Option<u64>,
 ) -> History {
     let verbatim = (settings.raw_bytes(), settings.raw_bytes());
     let sizes = |c: &CompressionSummary| (c.raw_bytes, c.bytes);
-    let (raw_bytes, bytes) = saved.and_then(|s| s.compression_of("usave")).map_or(verbatim, sizes);
+    let (raw_bytes, bytes) = saved.compression_of("usave").map_or(verbatim, sizes);
     History {
         codec: settings.codec.map_or_else(|| "none".to_string(), |c| c.to_string()),
         save_every: settings.every,

@@ -79,8 +79,24 @@ pub struct FirstStep {
 }
 
 impl FirstStep {
+    /// The costs of this operator and of one that was run for the first time after it.
+    pub fn then(self, next: FirstStep) -> FirstStep {
+        FirstStep {
+            seconds: next.seconds,
+            lower: self.lower + next.lower,
+            compile: self.compile + next.compile,
+            cached: self.cached && next.cached,
+        }
+    }
+
     /// Runs step `step` of an operator that was never run, whose problem began to be built at `start`.
-    pub fn take(settings: &Settings, op: &Operator, step: usize, dt: f64, start: Instant) -> Result<FirstStep> {
+    pub fn take(
+        settings: &Settings,
+        op: &Operator,
+        step: usize,
+        dt: f64,
+        start: Instant,
+    ) -> Result<FirstStep> {
         let summary = apply(settings, op, dt).time_min(step).time_max(step).run()?;
         Ok(FirstStep {
             seconds: start.elapsed().as_secs_f64(),
@@ -94,4 +110,9 @@ impl FirstStep {
 /// A run with the settings that all runs share; its range is still to be set.
 pub fn apply<'a>(settings: &Settings, op: &'a Operator, dt: f64) -> Apply<'a> {
     op.apply().dt(dt).backend(settings.backend).threads(settings.threads)
+}
+
+/// A run over all steps of a wave, whose first step is 1.
+pub fn steps<'a>(settings: &Settings, op: &'a Operator, dt: f64) -> Apply<'a> {
+    apply(settings, op, dt).time_min(1).time_max(settings.steps)
 }

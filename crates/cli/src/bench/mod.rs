@@ -29,9 +29,10 @@ use crate::shape::Shape;
 ///                absorbing layers of 20 points
 ///   acoustic3d   the same in 3-D, layers of 10 points
 ///   heat3d       u_t = a laplace(u) from a small block
-///   history      acoustic3d with 100 receivers, and every K-th u saved
-///   gradient     one shot in 2-D or 3-D: forward run saving every K-th u, adjoint run reading it, and the gradient of
-///                the misfit at a smoothed model
+///                (both with a source of 10 Hz)
+///   history      acoustic3d with 100 receivers and a source of 15 Hz, and every K-th u saved
+///   gradient     one shot of 15 Hz in 2-D or 3-D, over layers with a body of salt: forward run saving every K-th u,
+///                adjoint run reading it, and the gradient of the misfit at a smoothed model
 ///
 /// Absorbing layers are never wider than a quarter of the shortest axis.
 ///
@@ -39,8 +40,8 @@ use crate::shape::Shape;
 ///
 ///   seconds             time in the compiled time loop; gradient: forward and adjoint
 ///   gpts_per_s          10^9 grid points x steps a second; gradient: forward and adjoint steps count
-///   first_step_seconds  from the first symbol to the end of a one-step run of the (forward) operator, on nothing made
-///                       before: memory, model values, lowering and compilation included
+///   first_step_seconds  from the first symbol to the end of a one-step run, on nothing made before: memory, model
+///                       values, lowering and compilation included; gradient: one forward and one adjoint step
 ///   compile_seconds     time of the backend, and whether the code came from the compile cache (compile_cached)
 ///   cpu_utilisation     CPU time over wall time x threads; well below 1 means that the machine was shared
 ///   gb_per_s            bytes_per_point x gpts_per_s: memory traffic by the compiler's own count
@@ -61,10 +62,10 @@ pub struct Args {
     /// Order of the space derivatives, even [default: 8; heat3d: 2]
     #[arg(long, value_name = "N")]
     so: Option<u32>,
-    /// Points per axis [default: 2000x2000, 256x256x256, heat3d 256x256x256, history 128x128x128, gradient 96x96x96]
+    /// Points per axis [default: 2000x2000 or 256x256x256; history: 128x128x128; gradient: 96x96x96]
     #[arg(long, value_name = "AxBxC")]
     shape: Option<Shape>,
-    /// Time steps [default: 200, 50, heat3d 50, history 120, gradient 200]
+    /// Time steps [default: 2-D 200, 3-D 50; history: 300; gradient: 200]
     #[arg(long, value_name = "N")]
     steps: Option<u32>,
     /// Number of threads [default: one per core]
@@ -73,8 +74,7 @@ pub struct Args {
     /// Where the code comes from: auto takes c when a C compiler is there, else cranelift
     #[arg(long, value_name = "B", default_value = "auto", value_parser = ["auto", "c", "cranelift"])]
     backend: String,
-    /// history, gradient: none (uncompressed), noop, quantize or wavelet; a parameter may follow, as in quantize:12
-    /// [default: quantize]
+    /// history, gradient: none (uncompressed), noop, quantize (default) or wavelet; or as in quantize:12
     #[arg(long, value_name = "NAME")]
     codec: Option<String>,
     /// Bits a value for `quantize`, 1 to 24 [default: 9]
@@ -114,7 +114,7 @@ impl Case {
         match self {
             Case::Acoustic2d => (&[2000, 2000], 200),
             Case::Acoustic3d | Case::Heat3d => (&[256, 256, 256], 50),
-            Case::History => (&[128, 128, 128], 120),
+            Case::History => (&[128, 128, 128], 300),
             Case::Gradient => (&[96, 96, 96], 200),
         }
     }
@@ -189,9 +189,13 @@ impl Settings {
         if every > steps {
             return Err(CliError::NothingSaved { every, steps });
         }
+        let so = args.so.unwrap_or(if case == Case::Heat3d { 2 } else { 8 });
+        if !(2..=64).contains(&so) || so % 2 == 1 {
+            return Err(CliError::Order { order: so });
+        }
         Ok(Settings {
             case,
-            so: args.so.unwrap_or(if case == Case::Heat3d { 2 } else { 8 }),
+            so,
             shape: shape.0,
             steps,
             threads: thread_count(args.threads)?,

@@ -38,15 +38,13 @@ pub fn run(settings: &Settings, build: fn(&Settings) -> Result<Problem>) -> Resu
 
     let last = problem.first + settings.steps - 1;
     let mut series = Series::default();
-    let mut bytes_per_point = 0.0;
-    for round in 0..=settings.repeat {
+    let round = |what| {
         (problem.start)(&problem.u)?;
-        let steps = apply(settings, &op, problem.dt).time_min(problem.first).time_max(last);
-        let run = timed(&progress, if round == 0 { "warm-up" } else { "run" }, steps)?;
-        bytes_per_point = run.summary.bytes_per_point;
-        if round > 0 {
-            series.add(&[&run]);
-        }
+        timed(&progress, what, apply(settings, &op, problem.dt).time_min(problem.first).time_max(last))
+    };
+    let bytes_per_point = round("warm-up")?.summary.bytes_per_point;
+    for _ in 0..settings.repeat {
+        series.add(&[&round("run")?]);
     }
     Ok(Report::new(settings, first, &series, 1, bytes_per_point, None))
 }

@@ -105,13 +105,23 @@ impl Table for Report {
 impl History {
     fn rows(&self) -> Vec<(&'static str, String)> {
         let unknown = || "not measured".to_string();
-        let every = if self.save_every == 1 { "every step".into() } else { format!("every {} steps", self.save_every) };
+        let every = if self.save_every == 1 {
+            "every step".into()
+        } else {
+            format!("every {} steps", self.save_every)
+        };
         vec![
             ("history", format!("{}, {every}", self.codec)),
             ("size", format!("{} -> {} (ratio {:.2})", bytes(self.raw_bytes), bytes(self.bytes), self.ratio)),
             ("overhead", format!("{:+.1} % over the runs without it", 100.0 * self.overhead)),
-            ("gradient error", self.gradient_error.map_or_else(unknown, |e| format!("{e:.2e} (relative L2)"))),
-            ("peak memory", self.peak_rss_bytes.map_or_else(unknown, |b| format!("{} over the fields", bytes(b)))),
+            (
+                "gradient error",
+                self.gradient_error.map_or_else(unknown, |e| format!("{e:.2e} (relative L2)")),
+            ),
+            (
+                "peak memory",
+                self.peak_rss_bytes.map_or_else(unknown, |b| format!("{} over the fields", bytes(b))),
+            ),
         ]
     }
 }

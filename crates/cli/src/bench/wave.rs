@@ -22,7 +22,7 @@ pub struct Geometry {
 
 impl Geometry {
     /// A source off the grid points near the middle, and receivers on a line along the first axis.
-    fn line(shape: &[usize], receivers: usize) -> Geometry {
+    fn line(shape: &[usize], receivers: usize, frequency: f64) -> Geometry {
         let extent: Vec<f64> = shape.iter().map(|n| (n - 1) as f64 * SPACING).collect();
         let along = |r: usize| 0.1 + 0.8 * r as f64 / (receivers - 1).max(1) as f64;
         let place = |r| {
@@ -32,7 +32,7 @@ impl Geometry {
         Geometry {
             source: extent.iter().map(|e| e / 2.0 + 3.3).collect(),
             receivers: (0..receivers).map(place).collect(),
-            frequency: 0.010,
+            frequency,
         }
     }
 }
@@ -57,7 +57,8 @@ impl Wave {
         let m = Function::new("m", &grid).space_order(0).build()?;
         let damp = Function::new("damp", &grid).space_order(0).build()?;
         let samples = settings.steps + 2;
-        let source = SparseTimeFunction::new("src", &grid).coordinates([&geometry.source]).steps(samples).build()?;
+        let source =
+            SparseTimeFunction::new("src", &grid).coordinates([&geometry.source]).steps(samples).build()?;
         let receivers =
             SparseTimeFunction::new("rec", &grid).coordinates(&geometry.receivers).steps(samples).build()?;
         source.set_data(ricker(geometry.frequency, 1.0 / geometry.frequency, dt, samples))?;
@@ -66,10 +67,10 @@ impl Wave {
         Ok(Wave { grid, u, m, damp, source, receivers, dt })
     }
 
-    /// Three layers along the last axis, with receivers on a line.
-    pub fn layered(settings: &Settings, receivers: usize) -> Result<Wave> {
+    /// Three layers along the last axis, with receivers on a line and a peak frequency in kHz.
+    pub fn layered(settings: &Settings, receivers: usize, frequency: f64) -> Result<Wave> {
         let [.., fastest] = LAYERS;
-        let geometry = Geometry::line(&settings.shape, receivers);
+        let geometry = Geometry::line(&settings.shape, receivers, frequency);
         let wave = Wave::new(settings, &geometry, fastest, 0.3 * SPACING / fastest)?;
         let depth = settings.shape.last().copied().unwrap_or(1);
         let slowness = LAYERS.map(|v| 1.0 / (v * v));
@@ -121,6 +122,6 @@ fn damping_profiles(shape: &[usize], velocity_max: f64) -> Vec<Vec<f64>> {
 /// The acoustic cases.
 pub fn problem(settings: &Settings) -> Result<Problem> {
     debug_assert!(matches!(settings.case, Case::Acoustic2d | Case::Acoustic3d));
-    let wave = Wave::layered(settings, 1000)?;
+    let wave = Wave::layered(settings, 1000, 0.010)?;
     Ok(Problem { equations: wave.forward()?, u: wave.u.clone(), dt: wave.dt, first: 1, start: at_rest })
 }

@@ -31,7 +31,11 @@ pub fn read(path: &Path, shape: Option<&Shape>, dtype: Option<DType>) -> Result<
     if let Some(shape) = shape {
         check_rank(path, shape)?;
     }
-    let size = std::fs::metadata(path).map_err(|e| unreadable(path, &e))?.len();
+    let about = std::fs::metadata(path).map_err(|e| unreadable(path, &e))?;
+    if !about.is_file() {
+        return Err(CliError::Read { path: path.into(), cause: "it is no file with a size".into() });
+    }
+    let size = about.len();
     let is_npy = path.extension().is_some_and(|e| e.eq_ignore_ascii_case("npy"));
     if is_npy {
         let file = read_npy(path, size)?;

@@ -6,8 +6,10 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use serde::Serialize;
-use wavefold::codecs::{Compression, DType, Element, ErrorReport, Threads, View, ViewMut, compare, decode, encode};
-use wavefold::runtime::{RuntimeError, threads};
+use wavefold::codecs::{
+    Compression, DType, Element, ErrorReport, Threads, View, ViewMut, compare, decode, encode,
+};
+use wavefold::runtime::threads;
 
 use crate::error::{CliError, Result};
 use crate::output::{self, Table, bytes, median};
@@ -127,7 +129,7 @@ pub fn thread_count(given: Option<usize>) -> Result<usize> {
     if (1..=threads::LIMIT).contains(&count) {
         Ok(count)
     } else {
-        Err(RuntimeError::ThreadCount { count, limit: threads::LIMIT }.into())
+        Err(CliError::ThreadCount { count, limit: threads::LIMIT })
     }
 }
 

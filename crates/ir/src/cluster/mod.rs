@@ -181,7 +181,9 @@ impl Cluster {
     pub fn touches(&self, exprs: &Arena) -> Vec<Touch> {
         let mut reads = Vec::new();
         let mut writes = Vec::new();
-        let mut read = |id: ExprId| reads.extend(exprs.loads(id).into_iter().map(|access| Touch { access, write: false }));
+        let mut read = |id: ExprId| {
+            reads.extend(exprs.loads(id).into_iter().map(|access| Touch { access, write: false }))
+        };
         let mut write = |access: Access| writes.push(Touch { access, write: true });
         match &self.action {
             Action::Points { statements, .. } => {

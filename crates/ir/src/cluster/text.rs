@@ -8,14 +8,20 @@ use std::fmt::{self, Write};
 
 pub(crate) fn point_text(s: &PointStatement, d: &Decls, exprs: &Arena) -> String {
     match s {
-        PointStatement::Let { local, value } => format!("{local} = {}", text::expression_text(d, exprs, *value)),
+        PointStatement::Let { local, value } => {
+            format!("{local} = {}", text::expression_text(d, exprs, *value))
+        }
         PointStatement::Assign { target, value, increment } => {
             stencil::Action::Assign { target: *target, value: *value, increment: *increment }.text(d, exprs)
         }
     }
 }
 
-pub(crate) fn parse_point(c: &mut Cursor, d: &Decls, exprs: &mut Arena) -> Result<PointStatement, ParseError> {
+pub(crate) fn parse_point(
+    c: &mut Cursor,
+    d: &Decls,
+    exprs: &mut Arena,
+) -> Result<PointStatement, ParseError> {
     if c.peek_second() == "=" {
         let local = text::local(c)?;
         c.expect("=")?;
@@ -86,7 +92,11 @@ fn ticket(c: &mut Cursor) -> Result<TicketId, ParseError> {
 }
 
 /// Reads one effect, or nothing when the next statement is none.
-pub(crate) fn parse_effect(c: &mut Cursor, d: &Decls, exprs: &mut Arena) -> Result<Option<Action>, ParseError> {
+pub(crate) fn parse_effect(
+    c: &mut Cursor,
+    d: &Decls,
+    exprs: &mut Arena,
+) -> Result<Option<Action>, ParseError> {
     if c.keyword("wait") {
         return Ok(Some(Action::Wait(ticket(c)?)));
     }
@@ -164,7 +174,11 @@ fn parse_cluster(c: &mut Cursor, d: &Decls, exprs: &mut Arena) -> Result<Cluster
     Ok(Cluster { every, action: Action::Points { statements, serial }, source })
 }
 
-pub(crate) fn parse_scalars(c: &mut Cursor, d: &Decls, exprs: &mut Arena) -> Result<Vec<ScalarLet>, ParseError> {
+pub(crate) fn parse_scalars(
+    c: &mut Cursor,
+    d: &Decls,
+    exprs: &mut Arena,
+) -> Result<Vec<ScalarLet>, ParseError> {
     let mut scalars = Vec::new();
     while c.keyword("once") {
         let local = text::local(c)?;
@@ -221,22 +235,23 @@ impl Program {
     /// # Errors
     /// The first place where the text is not a program of this level.
     pub fn parse(source: &str) -> Result<Program, ParseError> {
-        let (decls, exprs, (scalars, direction, first, clusters)) = text::parse_program(source, |c, d, exprs| {
-            let scalars = parse_scalars(c, d, exprs)?;
-            let direction = parse_direction(c)?;
-            let mut first = Vec::new();
-            if c.eat("first") {
-                c.expect("{")?;
-                while !c.eat("}") {
-                    first.push(parse_cluster(c, d, exprs)?);
+        let (decls, exprs, (scalars, direction, first, clusters)) =
+            text::parse_program(source, |c, d, exprs| {
+                let scalars = parse_scalars(c, d, exprs)?;
+                let direction = parse_direction(c)?;
+                let mut first = Vec::new();
+                if c.eat("first") {
+                    c.expect("{")?;
+                    while !c.eat("}") {
+                        first.push(parse_cluster(c, d, exprs)?);
+                    }
                 }
-            }
-            let mut clusters = Vec::new();
-            while c.peek() != "}" && !c.at_end() {
-                clusters.push(parse_cluster(c, d, exprs)?);
-            }
-            Ok((scalars, direction, first, clusters))
-        })?;
+                let mut clusters = Vec::new();
+                while c.peek() != "}" && !c.at_end() {
+                    clusters.push(parse_cluster(c, d, exprs)?);
+                }
+                Ok((scalars, direction, first, clusters))
+            })?;
         Ok(Program { decls, exprs, direction, scalars, first, clusters })
     }
 

@@ -73,7 +73,8 @@ impl Verifier<'_> {
             Action::Compress { store, slice, .. } | Action::Decompress { store, slice, .. } => {
                 self.check.that(self.program.decls.field(*store).is_compressed(), 6, || "no store".into())?;
                 let Slice { field, .. } = slice;
-                self.check.that(!self.program.decls.field(*field).is_compressed(), 6, || "no slice".into())?;
+                self.check
+                    .that(!self.program.decls.field(*field).is_compressed(), 6, || "no slice".into())?;
             }
             Action::Wait(_) => {}
         }
@@ -82,7 +83,9 @@ impl Verifier<'_> {
             self.check.access(&t.access)?;
             let field = self.program.decls.field(t.access.field);
             self.check.that(!t.write || t.access.is_here(), 2, || format!("{} written aside", field.name))?;
-            self.check.that(effect || !self.explicit || !field.is_compressed(), 6, || format!("{} is compressed", field.name))?;
+            self.check.that(effect || !self.explicit || !field.is_compressed(), 6, || {
+                format!("{} is compressed", field.name)
+            })?;
             let halo = field.halo as u32;
             self.check.that(t.access.offsets.iter().all(|o| o.unsigned_abs() <= halo), 9, || {
                 format!("{:?} leaves the halo of {}", t.access.offsets, field.name)
@@ -91,7 +94,12 @@ impl Verifier<'_> {
         Ok(())
     }
 
-    fn value(&self, id: ExprId, inside: Option<SparseId>, known: &HashSet<LocalId>) -> Result<(), VerifyError> {
+    fn value(
+        &self,
+        id: ExprId,
+        inside: Option<SparseId>,
+        known: &HashSet<LocalId>,
+    ) -> Result<(), VerifyError> {
         self.check.expression(id, inside, |e| {
             !matches!(e, Expr::Sub(..) | Expr::Neg(_) | Expr::Div(..) | Expr::Fma(..) | Expr::Derivative(_))
         })?;

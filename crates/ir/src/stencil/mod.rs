@@ -63,16 +63,18 @@ impl Action {
     /// The expression.
     pub fn value(&self) -> ExprId {
         match self {
-            Action::Assign { value, .. } | Action::Inject { value, .. } | Action::Interpolate { value, .. } => *value,
+            Action::Assign { value, .. }
+            | Action::Inject { value, .. }
+            | Action::Interpolate { value, .. } => *value,
         }
     }
 
     /// Replaces the expression.
     pub fn set_value(&mut self, new: ExprId) {
         match self {
-            Action::Assign { value, .. } | Action::Inject { value, .. } | Action::Interpolate { value, .. } => {
-                *value = new
-            }
+            Action::Assign { value, .. }
+            | Action::Inject { value, .. }
+            | Action::Interpolate { value, .. } => *value = new,
         }
     }
 

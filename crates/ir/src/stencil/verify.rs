@@ -35,7 +35,12 @@ pub(crate) struct Check<'a> {
 }
 
 impl Check<'_> {
-    pub(crate) fn that(&self, ok: bool, n: usize, message: impl FnOnce() -> String) -> Result<(), VerifyError> {
+    pub(crate) fn that(
+        &self,
+        ok: bool,
+        n: usize,
+        message: impl FnOnce() -> String,
+    ) -> Result<(), VerifyError> {
         if ok {
             return Ok(());
         }
@@ -58,7 +63,9 @@ impl Check<'_> {
         names.extend(d.scalars.iter().map(|s| s.name.as_str()));
         names.extend(d.sparse.iter().map(|s| s.name.as_str()));
         names.sort_unstable();
-        self.that(names.windows(2).all(|w| w[0] != w[1]), 1, || format!("a name is used twice in {names:?}"))?;
+        self.that(names.windows(2).all(|w| w[0] != w[1]), 1, || {
+            format!("a name is used twice in {names:?}")
+        })?;
         self.that((1..=3).contains(&d.rank()), 1, || format!("{} dimensions", d.rank()))
     }
 
@@ -84,9 +91,7 @@ impl Check<'_> {
             }
             result = match e {
                 Expr::Load(a) => self.access(a),
-                Expr::Scalar(s) => {
-                    self.that(s.index() < self.decls.scalars.len(), 1, || format!("no {s}"))
-                }
+                Expr::Scalar(s) => self.that(s.index() < self.decls.scalars.len(), 1, || format!("no {s}")),
                 Expr::Sparse(id, _) => {
                     self.that(inside == Some(*id), 4, || "a sparse value outside its injection".into())
                 }
@@ -95,7 +100,7 @@ impl Check<'_> {
                 }
                 _ => Ok(()),
             }
-            .and_then(|()| self.that(allowed(e), 3, || format!("{e:?} has no place at this level")));
+            .and_then(|()| self.that(allowed(e), 3, || format!("{} has no place at this level", kind(e))));
         });
         result
     }
@@ -112,5 +117,25 @@ impl Check<'_> {
         self.expression(action.value(), inside, |e| {
             !matches!(e, Expr::Sub(..) | Expr::Neg(_) | Expr::Div(..) | Expr::Fma(..) | Expr::Local(_))
         })
+    }
+}
+
+/// A node in words, for messages.
+fn kind(e: &Expr) -> &'static str {
+    match e {
+        Expr::Number(_) => "a number",
+        Expr::Scalar(_) => "a scalar",
+        Expr::Local(_) => "a value named by the compiler",
+        Expr::Load(_) => "a load",
+        Expr::Sparse(..) => "a sparse value",
+        Expr::Sum(_) => "a sum",
+        Expr::Product(_) => "a product",
+        Expr::Power(..) => "a power",
+        Expr::Call(..) => "a function",
+        Expr::Derivative(_) => "a derivative",
+        Expr::Sub(..) => "a difference",
+        Expr::Neg(_) => "a negation",
+        Expr::Div(..) => "a quotient",
+        Expr::Fma(..) => "a fused multiply-add",
     }
 }

@@ -52,9 +52,7 @@ fn field(c: &mut Cursor, d: &Decls) -> Result<Field, ParseError> {
         "space" => FieldKind::Space,
         "buffered" => FieldKind::Buffered { slots: c.positive()? },
         "saved" => FieldKind::Saved { steps: c.integer()?, every: every(c)? },
-        "compressed" => {
-            FieldKind::Compressed { steps: c.integer()?, every: every(c)?, codec: codec(c)? }
-        }
+        "compressed" => FieldKind::Compressed { steps: c.integer()?, every: every(c)?, codec: codec(c)? },
         "ring" => {
             let slots = c.positive()?;
             let every = every(c)?;

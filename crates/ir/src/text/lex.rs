@@ -61,7 +61,9 @@ impl<'a> Cursor<'a> {
 
     pub(crate) fn error<T>(&self, expected: &str) -> Result<T, ParseError> {
         let (line, found) = match self.tokens.get(self.at) {
-            Some((_, span)) => (line_of(self.source, span.start), format!("`{}`", &self.source[span.clone()])),
+            Some((_, span)) => {
+                (line_of(self.source, span.start), format!("`{}`", &self.source[span.clone()]))
+            }
             None => (line_of(self.source, self.source.len()), "the end of the text".to_string()),
         };
         Err(ParseError { line, message: format!("expected {expected}, found {found}") })
@@ -167,7 +169,8 @@ impl<'a> Cursor<'a> {
     pub(crate) fn integer<T: TryFrom<i64>>(&mut self) -> Result<T, ParseError> {
         let at = self.at;
         let negative = self.eat("-");
-        let parsed = self.peek().parse::<i64>().ok().and_then(|v| T::try_from(if negative { -v } else { v }).ok());
+        let parsed =
+            self.peek().parse::<i64>().ok().and_then(|v| T::try_from(if negative { -v } else { v }).ok());
         match parsed {
             Some(v) => {
                 self.at += 1;

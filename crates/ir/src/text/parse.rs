@@ -179,7 +179,9 @@ fn call(c: &mut Cursor, d: &Decls, arena: &mut Arena, depth: usize) -> Result<Ex
 fn derivative(c: &mut Cursor, d: &Decls, arena: &mut Arena, of: ExprId) -> Result<ExprId, ParseError> {
     c.expect(",")?;
     let name = c.word()?;
-    let Some(dim) = d.dims.iter().position(|x| x.name == name) else { return c.error("a dimension before this") };
+    let Some(dim) = d.dims.iter().position(|x| x.name == name) else {
+        return c.error("a dimension before this");
+    };
     c.expect(",")?;
     let degree = c.integer()?;
     c.expect(",")?;

@@ -33,9 +33,11 @@ mod text;
 mod verify;
 
 pub use crate::cluster::{ScalarLet, Slice};
+use crate::{
+    Access, Arena, Decls, Direction, ExprId, Field, FieldId, FieldKind, LocalId, SparseId, TicketId,
+};
 pub use interpret::interpret;
 pub use text::line;
-use crate::{Access, Arena, Decls, Direction, ExprId, Field, FieldId, FieldKind, LocalId, SparseId, TicketId};
 
 /// An index computed at the start of each step: `(t / every + shift)`, modulo `modulus` when that is not 0.
 ///

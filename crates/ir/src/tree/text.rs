@@ -206,7 +206,7 @@ fn dimension(c: &mut Cursor, d: &Decls) -> Result<usize, ParseError> {
 
 fn slots(c: &mut Cursor) -> Result<Vec<Slot>, ParseError> {
     let mut slots = Vec::new();
-    while c.eat("slot") {
+    while c.keyword("slot") {
         c.integer::<usize>()?;
         c.expect("=")?;
         c.expect("t")?;

@@ -97,9 +97,7 @@ impl<'a> Verifier<'a> {
                 self.value(*value, Some(*sparse), scope)
             }
             Stmt::Interpolate { value, .. } => self.value(*value, None, scope),
-            Stmt::Compress { ticket, store, time, slice, .. }
-            | Stmt::Decompress { ticket, store, time, slice } => {
-                self.slot(&Access::here(*store, *time))?;
+            Stmt::Compress { ticket, slice, .. } | Stmt::Decompress { ticket, slice, .. } => {
                 self.access(&Access::here(slice.field, slice.time))?;
                 let fresh = self.tickets.insert(*ticket, true).is_none();
                 self.check.that(fresh, 7, || format!("{ticket} is made twice"))
@@ -159,7 +157,12 @@ impl<'a> Verifier<'a> {
         self.check.that(inside, 9, || format!("{:?} leaves {}", a.offsets, field.name))
     }
 
-    fn value(&self, id: ExprId, inside: Option<SparseId>, scope: &HashSet<LocalId>) -> Result<(), VerifyError> {
+    fn value(
+        &self,
+        id: ExprId,
+        inside: Option<SparseId>,
+        scope: &HashSet<LocalId>,
+    ) -> Result<(), VerifyError> {
         self.check.expression(id, inside, |e| !matches!(e, Expr::Power(..) | Expr::Derivative(_)))?;
         let mut result = Ok(());
         self.program.exprs.visit(id, &mut |_, e| {

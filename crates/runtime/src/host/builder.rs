@@ -74,8 +74,9 @@ impl<'a> HostBuilder<'a> {
         self
     }
 
-    /// Called with the number of steps done and of all steps: at the start of every step, and at the end of a run that
-    /// did not fail. It may be called on another thread, never on two at a time.
+    /// Called with the number of steps done and of all steps: at the start of every step, and at the end of a
+    /// run that did not fail. It may be called on another thread, never on two at a time. The data of the
+    /// functions of the run are locked meanwhile: it must not read them.
     pub fn progress(&mut self, progress: &'a (dyn Fn(i64, i64) + Sync)) -> &mut Self {
         self.settings.progress = Some(progress);
         self
@@ -174,8 +175,8 @@ impl<'a> HostBuilder<'a> {
     /// Makes the host. The stores that it writes go to state `Writing`, or none of them on an error.
     ///
     /// # Errors
-    /// `threads::count`, `threads::start`; the errors of [`write_store`](HostBuilder::write_store); `memory::allocation`
-    /// for rings; `run::internal` when something is not bound.
+    /// `threads::count`, `threads::start`; the errors of [`write_store`](HostBuilder::write_store);
+    /// `memory::allocation` for rings; `run::internal` when something is not bound.
     pub fn build(mut self) -> Result<Host<'a>> {
         threads::check_count(self.settings.threads)?;
         self.make_rings()?;

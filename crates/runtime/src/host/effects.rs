@@ -4,7 +4,7 @@ use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use wavefold_codecs::{Compression, EncodeError, Parallel, View, ViewError, ViewMut, decode, encode};
-use wavefold_ir::FieldId;
+use wavefold_ir::{FieldId, FieldKind};
 
 use super::{Access, BoundStore, Inner, Work, cube};
 use crate::data::{Scalar, with_type};
@@ -125,9 +125,12 @@ impl Write<'_> {
         let (name, snapshot) = (self.bound.store.name().to_string(), self.snapshot);
         match error {
             EncodeError::NotFinite { index, value } => {
-                let field = inner.decls.field(self.slice.field).name.clone();
-                let point_index = index[3 - inner.decls.rank().min(3)..].to_vec();
-                RuntimeError::NotFinite { name, field, step, snapshot, point_index, value }
+                let field = inner.decls.field(self.slice.field);
+                // The user knows nothing of the compiler's ring.
+                let known = !matches!(field.kind, FieldKind::Ring { .. });
+                let field = known.then(|| field.name.clone());
+                let index = index[3 - inner.decls.rank().min(3)..].to_vec();
+                RuntimeError::NotFinite { name, field, step, snapshot, index, value }
             }
             e => RuntimeError::Compress { name, snapshot, reason: e.to_string(), help: e.help() },
         }

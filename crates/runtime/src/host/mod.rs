@@ -32,11 +32,13 @@ pub mod status {
 pub enum KernelThreads {
     /// The kernel, on threads of its own: it is called on the calling thread.
     Own,
-    /// [`Context::parallel`](abi::Context::parallel): the kernel is called on a thread of the pool, next to the others.
+    /// [`Context::parallel`](abi::Context::parallel): the kernel is called on a thread of the pool, next to
+    /// the others.
     Host,
 }
 
-/// One run of one kernel, ready to go: all memory is bound, and the stores that it writes are in state `Writing`.
+/// One run of one kernel, ready to go: all memory is bound, and the stores that it writes are in state
+/// `Writing`.
 ///
 /// Dropped without [`finish`](Host::finish) or [`run`](Host::run), it takes back its writes.
 #[derive(Debug)]
@@ -87,8 +89,8 @@ struct Inner<'a> {
     finished: bool,
 }
 
-// SAFETY: the raw pointers lead to memory that the run borrows for 'a; the kernel alone uses it, under the contract of
-// `Host::run`, and everything else in here can be shared.
+// SAFETY: the raw pointers lead to memory that the run borrows for 'a; the kernel alone uses it, under the
+// contract of `Host::run`, and everything else in here can be shared.
 unsafe impl Send for Inner<'_> {}
 // SAFETY: as above; what callbacks change lies in `work`.
 unsafe impl Sync for Inner<'_> {}
@@ -168,9 +170,9 @@ impl<'a> Host<'a> {
     /// Runs a kernel, with denormals flushed, and [finishes](Host::finish).
     ///
     /// # Safety
-    /// `kernel` must be compiled from a program with the declarations of this host, for this machine, and keep to
-    /// [`abi`]: it accesses the memory of the context alone, within the layouts, writes only fields that are bound for
-    /// writing, and calls the callbacks from one thread at a time.
+    /// `kernel` must be compiled from a program with the declarations of this host, for this machine, and
+    /// keep to [`abi`]: it accesses the memory of the context alone, within the layouts, writes only fields
+    /// that are bound for writing, and calls the callbacks from one thread at a time.
     #[must_use]
     pub unsafe fn run(self, kernel: abi::KernelFn, kernel_threads: KernelThreads) -> HostReport {
         struct Shared(abi::Context);
@@ -197,8 +199,8 @@ impl<'a> Host<'a> {
         self.finish(status)
     }
 
-    /// Ends the run with the status that the kernel returned: seals the stores that it wrote, or poisons them when it
-    /// failed, and hands out what was measured.
+    /// Ends the run with the status that the kernel returned: seals the stores that it wrote, or poisons them
+    /// when it failed, and hands out what was measured.
     #[must_use]
     pub fn finish(mut self, status: i32) -> HostReport {
         self.inner.finished = true;

@@ -63,7 +63,7 @@ impl Problem {
         if velocity.ndim() != 2 {
             return Err(miette::miette!("the model has {} dimensions; this example needs x and depth", velocity.ndim()));
         }
-        let start = smooth_slowness(&velocity, 15.0);
+        let start = starting_model(&velocity);
         let (sponge, shape) = (Sponge::new(o.sponge), velocity.shape().to_vec());
         let vmax = f64::from(velocity.iter().copied().fold(0.0, f32::max));
         let dt = cfl_dt(&spacing, vmax, o.so as usize, 0.9);
@@ -212,6 +212,19 @@ impl Problem {
         )?;
         Ok((grad, op))
     }
+}
+
+/// The true model, smoothed below the water: its velocity is known, and without it the direct wave alone would fill
+/// the gradient.
+fn starting_model(velocity: &ArrayD<f32>) -> ArrayD<f32> {
+    const WATER: f32 = 1.5;
+    let mut start = smooth_slowness(velocity, 15.0);
+    for (mut column, truth) in start.rows_mut().into_iter().zip(velocity.rows()) {
+        for (v, known) in column.iter_mut().zip(truth).take_while(|(_, known)| **known <= WATER) {
+            *v = *known;
+        }
+    }
+    start
 }
 
 /// Errors of the seismic helpers carry a code and a help line as well.

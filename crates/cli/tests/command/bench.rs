@@ -1,0 +1,157 @@
+//! `wavefold bench`
+
+use serde_json::{Map, Value, json};
+
+use super::{fails, numbers, object, text, wavefold};
+
+const NUMBERS: [&str; 10] = [
+    "seconds",
+    "gpts_per_s",
+    "lower_seconds",
+    "compile_seconds",
+    "first_step_seconds",
+    "cpu_utilisation",
+    "bytes_per_point",
+    "gb_per_s",
+    "repeats",
+    "threads",
+];
+
+fn bench(words: &str) -> Map<String, Value> {
+    let result = object(&wavefold(&format!("bench {words} --backend cranelift --repeat 1 --json")));
+    numbers(&result, &NUMBERS);
+    assert_eq!(result["backend"], "cranelift");
+    assert_eq!(result["dtype"], "f32");
+    assert_eq!(result["compile_cached"], false);
+    for key in ["seconds", "gpts_per_s", "first_step_seconds"] {
+        assert!(result[key].as_f64() > Some(0.0), "{key}");
+    }
+    assert!(result["first_step_seconds"].as_f64() > result["compile_seconds"].as_f64());
+    result
+}
+
+#[test]
+fn plain_cases() {
+    for (case, shape) in [("acoustic2d", "50x40"), ("acoustic3d", "24x20x16"), ("heat3d", "12x13x14")] {
+        let result = bench(&format!("{case} --shape {shape} --so 4 --steps 5 --threads 2"));
+        assert_eq!(result["case"], case);
+        assert_eq!(result["so"], 4);
+        assert_eq!(result["steps"], 5);
+        assert_eq!(result["threads"], 2);
+        let points: Vec<usize> = shape.split('x').map(|n| n.parse().unwrap()).collect();
+        assert_eq!(result["shape"], json!(points));
+        assert!(!result.contains_key("codec"));
+    }
+}
+
+#[test]
+fn smallest_grids() {
+    for words in [
+        "acoustic2d --shape 1x1",
+        "acoustic3d --shape 1x2x3",
+        "history --shape 1x1x1",
+        "gradient --shape 1x2",
+    ] {
+        bench(&format!("{words} --steps 2"));
+    }
+}
+
+#[test]
+fn history() {
+    let result = bench("history --shape 24x20x16 --steps 10 --save-every 3 --codec quantize:12");
+    numbers(&result, &["overhead", "peak_rss_bytes", "ratio"]);
+    assert_eq!(result["codec"], "quantize:12");
+    assert_eq!(result["save_every"], 3);
+    assert_eq!(result["raw_bytes"], 3 * 24 * 20 * 16 * 4);
+    assert_eq!(result["gradient_error"], Value::Null);
+
+    let raw = bench("history --shape 12x10x8 --steps 4 --codec none");
+    assert_eq!((&raw["codec"], &raw["ratio"]), (&json!("none"), &json!(1.0)));
+    assert_eq!(raw["raw_bytes"], raw["bytes"]);
+}
+
+#[test]
+fn gradient() {
+    for shape in ["40x36", "24x20x22"] {
+        let error = |codec: &str| {
+            let result =
+                bench(&format!("gradient --shape {shape} --so 4 --steps 80 --save-every 2 --codec {codec}"));
+            numbers(
+                &result,
+                &["overhead", "peak_rss_bytes", "raw_bytes", "bytes", "ratio", "gradient_error"],
+            );
+            result["gradient_error"].as_f64().unwrap()
+        };
+        assert_eq!(error("none"), 0.0);
+        assert_eq!(error("noop"), 0.0);
+        let (coarse, fine) = (error("quantize:6"), error("quantize:14"));
+        assert!(0.0 < fine && fine < 0.1 * coarse && coarse < 1.0, "{fine} {coarse}");
+        assert!(error("wavelet:1e-3") < 1e-2);
+    }
+}
+
+#[test]
+fn c_where_there_is_a_compiler() {
+    let result = object(&wavefold("bench heat3d --shape 12x12x12 --steps 3 --repeat 1 --json"));
+    assert!(result["backend"] == "c" || result["backend"] == "cranelift");
+}
+
+#[test]
+fn tables_for_people() {
+    let output =
+        wavefold("bench history --shape 16x16x16 --steps 3 --repeat 1 --backend cranelift --codec noop");
+    let table = text(&output.stdout);
+    assert_eq!(output.status.code(), Some(0));
+    assert!(output.stderr.is_empty(), "no progress unless standard error is a terminal");
+    for word in ["GPts/s", "cranelift", "overhead", "noop, every step", "(ratio "] {
+        assert!(table.contains(word), "{word} in\n{table}");
+    }
+    let starts: Vec<usize> = table.lines().map(|l| l.find("  ").unwrap_or(0)).collect();
+    assert!(starts.iter().all(|s| *s > 0), "{table}");
+}
+
+#[test]
+fn bad_settings() {
+    let bad = |words: &str, code: &str, message: &str| {
+        fails(&wavefold(&format!("bench {words} --json")), code, message)
+    };
+    bad("acoustic3d --shape 0x8x8", "cli::usage", "at least one point");
+    bad("acoustic3d --shape 8x8x8x", "cli::usage", "no number of points");
+    bad("acoustic3d --shape 8x8", "cli::rank", "8x8 has 2");
+    bad("acoustic2d --shape 8x8x8", "cli::rank", "`acoustic2d` needs a shape with 2 axes");
+    bad("gradient --shape 8", "cli::rank", "2 or 3 axes");
+    bad("heat3d --threads 0", "threads::count", "0 threads");
+    bad("heat3d --threads 100000", "threads::count", "100000 threads");
+    bad("heat3d --steps 0", "cli::zero", "`--steps 0`");
+    bad("heat3d --repeat 0", "cli::zero", "`--repeat 0`");
+    bad("history --save-every 0", "cli::zero", "`--save-every 0`");
+    bad("history --save-every 9 --steps 8", "cli::nothing_saved", "saves nothing");
+    for so in [0, 1, 7, 66] {
+        bad(&format!("heat3d --so {so}"), "cli::order", &format!("`--so {so}`"));
+    }
+    bad("heat3d --codec noop", "cli::unused_option", "no use for `--codec`");
+    bad("acoustic2d --save-every 2", "cli::unused_option", "no use for `--save-every`");
+    bad("history --codec zip", "compress::unknown_codec", "`zip`");
+    bad("history --codec wavelet --nbits 9", "compress::no_nbits", "`wavelet`");
+    bad("history --compscale 1e-3", "compress::no_compscale", "`quantize`");
+    bad("history --nbits 99", "compress::nbits_range", "nbits = 99");
+    bad("history --codec none --nbits 9", "cli::codec_parameter", "`nbits`");
+}
+
+#[test]
+fn what_does_not_fit_is_refused_before_it_is_touched() {
+    let huge = wavefold("bench acoustic3d --shape 100000x100000x10000");
+    if cfg!(target_os = "linux") {
+        fails(&huge, "cli::memory", "GB of memory");
+        fails(
+            &wavefold("bench acoustic2d --shape 9x9 --steps 4000000000"),
+            "cli::memory",
+            "`acoustic2d` needs",
+        );
+        let history = wavefold("bench history --shape 64x64x64 --steps 100000000 --codec none");
+        fails(&history, "cli::memory", "`history` needs");
+    }
+    let overflow = wavefold("bench acoustic3d --shape 10000000000x10000000000x10000000000");
+    let line = super::diagnostic(&overflow);
+    assert!(line.starts_with("grid::too_large ×"), "{line}");
+}

@@ -1,0 +1,78 @@
+//! The documents are true: what `docs/pipeline.md` shows is what the compiler prints, and what they point to exists.
+//!
+//! A fenced block after a marker line holds output of the compiler:
+//! * `<!-- trace OPERATOR PASS -->` is the program after a pass;
+//! * `<!-- equations OPERATOR -->`, `<!-- ccode OPERATOR -->` are what `println!("{op}")` and `op.ccode()` print;
+//! * `<!-- clif OPERATOR TEXT -->` is the function of `op.clif()` whose comment holds the text.
+//!
+//! `WAVEFOLD_BLESS=1` rewrites the blocks.
+
+mod links;
+mod operators;
+
+use operators::Operators;
+use std::fmt::Write as _;
+use std::path::PathBuf;
+
+/// A file or folder of the repository.
+fn repository(path: &str) -> PathBuf {
+    PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../..")).join(path)
+}
+
+#[test]
+fn the_walk_through_the_pipeline_is_what_the_compiler_prints() {
+    let path = repository("docs/pipeline.md");
+    let page = std::fs::read_to_string(&path).expect("docs/pipeline.md");
+    let operators = Operators::new().expect("the operators of the page");
+    let fresh = renewed(&page, &operators);
+    if std::env::var_os("WAVEFOLD_BLESS").is_some() {
+        std::fs::write(&path, fresh).expect("docs/pipeline.md can be written");
+        return;
+    }
+    let stale = page.lines().zip(fresh.lines()).find(|(shown, now)| shown != now);
+    assert!(
+        page == fresh,
+        "docs/pipeline.md shows something else than the compiler prints (WAVEFOLD_BLESS=1 renews it)\nfirst: {stale:?}"
+    );
+}
+
+/// The page with every marked block as the compiler prints it now.
+fn renewed(page: &str, operators: &Operators) -> String {
+    let mut out = String::new();
+    let mut lines = page.lines();
+    let mut markers = 0;
+    while let Some(line) = lines.next() {
+        let _ = writeln!(out, "{line}");
+        let Some(marker) = line.strip_prefix("<!-- ").and_then(|l| l.strip_suffix(" -->")) else { continue };
+        let text = operators.text(marker).unwrap_or_else(|| panic!("nothing is called `{marker}`"));
+        let fence = lines.next().filter(|l| l.starts_with("```")).expect("a fence follows a marker");
+        let closing = lines.by_ref().find(|l| *l == "```").expect("a closing fence");
+        let _ = writeln!(out, "{fence}\n{}\n{closing}", text.trim_end());
+        markers += 1;
+    }
+    assert!(markers > 10, "the page has only {markers} marked blocks");
+    out
+}
+
+#[test]
+fn links_and_paths_lead_somewhere() {
+    let mut pages: Vec<PathBuf> = std::fs::read_dir(repository("docs"))
+        .expect("the folder of documents")
+        .map(|entry| entry.expect("an entry").path())
+        .filter(|path| path.extension().is_some_and(|e| e == "md"))
+        .collect();
+    pages.extend(["README.md", "dsl-examples/README.md"].map(repository).into_iter().filter(|p| p.exists()));
+    pages.sort();
+    let broken: Vec<String> = pages.iter().flat_map(|page| links::broken(page)).collect();
+    assert!(broken.is_empty(), "\n{}", broken.join("\n"));
+}
+
+#[test]
+fn every_page_is_in_the_summary() {
+    let summary = std::fs::read_to_string(repository("docs/SUMMARY.md")).expect("docs/SUMMARY.md");
+    for entry in std::fs::read_dir(repository("docs")).expect("the folder of documents") {
+        let name = entry.expect("an entry").file_name().into_string().expect("a name in UTF-8");
+        let listed = name == "SUMMARY.md" || !name.ends_with(".md") || summary.contains(&format!("({name})"));
+        assert!(listed, "docs/SUMMARY.md does not list {name}");
+    }
+}

@@ -1,0 +1,50 @@
+//! The operators that `docs/pipeline.md` walks through.
+
+use wavefold::prelude::*;
+
+/// `op0` and `op1` of the notebook, and `wave`, which has derivatives.
+pub struct Operators([Operator; 3]);
+
+impl Operators {
+    pub fn new() -> wavefold::Result<Operators> {
+        let nt = 4;
+        let grid = Grid::new([4, 4]);
+        let u = TimeFunction::new("u", &grid).build()?;
+        let usave = TimeFunction::new("usave", &grid).save(nt).compression(Noop).build()?;
+        let v = TimeFunction::new("v", &grid).build()?;
+        let vsave = TimeFunction::new("vsave", &grid).save(nt).layers(Layers::None).build()?;
+        let op0 = Operator::named("op0", [eq(u.forward(), &u + 1.0), eq(&usave, &u)])?;
+        let op1 = Operator::named("op1", [eq(v.backward(), &v - 1.0), eq(&vsave, &usave)])?;
+        Ok(Operators([op0, op1, wave()?]))
+    }
+
+    /// What a marker asks for.
+    pub fn text(&self, marker: &str) -> Option<String> {
+        let (what, rest) = marker.split_once(' ')?;
+        let (name, detail) = rest.split_once(' ').unwrap_or((rest, ""));
+        let op = self.0.iter().find(|op| op.name() == name)?;
+        match what {
+            "trace" => op.trace().after(detail).map(str::to_string),
+            "equations" => Some(op.to_string()),
+            "ccode" => Some(op.ccode()),
+            "clif" => {
+ eprintln!("{}", op.clif());
+                let code = op.clif();
+                let function = code.split("\n\n").find(|f| {
+                    f.lines().take_while(|line| line.starts_with(';')).any(|line| line.contains(detail))
+                });
+                function.map(str::to_string)
+            }
+            _ => None,
+        }
+    }
+}
+
+fn wave() -> wavefold::Result<Operator> {
+    let grid = Grid::new([256]).with_spacing(10.0);
+    let m = Function::new("m", &grid).build()?;
+    let u = TimeFunction::new("u", &grid).time_order(2).build()?;
+    let usave = TimeFunction::new("usave", &grid).save(100).compression(Quantize { nbits: 12 }).build()?;
+    let update = solve(&m * u.dt2() - u.laplace(), u.forward())?;
+    Operator::named("wave", [eq(u.forward(), update), eq(&usave, u.dx2())])
+}

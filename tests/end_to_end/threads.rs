@@ -1,0 +1,91 @@
+//! The same bits at any number of threads, on either backend, in every run.
+
+use crate::acoustic::Acoustic;
+use crate::{BACKENDS, DTYPES, assert_same};
+use wavefold::Result;
+use wavefold::prelude::*;
+
+/// Everything that a gradient run leaves behind.
+struct Outcome {
+    parts: Vec<(&'static str, Data)>,
+    /// Size of all streams.
+    bytes: usize,
+}
+
+/// A forward run with its history kept, the adjoint that reads it, and the gradient.
+fn run(a: &Acoustic, codec: Option<Compression>, backend: Backend, threads: usize) -> Result<Outcome> {
+    let (u, v) = (a.wavefield("u")?, a.wavefield("v")?);
+    let usave = a.history("usave", codec)?;
+    let grad = Function::new("grad", &a.grid).build()?;
+    let mut forward = a.forward(&u)?;
+    forward.push(eq(&usave, u.dt2()));
+    let op = Operator::named("forward", forward)?;
+    op.apply().dt(a.dt).time_min(1).time_max(a.steps - 2).backend(backend).threads(threads).run()?;
+
+    let rec = a.rec.data()?;
+    let (mut adjoint, arrived) = a.adjoint(&v, &rec.to_f64())?;
+    adjoint.push(inc(&grad, -&usave * &v));
+    a.run(adjoint, backend, threads)?;
+
+    let mut parts = vec![
+        ("wavefield", u.data()?),
+        ("receivers", rec),
+        ("adjoint wavefield", v.data()?),
+        ("sources", arrived.data()?),
+        ("gradient", grad.data()?),
+    ];
+    let mut bytes = 0;
+    for n in (1..a.steps - 1).step_by(7) {
+        let snapshot = if codec.is_some() { decompress_step(&usave, n)? } else { usave.at(n)? };
+        parts.push(("history", snapshot));
+    }
+    if codec.is_some() {
+        bytes = usave.compression_info()?.bytes;
+    }
+    Ok(Outcome { parts, bytes })
+}
+
+fn assert_outcomes(found: &Outcome, wanted: &Outcome, what: &str) {
+    assert_eq!(found.bytes, wanted.bytes, "{what}: size of the streams");
+    for ((name, found), (_, wanted)) in found.parts.iter().zip(&wanted.parts) {
+        assert!(wanted.norm() > 0.0 || *name == "history", "{what}: {name} is 0");
+        assert_same(found, wanted, &format!("{what}: {name}"));
+    }
+}
+
+fn same_bits(shape: &[usize], so: u32, steps: usize, codecs: &[Option<Compression>]) -> Result<()> {
+    for dtype in DTYPES {
+        let a = Acoustic::new(shape, so, steps, dtype, 11)?;
+        a.smooth_wavelet()?;
+        for &codec in codecs {
+            let reference = run(&a, codec, Backend::Cranelift, 1)?;
+            for backend in BACKENDS {
+                // The last one repeats the one before.
+                for threads in [1, 2, 5, 5] {
+                    let what = format!("{shape:?} {dtype} {codec:?} on {backend} with {threads} threads");
+                    assert_outcomes(&run(&a, codec, backend, threads)?, &reference, &what);
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+const CODECS: [Option<Compression>; 4] =
+    [None, Some(Noop), Some(Quantize { nbits: 9 }), Some(Wavelet { compscale: 1e-3 })];
+
+#[test]
+fn acoustic_2d() -> Result<()> {
+    same_bits(&[67, 83], 8, 60, &CODECS)
+}
+
+#[test]
+fn acoustic_3d() -> Result<()> {
+    same_bits(&[29, 34, 41], 4, 30, &CODECS)
+}
+
+/// Wide enough that five threads share the tiles of one nest, in a shape without round numbers.
+#[test]
+fn many_tiles() -> Result<()> {
+    same_bits(&[331, 217], 4, 16, &[Some(Wavelet { compscale: 1e-4 })])
+}
