@@ -1,9 +1,10 @@
 //! The documents are true: what `docs/pipeline.md` shows is what the compiler prints, and what they point to exists.
 //!
 //! A fenced block after a marker line holds output of the compiler:
-//! * `<!-- trace OPERATOR PASS -->` is the program after a pass;
+//! * `<!-- trace OPERATOR PASS -->` is the program after a pass, `<!-- body OPERATOR PASS -->` the same without its
+//!   declarations;
 //! * `<!-- equations OPERATOR -->`, `<!-- ccode OPERATOR -->` are what `println!("{op}")` and `op.ccode()` print;
-//! * `<!-- clif OPERATOR TEXT -->` is the function of `op.clif()` whose comment holds the text.
+//! * `<!-- clif OPERATOR FUNCTION BLOCK -->` is one basic block of a function of `op.clif()`.
 //!
 //! `WAVEFOLD_BLESS=1` rewrites the blocks.
 

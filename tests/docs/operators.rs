@@ -25,19 +25,28 @@ impl Operators {
         let op = self.0.iter().find(|op| op.name() == name)?;
         match what {
             "trace" => op.trace().after(detail).map(str::to_string),
+            "body" => op.trace().after(detail).map(body),
             "equations" => Some(op.to_string()),
             "ccode" => Some(op.ccode()),
-            "clif" => {
- eprintln!("{}", op.clif());
-                let code = op.clif();
-                let function = code.split("\n\n").find(|f| {
-                    f.lines().take_while(|line| line.starts_with(';')).any(|line| line.contains(detail))
-                });
-                function.map(str::to_string)
-            }
+            "clif" => detail.split_once(' ').and_then(|(function, block)| basic_block(&op.clif(), function, block)),
             _ => None,
         }
     }
+}
+
+/// A program without its name, its declarations and the braces around it.
+fn body(program: &str) -> String {
+    let declares = |line: &str| ["dim ", "field ", "scalar ", "sparse "].iter().any(|d| line.starts_with(d));
+    let lines = program.lines().filter_map(|line| line.strip_prefix("  ")).filter(|line| !declares(line));
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+/// One basic block of a function in a listing of functions.
+fn basic_block(code: &str, function: &str, block: &str) -> Option<String> {
+    let (_, code) = code.split_once(&format!(" is {function}\n"))?;
+    let start = code.find(&format!("\n{block}("))? + 1;
+    let end = code[start..].find("\n\n").map_or(code.len(), |n| start + n);
+    Some(code[start..end].to_string())
 }
 
 fn wave() -> wavefold::Result<Operator> {

@@ -132,7 +132,7 @@ fn a_twin_can_be_written_and_the_original_stays() -> Result<()> {
 
         // Neither can be written again, and the refusal leaves the data alone.
         let refused = n.write.apply().time_max(STEPS - 1).backend(backend).run();
-        assert_eq!(refused.map(|_| ()).map_err(|e| e.code()), Err("store::sealed"));
+        assert_eq!(refused.map(|_| ()).map_err(|e| e.code()), Err("store::second_write"));
         assert_counts(&decompress(&n.usave)?);
         Ok(())
     })

@@ -49,7 +49,7 @@ fn without_lines(text: &str) -> String {
         out += &left[..place];
         out += &left[name..];
         out += ".rs:LINE";
-        left = right.trim_start_matches(|c: char| c.is_ascii_digit());
+        left = right.trim_start_matches(|c: char| c.is_ascii_digit() || c == ':');
     }
     out + left
 }

@@ -285,7 +285,7 @@ impl Stores {
         for e in self.entries.iter().filter(|e| e.codec.is_none()) {
             let FieldKind::Compressed { every, .. } = op.program().decls.field(e.field).kind else { continue };
             let every = every as i64;
-            let (first, last) = ((time_m + every - 1) / every, time_max / every);
+            let (first, last) = (time_m.saturating_add(every - 1) / every, time_max / every);
             for u in op.compiled().uses.iter().filter(|u| u.field == e.field) {
                 let shift = i64::from(u.time);
                 if first <= last {

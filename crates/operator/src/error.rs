@@ -58,7 +58,7 @@ pub enum ApplyError {
         value: f64,
     },
     /// An override that no compressed function written by the operator uses.
-    #[error("nothing that `{operator}` compresses uses the override `{parameter}`")]
+    #[error("nothing that `{operator}` compresses uses the override {parameter}")]
     UnusedOverride {
         /// The operator.
         operator: String,

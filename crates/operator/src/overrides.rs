@@ -68,8 +68,8 @@ pub(crate) fn codecs(op: &Operator, overrides: &[Override]) -> Result<Vec<(Field
         }
         if !used {
             let parameter = match &o.function {
-                Some(f) => format!("{} of `{f}`", o.parameter.name()),
-                None => o.parameter.name().into(),
+                Some(f) => format!("`{}` of `{f}`", o.parameter.name()),
+                None => format!("`{}`", o.parameter.name()),
             };
             return Err(ApplyError::UnusedOverride { operator: op.name().into(), parameter, compresses }.into());
         }

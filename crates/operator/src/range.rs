@@ -17,26 +17,30 @@ struct Bound {
     /// Distance between samples in steps.
     every: i64,
     shift: i64,
-    /// First and last sample that exist.
+    /// First and last sample that the function can hold.
     samples: (i64, i64),
+    /// First and last sample that there are: fewer for a compressed function that is read.
+    present: (i64, i64),
 }
 
 impl Bound {
     fn sample(&self, t: i64) -> i64 {
-        t.div_euclid(self.every) + self.shift
+        t.div_euclid(self.every).saturating_add(self.shift)
     }
 
     fn first_step(&self) -> i64 {
-        (self.samples.0 - self.shift) * self.every
+        (self.present.0 - self.shift).saturating_mul(self.every)
     }
 
     fn last_step(&self) -> i64 {
-        (self.samples.1 - self.shift + 1) * self.every - 1
+        (self.present.1 - self.shift).saturating_add(1).saturating_mul(self.every) - 1
     }
 
-    /// Whether the guard lets step `t` touch the function.
-    fn touches(&self, t: i64) -> bool {
-        t % self.every == 0
+    /// The first and last step of a range at which the guard lets the function be touched.
+    fn touched(&self, time_m: i64, time_max: i64) -> Option<(i64, i64)> {
+        let first = time_m.saturating_add((-time_m).rem_euclid(self.every));
+        let last = time_max - time_max.rem_euclid(self.every);
+        (first <= last).then_some((first, last))
     }
 }
 
@@ -56,9 +60,9 @@ pub(crate) fn range(
     let (bounds, read_floor, horizon, reach) = collect(op, written);
     let floor = bounds.iter().map(Bound::first_step).chain([0, read_floor]).max().unwrap_or(0);
     let ceiling = bounds.iter().map(Bound::last_step).chain(horizon.map(|n| n - 1 - reach)).min();
-    let time_m = time_min.map_or(floor, |t| t as i64);
+    let time_m = time_min.map_or(floor, step);
     let time_max = match (time_max, ceiling) {
-        (Some(t), _) => t as i64,
+        (Some(t), _) => step(t),
         (None, Some(c)) => c,
         (None, None) => {
             return Err(ApplyError::NoBounds { operator: op.name().into(), which: "last" }.into());
@@ -73,11 +77,18 @@ pub(crate) fn range(
     Ok((time_m, time_max))
 }
 
+/// The last step that there may be: far below the end of the numbers, so that kernels can count past it.
+const LAST: i64 = i64::MAX / 4;
+
+/// A number of steps or samples.
+fn step(n: usize) -> i64 {
+    i64::try_from(n).map_or(LAST, |n| n.min(LAST))
+}
+
 /// The first and last step that touch the function must find their sample; all between then do.
 fn check(b: &Bound, time_m: i64, time_max: i64) -> Result<()> {
-    let first = (time_m..=time_max).find(|t| b.touches(*t));
-    let last = (time_m..=time_max).rev().find(|t| b.touches(*t));
-    for step in first.into_iter().chain(last) {
+    let Some((first, last)) = b.touched(time_m, time_max) else { return Ok(()) };
+    for step in [first, last] {
         let sample = b.sample(step);
         if sample < b.samples.0 || sample > b.samples.1 {
             let (first, last) = b.samples;
@@ -107,12 +118,13 @@ fn collect(op: &Operator, written: Written) -> (Vec<Bound>, i64, Option<i64>, i6
                 }
             }
             FieldKind::Saved { steps, every } | FieldKind::Compressed { steps, every, .. } => {
-                levels((steps * every) as i64);
-                let mut samples = (0, steps as i64 - 1);
+                levels(step(steps.saturating_mul(every)));
+                let samples = (0, step(steps) - 1);
+                let mut present = samples;
                 if field.is_compressed() && !u.write {
-                    samples = written(u.field.index()).map_or((0, -1), |(a, b)| (a as i64, b as i64));
+                    present = written(u.field.index()).map_or((0, -1), |(a, b)| (a as i64, b as i64));
                 }
-                bounds.push(Bound { function: field.name.clone(), every: every as i64, shift, samples });
+                bounds.push(Bound { function: field.name.clone(), every: step(every), shift, samples, present });
             }
             FieldKind::Space | FieldKind::Ring { .. } => {}
         }
@@ -120,9 +132,9 @@ fn collect(op: &Operator, written: Written) -> (Vec<Bound>, i64, Option<i64>, i6
     for (id, time) in sparse_uses(op) {
         let s = &decls.sparse[id];
         if let Some(steps) = s.steps {
-            levels(steps as i64);
-            let samples = (0, steps as i64 - 1);
-            bounds.push(Bound { function: s.name.clone(), every: 1, shift: time.into(), samples });
+            levels(step(steps));
+            let samples = (0, step(steps) - 1);
+            bounds.push(Bound { function: s.name.clone(), every: 1, shift: time.into(), samples, present: samples });
         }
     }
     (bounds, read_floor, horizon, reach)

@@ -33,3 +33,14 @@ pub(crate) fn flatten(name: &str, rank: usize, points: &[Vec<f64>]) -> Result<Ve
     }
     Ok(flat)
 }
+
+/// The same point a number of times.
+pub(crate) fn repeat(name: &str, point: &[f64], points: usize) -> Result<Vec<f64>> {
+    let mut flat = Vec::new();
+    let reserved = points.checked_mul(point.len()).map(|len| flat.try_reserve_exact(len));
+    if !matches!(reserved, Some(Ok(()))) {
+        return Err(SymbolicError::SparseTooLarge { name: name.into(), points });
+    }
+    (0..points).for_each(|_| flat.extend(point));
+    Ok(flat)
+}

@@ -53,6 +53,8 @@ pub enum SymbolicError {
     CoordinateCount { name: String, points: usize, found: usize },
     #[error("coordinate {dim} of point {point} of `{name}` is {value}")]
     CoordinateNotFinite { name: String, point: usize, dim: &'static str, value: f64 },
+    #[error("`{name}` has {points} point(s), more than memory can hold")]
+    SparseTooLarge { name: String, points: usize },
     #[error("`{name}` has no time steps")]
     SparseSteps { name: String },
 
@@ -66,6 +68,8 @@ pub enum SymbolicError {
     DerivativeSparse { expr: String, sparse: String },
     #[error("`{function}` is shifted along a dimension that its grid does not have")]
     AccessDimension { function: String },
+    #[error("the expression contains the spacing `h_{dim}`, but the grid of `{function}` has no dimension {dim}")]
+    SpacingDimension { dim: &'static str, function: String },
     #[error("the expression contains the number {value}")]
     NumberNotFinite { value: f64 },
     #[error("the expression is nested {depth} levels deep; at most {limit} can be compiled")]
@@ -119,12 +123,14 @@ impl SymbolicError {
             Self::CoordinateRank { .. } => "sparse::coordinate_rank",
             Self::CoordinateCount { .. } => "sparse::coordinate_count",
             Self::CoordinateNotFinite { .. } => "sparse::not_finite",
+            Self::SparseTooLarge { .. } => "sparse::too_large",
             Self::SparseSteps { .. } => "sparse::steps",
             Self::DerivativeDimension { .. } => "derivative::dimension",
             Self::DerivativeTime { .. } => "derivative::time",
             Self::DerivativeOrder { .. } => "derivative::order",
             Self::DerivativeSparse { .. } => "derivative::sparse",
             Self::AccessDimension { .. } => "expression::dimension",
+            Self::SpacingDimension { .. } => "expression::spacing",
             Self::NumberNotFinite { .. } => "expression::not_finite",
             Self::TooDeep { .. } => "expression::too_deep",
             Self::EquationLhs { .. } => "equation::lhs",
@@ -168,6 +174,7 @@ impl SymbolicError {
             Self::SaveEveryWithoutSave { .. } | Self::CompressionWithoutSave { .. } => {
                 "add `.save(nt)` with the number of snapshots".into()
             }
+            Self::Compression { reason, .. } => return reason.help(),
             Self::CoordinateRank { .. } => {
                 "give one coordinate per dimension, in the unit of the spacing".into()
             }
@@ -181,6 +188,7 @@ impl SymbolicError {
             }
             Self::DerivativeSparse { .. } => "inject it into a function on the grid first".into(),
             Self::TooDeep { .. } => "split the expression over several functions".into(),
+            Self::EquationGrid { .. } => "make all functions of an operator on one `Grid`".into(),
             Self::EquationLhs { .. } => {
                 "the left-hand side is a function at the point itself, such as `u`, `u.forward()` or `m`"
                     .into()

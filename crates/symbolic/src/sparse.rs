@@ -210,7 +210,13 @@ impl<H> SparseFunctionBuilder<H> {
         self.grid.check()?;
         let given = self.coordinates.as_ref().map(Vec::len);
         let points = self.points.or(given).unwrap_or(0);
-        let coordinates = self.coordinates.unwrap_or_else(|| vec![self.grid.origin().to_vec(); points]);
+        let coordinates = match self.coordinates {
+            Some(given) if given.len() != points => {
+                return Err(SymbolicError::CoordinateCount { name: self.name, points, found: given.len() });
+            }
+            Some(given) => coordinates::flatten(&self.name, self.grid.rank(), &given)?,
+            None => coordinates::repeat(&self.name, self.grid.origin(), points)?,
+        };
         let decl = SparseDecl {
             id: next_id(),
             name: self.name,
@@ -219,10 +225,9 @@ impl<H> SparseFunctionBuilder<H> {
             points,
             steps: self.steps,
             interpolation: self.interpolation,
-            coordinates: RwLock::default(),
+            coordinates: RwLock::new(coordinates),
             storage: Storage::default(),
         };
-        decl.set_coordinates(coordinates)?;
         Ok(SparseRef(Arc::new(decl)))
     }
 }

@@ -133,11 +133,15 @@ fn one_grid(equation: &Equation) -> Result<()> {
     if let Some((second, _)) = grids.iter().find(|(_, other)| !grid.same_as(other)) {
         return Err(SymbolicError::EquationGrid { first: (*first).into(), second: (*second).into() });
     }
-    let beyond = |node: &Node| matches!(node, Node::Spacing(i) if *i >= grid.rank());
-    if equation.value().any(beyond) {
-        return Err(SymbolicError::AccessDimension { function: (*first).into() });
-    }
-    Ok(())
+    let mut beyond = None;
+    equation.value().walk(|expr| match expr.node() {
+        Node::Spacing(i) if *i >= grid.rank() => beyond = beyond.or(Some(*i)),
+        _ => {}
+    });
+    beyond.map_or(Ok(()), |i| {
+        let (dim, function) = (Dim::Space(i).name(), (*first).to_owned());
+        Err(SymbolicError::SpacingDimension { dim, function })
+    })
 }
 
 fn time_levels(equation: &Equation) -> Result<()> {

@@ -1,5 +1,7 @@
 //! Looking through and rebuilding expressions.
 
+use std::collections::{HashMap, HashSet};
+
 use smallvec::SmallVec;
 
 use crate::{Access, Constant, Derivative, Dim, Expr, FunctionRef, Node, SparseRef, validate};
@@ -19,7 +21,8 @@ impl Expr {
 
     /// Calls `visit` on the expression and everything below it, parents first, left to right.
     ///
-    /// A shared part is visited once for each place where it stands.
+    /// A shared part is visited once, where it stands first: an expression built from itself in a loop has
+    /// exponentially many places.
     pub fn walk<'a>(&'a self, mut visit: impl FnMut(&'a Self)) {
         self.search(|expr| {
             visit(expr);
@@ -34,12 +37,17 @@ impl Expr {
 
     /// Walks until `test` holds. The stack is on the heap: trees may be deeper than threads allow.
     fn search<'a>(&'a self, mut test: impl FnMut(&'a Self) -> bool) -> bool {
+        let mut seen: HashSet<*const Node> = HashSet::new();
         let mut pending = vec![self];
         while let Some(expr) = pending.pop() {
+            let children = expr.children();
+            if !children.is_empty() && !seen.insert(expr.node()) {
+                continue;
+            }
             if test(expr) {
                 return true;
             }
-            pending.extend(expr.children().into_iter().rev());
+            pending.extend(children.into_iter().rev());
         }
         false
     }
@@ -47,13 +55,20 @@ impl Expr {
     /// Levels of nesting; 1 for a leaf.
     #[must_use]
     pub fn depth(&self) -> usize {
-        let mut deepest = 0;
-        let mut pending = vec![(self, 1)];
-        while let Some((expr, depth)) = pending.pop() {
-            deepest = deepest.max(depth);
-            pending.extend(expr.children().into_iter().map(|child| (child, depth + 1)));
+        let mut known: HashMap<*const Node, usize> = HashMap::new();
+        let mut pending = vec![(self, false)];
+        while let Some((expr, parts_known)) = pending.pop() {
+            let key: *const Node = expr.node();
+            let children = expr.children();
+            if children.is_empty() || parts_known {
+                let below = children.iter().filter_map(|c| known.get(&std::ptr::from_ref(c.node()))).max();
+                known.insert(key, 1 + below.copied().unwrap_or(0));
+            } else if !known.contains_key(&key) {
+                pending.push((expr, true));
+                pending.extend(children.into_iter().map(|child| (child, false)));
+            }
         }
-        deepest
+        known.get(&std::ptr::from_ref(self.node())).copied().unwrap_or(1)
     }
 
     /// Every access, in order of appearance.
@@ -90,34 +105,40 @@ impl Expr {
 
     /// Rebuilds the expression from the leaves up: `map` sees each node after its parts were rebuilt.
     ///
-    /// Parts that do not change stay shared with the original. An expression nested too deeply to be
+    /// Parts that do not change stay shared with the original, and shared parts are rebuilt once. An expression nested too deeply to be
     /// compiled is returned as it is, for [`Expr::check`] to name.
     #[must_use]
     pub fn rebuild(&self, map: &mut dyn FnMut(Self) -> Self) -> Self {
-        if validate::depth(self).is_ok() { self.rebuild_below(map) } else { self.clone() }
+        if validate::depth(self).is_ok() { self.rebuild_below(map, &mut HashMap::new()) } else { self.clone() }
     }
 
-    fn rebuild_below(&self, map: &mut dyn FnMut(Self) -> Self) -> Self {
+    fn rebuild_below(&self, map: &mut dyn FnMut(Self) -> Self, done: &mut Rebuilt) -> Self {
+        let key: *const Node = self.node();
+        if let Some(rebuilt) = done.get(&key) {
+            return rebuilt.clone();
+        }
         let rebuilt = match self.node() {
-            Node::Add(list) => rebuild_list(list, map).map(Self::sum),
-            Node::Mul(list) => rebuild_list(list, map).map(Self::product),
+            Node::Add(list) => rebuild_list(list, map, done).map(Self::sum),
+            Node::Mul(list) => rebuild_list(list, map, done).map(Self::product),
             Node::Pow(base, exponent) => {
-                let (new_base, new_exponent) = (base.rebuild_below(map), exponent.rebuild_below(map));
+                let (new_base, new_exponent) = (base.rebuild_below(map, done), exponent.rebuild_below(map, done));
                 let same = new_base.is_same(base) && new_exponent.is_same(exponent);
                 (!same).then(|| Self::power(new_base, new_exponent))
             }
             Node::Call(function, argument) => {
-                let new = argument.rebuild_below(map);
+                let new = argument.rebuild_below(map, done);
                 (!new.is_same(argument)).then(|| Self::call(*function, new))
             }
             Node::Derivative(derivative) => {
-                let expr = derivative.expr.rebuild_below(map);
+                let expr = derivative.expr.rebuild_below(map, done);
                 (!expr.is_same(&derivative.expr))
                     .then(|| Self::derivative(Derivative { expr, ..derivative.clone() }))
             }
             _ => None,
         };
-        map(rebuilt.unwrap_or_else(|| self.clone()))
+        let rebuilt = map(rebuilt.unwrap_or_else(|| self.clone()));
+        done.insert(key, rebuilt.clone());
+        rebuilt
     }
 
     /// The expression `k` points further along a dimension (steps, in time).
@@ -174,9 +195,12 @@ impl Expr {
     }
 }
 
+/// Nodes that were rebuilt, by address. All of them are part of the expression being rebuilt, which outlives this.
+type Rebuilt = HashMap<*const Node, Expr>;
+
 /// The rebuilt parts, or `None` if none changed.
-fn rebuild_list(list: &[Expr], map: &mut dyn FnMut(Expr) -> Expr) -> Option<Vec<Expr>> {
-    let new: Vec<_> = list.iter().map(|expr| expr.rebuild_below(map)).collect();
+fn rebuild_list(list: &[Expr], map: &mut dyn FnMut(Expr) -> Expr, done: &mut Rebuilt) -> Option<Vec<Expr>> {
+    let new: Vec<_> = list.iter().map(|expr| expr.rebuild_below(map, done)).collect();
     let same = new.iter().zip(list).all(|(new, old)| new.is_same(old));
     (!same).then_some(new)
 }
@@ -185,7 +209,7 @@ fn distinct<'a, T: Clone + Eq + std::hash::Hash + 'a>(
     expr: &'a Expr,
     part: impl Fn(&'a Node) -> Option<&'a T>,
 ) -> Vec<T> {
-    let mut seen = std::collections::HashSet::new();
+    let mut seen = HashSet::new();
     let mut found = Vec::new();
     expr.walk(|expr| {
         if let Some(value) = part(expr.node())

@@ -36,3 +36,8 @@ pub mod prelude {
     pub use wavefold_runtime::prelude::*;
     pub use wavefold_symbolic::prelude::*;
 }
+
+/// The programs of the documentation, as tests.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/language.md")]
+mod language {}

@@ -42,7 +42,8 @@ use crate::shape::Shape;
 ///   gpts_per_s          10^9 grid points x steps a second; gradient: forward and adjoint steps count
 ///   first_step_seconds  from the first symbol to the end of a one-step run, on nothing made before: memory, model
 ///                       values, lowering and compilation included; gradient: one forward and one adjoint step
-///   compile_seconds     time of the backend, and whether the code came from the compile cache (compile_cached)
+///   compile_seconds     time of the backend, and whether the code came from the compile cache (compile_cached); set
+///                       WAVEFOLD_CACHE_DIR to an empty directory to measure without it
 ///   cpu_utilisation     CPU time over wall time x threads; well below 1 means that the machine was shared
 ///   gb_per_s            bytes_per_point x gpts_per_s: memory traffic by the compiler's own count
 ///   raw_bytes, bytes    the saved snapshots before and after compression, with their ratio
@@ -65,7 +66,7 @@ pub struct Args {
     /// Points per axis [default: 2000x2000 or 256x256x256; history: 128x128x128; gradient: 96x96x96]
     #[arg(long, value_name = "AxBxC")]
     shape: Option<Shape>,
-    /// Time steps [default: 2-D 200, 3-D 50; history: 300; gradient: 200]
+    /// Time steps [default: 2-D 200, 3-D 50; history: 300; gradient: 400]
     #[arg(long, value_name = "N")]
     steps: Option<u32>,
     /// Number of threads [default: one per core]
@@ -115,7 +116,7 @@ impl Case {
             Case::Acoustic2d => (&[2000, 2000], 200),
             Case::Acoustic3d | Case::Heat3d => (&[256, 256, 256], 50),
             Case::History => (&[128, 128, 128], 300),
-            Case::Gradient => (&[96, 96, 96], 200),
+            Case::Gradient => (&[96, 96, 96], 400),
         }
     }
 

@@ -11,7 +11,7 @@ pub struct Progress(ProgressBar);
 impl Progress {
     /// Invisible unless standard error is a terminal.
     pub fn new() -> Progress {
-        let bar = ProgressBar::new(0);
+        let bar = ProgressBar::new(1);
         if let Ok(style) = ProgressStyle::with_template("{msg:24} {bar:32} {pos}/{len} steps") {
             bar.set_style(style);
         }
