@@ -30,6 +30,7 @@ enum Verb {
 }
 
 fn main() -> ExitCode {
+    spin_briefly();
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(e) if !e.use_stderr() => {
@@ -44,6 +45,15 @@ fn main() -> ExitCode {
         Verb::Codec(args) => codec::run(&args),
     };
     done.map_or_else(fail, |()| ExitCode::SUCCESS)
+}
+
+/// Threads of generated C spin before they sleep between two loops. By default libgomp spins so long that a run stalls
+/// for milliseconds at every loop when another program wants a core; this costs nothing on a quiet machine.
+fn spin_briefly() {
+    if std::env::var_os("GOMP_SPINCOUNT").is_none() && std::env::var_os("OMP_WAIT_POLICY").is_none() {
+        // SAFETY: the process has one thread still, so nobody reads the environment now.
+        unsafe { std::env::set_var("GOMP_SPINCOUNT", "10000") };
+    }
 }
 
 fn fail(error: CliError) -> ExitCode {

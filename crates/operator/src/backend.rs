@@ -37,7 +37,7 @@ impl Backend {
             }
             _ => {
                 let k = wavefold_backend_cranelift::compile(program).map_err(|e| Error::Cranelift(Arc::new(e)))?;
-                Ok(Kernel { seconds: k.compile_seconds(), cached: false, threaded: true, code: Code::Cranelift(k) })
+                Ok(Kernel { seconds: k.compile_seconds(), cached: false, threaded: true, code: Code::Cranelift(Box::new(k)) })
             }
         }
     }
@@ -83,7 +83,7 @@ pub(crate) struct Kernel {
 
 enum Code {
     C(wavefold_backend_c::Kernel),
-    Cranelift(wavefold_backend_cranelift::Kernel),
+    Cranelift(Box<wavefold_backend_cranelift::Kernel>),
 }
 
 impl Kernel {

@@ -17,7 +17,7 @@ use std::io::IsTerminal;
 use wavefold::seismic::{Section, gradient_picture};
 
 fn main() -> miette::Result<()> {
-    let o = Options::parse();
+    let o = Options::try_parse().unwrap_or_else(|e| refuse(&e));
     let problem = Problem::new(&o)?;
     let codec = o.codec()?;
     let bar = progress_bar();
@@ -56,6 +56,13 @@ fn main() -> miette::Result<()> {
         print!("{}", report.table());
     }
     Ok(())
+}
+
+/// Bad options are bad input like any other, with exit status 1; `--help` is not.
+fn refuse(e: &clap::Error) -> ! {
+    // A closed standard error leaves nobody to tell.
+    let _ = e.print();
+    std::process::exit(i32::from(e.use_stderr()))
 }
 
 /// On standard error, and only if that is a terminal.
