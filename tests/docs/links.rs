@@ -56,7 +56,9 @@ fn leads_somewhere(page: &Path, text: &str, target: &str) -> bool {
 }
 
 fn has_heading(text: &str, anchor: &str) -> bool {
-    text.lines().filter(|line| line.starts_with('#')).any(|line| slug(line.trim_start_matches('#').trim()) == anchor)
+    text.lines()
+        .filter(|line| line.starts_with('#'))
+        .any(|line| slug(line.trim_start_matches('#').trim()) == anchor)
 }
 
 /// The anchor of a heading: lower case, blanks to hyphens, other punctuation left out.

@@ -77,3 +77,42 @@ fn every_page_is_in_the_summary() {
         assert!(listed, "docs/SUMMARY.md does not list {name}");
     }
 }
+
+#[test]
+fn the_table_of_crates_is_that_of_the_manifests() {
+    let page = std::fs::read_to_string(repository("docs/structure.md")).expect("docs/structure.md");
+    let (_, table) = page.split_once("<!-- crates -->\n").expect("the table");
+    let mut shown: Vec<(String, Vec<String>)> = table.lines().skip(2).map_while(row).collect();
+    shown.sort();
+    let mut found: Vec<(String, Vec<String>)> = std::fs::read_dir(repository("crates"))
+        .expect("the folder of crates")
+        .map(|entry| entry.expect("an entry").path())
+        .filter_map(|path| {
+            let manifest = std::fs::read_to_string(path.join("Cargo.toml")).ok()?;
+            Some((path.file_name()?.to_str()?.to_string(), builds_on(&manifest)))
+        })
+        .collect();
+    found.sort();
+    assert_eq!(shown, found);
+}
+
+/// Folder, and the folders it builds on, of a row of the table.
+fn row(line: &str) -> Option<(String, Vec<String>)> {
+    let cells: Vec<&str> = line.strip_prefix('|')?.strip_suffix('|')?.split('|').collect();
+    let names = |cell: &str| cell.split('`').skip(1).step_by(2).map(str::to_string).collect::<Vec<_>>();
+    Some((names(cells.first()?).pop()?, names(cells.last()?)))
+}
+
+/// Crates of the workspace among the dependencies of a manifest.
+fn builds_on(manifest: &str) -> Vec<String> {
+    let section = manifest.split("\n[").find(|s| s.starts_with("dependencies]")).unwrap_or_default();
+    let name = |line: &str| line.split(['.', ' ', '=']).next().map(str::to_string);
+    let mut names: Vec<String> = section
+        .lines()
+        .filter_map(name)
+        .filter(|name| name == "wavefold" || name.starts_with("wavefold-"))
+        .map(|name| name.strip_prefix("wavefold-").unwrap_or("wavefold").to_string())
+        .collect();
+    names.sort();
+    names
+}

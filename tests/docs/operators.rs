@@ -28,7 +28,9 @@ impl Operators {
             "body" => op.trace().after(detail).map(body),
             "equations" => Some(op.to_string()),
             "ccode" => Some(op.ccode()),
-            "clif" => detail.split_once(' ').and_then(|(function, block)| basic_block(&op.clif(), function, block)),
+            "clif" => {
+                detail.split_once(' ').and_then(|(function, block)| basic_block(&op.clif(), function, block))
+            }
             _ => None,
         }
     }

@@ -37,7 +37,9 @@ impl Acoustic {
         damp.set_data(damping(shape, &spacing, SPONGE, FASTEST))?;
         let mut inside = |points: usize| -> Vec<Vec<f64>> {
             let last = |n: &usize| (n - SPONGE - 2) as f64;
-            let point = |r: &mut Random| shape.iter().map(|n| r.within(SPONGE as f64 + 1.0, last(n)) * SPACING).collect();
+            let point = |r: &mut Random| {
+                shape.iter().map(|n| r.within(SPONGE as f64 + 1.0, last(n)) * SPACING).collect()
+            };
             (0..points).map(|_| point(&mut random)).collect()
         };
         let (sources, receivers) = (inside(2), inside(9));
@@ -84,7 +86,11 @@ impl Acoustic {
     }
 
     /// The transposed stencil, with data put in at the receivers, and what arrives at the sources.
-    pub fn adjoint(&self, v: &TimeFunction, data: &ArrayD<f64>) -> Result<(Vec<Equation>, SparseTimeFunction)> {
+    pub fn adjoint(
+        &self,
+        v: &TimeFunction,
+        data: &ArrayD<f64>,
+    ) -> Result<(Vec<Equation>, SparseTimeFunction)> {
         let m = &self.m;
         let res = sparse("res", &self.grid, self.steps, &self.receivers)?;
         res.set_data(data.clone())?;
@@ -99,7 +105,12 @@ impl Acoustic {
     }
 
     /// Runs equations with this problem's time step over all steps that have every sample.
-    pub fn run(&self, equations: Vec<Equation>, backend: Backend, threads: usize) -> Result<PerformanceSummary> {
+    pub fn run(
+        &self,
+        equations: Vec<Equation>,
+        backend: Backend,
+        threads: usize,
+    ) -> Result<PerformanceSummary> {
         let op = Operator::named("acoustic", equations)?;
         op.apply().dt(self.dt).time_min(1).time_max(self.steps - 2).backend(backend).threads(threads).run()
     }

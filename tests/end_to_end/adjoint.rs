@@ -60,7 +60,8 @@ impl Objective {
         let a = Acoustic::new(&[45, 41], 8, 110, DType::F64, 7)?;
         a.smooth_wavelet()?;
         let start = a.m.data()?;
-        let truth = Array::from_shape_fn([45, 41], |(x, z)| 1.0 - 0.2 * bump(x as f64 - 22.0, z as f64 - 20.0));
+        let truth =
+            Array::from_shape_fn([45, 41], |(x, z)| 1.0 - 0.2 * bump(x as f64 - 22.0, z as f64 - 20.0));
         a.m.set_data(&start.to_f64() * &truth)?;
         a.run(a.forward(&a.wavefield("u")?)?, backend, THREADS)?;
         let observed = a.rec.data()?.to_f64();
@@ -127,10 +128,16 @@ fn gradient_passes_the_taylor_test() -> Result<()> {
             Zip::from(&mut off).and(&exact).for_each(|g, e| *g -= e);
             let off = off.mapv(|e| e * e).sum().sqrt() / exact.mapv(|e| e * e).sum().sqrt();
             let slope = (&g * &dm).sum();
-            let remainders: Vec<f64> = scales.iter().zip(&changes).map(|(a, c)| (c - a * slope).abs()).collect();
+            let remainders: Vec<f64> =
+                scales.iter().zip(&changes).map(|(a, c)| (c - a * slope).abs()).collect();
             let order = fit(&scales, &remainders);
-            println!("{backend} {codec:?}: slope {order:.4}, gradient off by {off:.1e}, remainders {remainders:?}");
-            assert!((1.95..=2.05).contains(&order), "{backend} {codec:?}: slope {order}, remainders {remainders:?}");
+            println!(
+                "{backend} {codec:?}: slope {order:.4}, gradient off by {off:.1e}, remainders {remainders:?}"
+            );
+            assert!(
+                (1.95..=2.05).contains(&order),
+                "{backend} {codec:?}: slope {order}, remainders {remainders:?}"
+            );
             assert!(off <= 1e-4, "{backend} {codec:?}: {off:e}");
         }
         Ok(())

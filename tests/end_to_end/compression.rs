@@ -59,7 +59,8 @@ fn quantize_stays_within_delta() -> Result<()> {
             let quantize = Some(Compression::quantize());
             let raw = a.history("raw", None)?;
             let names = ["nine", "six", "twelve"];
-            let histories: Vec<TimeFunction> = names.iter().map(|n| a.history(n, quantize)).collect::<Result<_>>()?;
+            let histories: Vec<TimeFunction> =
+                names.iter().map(|n| a.history(n, quantize)).collect::<Result<_>>()?;
             let op = keep(&a, &[&raw, &histories[0], &histories[1], &histories[2]])?;
             let s = apply(&op, &a, backend).nbits_of("six", 6).nbits_of("twelve", 12).run()?;
             for (history, nbits) in histories.iter().zip([9, 6, 12]) {

@@ -35,7 +35,9 @@ impl World {
     /// All equations, in order, at step `t`.
     pub fn step(&mut self, equations: &[Equation], t: i64) {
         for e in equations {
-            let EquationKind::Assign { lhs, rhs, increment } = e.kind() else { panic!("not an assignment: {e}") };
+            let EquationKind::Assign { lhs, rhs, increment } = e.kind() else {
+                panic!("not an assignment: {e}")
+            };
             let Node::Access(target) = lhs.node() else { panic!("no target: {e}") };
             let key = (target.function.id(), level(target, t));
             let mut values = ArrayD::from_shape_fn(IxDyn(&self.shape), |i| {

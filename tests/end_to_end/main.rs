@@ -7,7 +7,9 @@
 //! | `threads` | the same bits at any number of threads, on either backend, in every run |
 //! | `compression` | error bounds, overrides, measured errors, what is known about a history |
 //! | `reading` | every form in which a compressed history can be written and read |
+//! | `readers` | random programs that read a history give what an uncompressed one gives |
 //! | `order` | what happens before what within a step |
+//! | `sparse` | sources and receivers anywhere, also outside of the domain |
 //! | `numerics` | random equations against a direct evaluator; order of convergence |
 //! | `examples` | the examples as a user starts them |
 
@@ -20,7 +22,9 @@ mod notebook;
 mod numerics;
 mod order;
 mod random;
+mod readers;
 mod reading;
+mod sparse;
 mod threads;
 
 use ndarray::ArrayD;

@@ -81,11 +81,20 @@ fn exactly_0_1_2_3() -> Result<()> {
     })
 }
 
-fn summaries(wrote: &PerformanceSummary, read: &PerformanceSummary, backend: Backend, codec: Compression, dtype: DType) {
+fn summaries(
+    wrote: &PerformanceSummary,
+    read: &PerformanceSummary,
+    backend: Backend,
+    codec: Compression,
+    dtype: DType,
+) {
     for (s, operator, used) in [(wrote, "op0", Use::Written), (read, "op1", Use::Read)] {
         assert_eq!((s.operator.as_str(), s.backend, s.steps, s.points), (operator, backend, 4, 16));
         assert_eq!((s.time_m, s.time_max), (0, 3));
-        assert!(s.seconds > 0.0 && s.total_seconds >= s.seconds && s.gpts_per_s() > 0.0 && s.gb_per_s() > 0.0, "{s}");
+        assert!(
+            s.seconds > 0.0 && s.total_seconds >= s.seconds && s.gpts_per_s() > 0.0 && s.gb_per_s() > 0.0,
+            "{s}"
+        );
         assert_eq!(s.compression.len(), 1);
         let Some(c) = s.compression_of("usave") else { panic!("{s}") };
         assert_eq!((c.used, c.codec, c.snapshots), (used, codec, 4));

@@ -2,7 +2,8 @@
 
 use crate::evaluator::World;
 use crate::random::Random;
-use crate::{both, relative};
+use crate::{DTYPES, assert_same, both, relative};
+use ndarray::ArrayD;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use wavefold::Result;
@@ -58,7 +59,8 @@ struct Program {
 
 fn term() -> impl Strategy<Value = Term> {
     use {Action as A, Operand as O};
-    let operand = prop::sample::select(vec![O::U, O::U, O::Previous, O::Parameter, O::Product, O::Square, O::Sine]);
+    let operand =
+        prop::sample::select(vec![O::U, O::U, O::Previous, O::Parameter, O::Product, O::Square, O::Sine]);
     let dim = 0..3usize;
     let action = prop_oneof![
         Just(A::Nothing),
@@ -116,7 +118,8 @@ struct Fields {
 impl Fields {
     fn new(grid: &Grid, p: &Program) -> Result<Fields> {
         let function = |name: &str| Function::new(name, grid).space_order(p.order).build();
-        let time = |name: &str| TimeFunction::new(name, grid).time_order(p.time_order).space_order(p.order).build();
+        let time =
+            |name: &str| TimeFunction::new(name, grid).time_order(p.time_order).space_order(p.order).build();
         let (a, b, f, g) = (function("a")?, function("b")?, function("f")?, function("g")?);
         Ok(Fields { rank: grid.rank(), u: time("u")?, w: time("w")?, a, b, f, g })
     }
@@ -186,9 +189,22 @@ impl Fields {
 
 const DT: f64 = 0.5;
 
-/// The largest relative error of any function.
-fn error(p: &Program, backend: Backend) -> Result<f64> {
-    let grid = Grid::new(p.shape.clone()).with_spacing(vec![1.25; p.shape.len()]).with_dtype(DType::F64);
+/// What a program leaves behind, by function, with what the evaluator says.
+struct Outcome {
+    found: Vec<Data>,
+    wanted: Vec<ArrayD<f64>>,
+}
+
+impl Outcome {
+    /// The largest relative error of any function.
+    fn error(&self) -> f64 {
+        let errors = self.found.iter().zip(&self.wanted).map(|(f, w)| relative(f, w));
+        errors.fold(0.0, |worst: f64, e| if e.is_nan() { f64::INFINITY } else { worst.max(e) })
+    }
+}
+
+fn run(p: &Program, dtype: DType, backend: Backend, threads: usize) -> Result<Outcome> {
+    let grid = Grid::new(p.shape.clone()).with_spacing(vec![1.25; p.shape.len()]).with_dtype(dtype);
     let fields = Fields::new(&grid, p)?;
     let equations = fields.equations(p);
     let mut random = Random::new(p.seed);
@@ -208,44 +224,65 @@ fn error(p: &Program, backend: Backend) -> Result<f64> {
     }
     let last = first + p.steps as i64 - 1;
     let op = Operator::new(equations.clone())?;
-    op.apply().time_min(first as usize).time_max(last as usize).backend(backend).threads(p.threads).run()?;
-    (first..=last).for_each(|t| world.step(&equations, t));
+    op.apply().time_min(first as usize).time_max(last as usize).backend(backend).threads(threads).run()?;
+    if dtype == DType::F64 {
+        (first..=last).for_each(|t| world.step(&equations, t));
+    }
 
-    let mut worst = 0.0f64;
-    let mut note = |e: f64| worst = if e.is_nan() { f64::INFINITY } else { worst.max(e) };
+    let mut outcome = Outcome { found: vec![], wanted: vec![] };
     for f in [&fields.f, &fields.g] {
-        note(relative(&f.data()?, &world.get(f.id(), 0)));
+        outcome.found.push(f.data()?);
+        outcome.wanted.push(world.get(f.id(), 0));
     }
     for f in [&fields.u, &fields.w] {
-        note(relative(&f.at(last as usize + 1)?, &world.get(f.id(), last + 1)));
-        note(relative(&f.at(last as usize)?, &world.get(f.id(), last)));
+        for level in [last, last + 1] {
+            outcome.found.push(f.at(level as usize)?);
+            outcome.wanted.push(world.get(f.id(), level));
+        }
     }
-    Ok(worst)
+    Ok(outcome)
 }
 
 /// The same programs in every run; `PROPTEST_CASES` asks for more.
-fn random_programs(backend: Backend, cases: u32) {
+fn random_programs(cases: u32, test: impl Fn(&Program) -> Result<()>) {
     let cases = std::env::var("PROPTEST_CASES").ok().and_then(|n| n.parse().ok()).unwrap_or(cases);
     let config = Config { cases, failure_persistence: None, max_shrink_iters: 300, ..Config::default() };
     let rng = TestRng::deterministic_rng(RngAlgorithm::ChaCha);
-    let outcome = TestRunner::new_with_rng(config, rng).run(&program(), |p| {
-        let error = error(&p, backend).map_err(|e| TestCaseError::fail(format!("{e:?}")))?;
-        prop_assert!(error <= 1e-11, "off by {error:e}");
-        Ok(())
-    });
+    let outcome = TestRunner::new_with_rng(config, rng)
+        .run(&program(), |p| test(&p).map_err(|e| TestCaseError::fail(format!("{e:?}"))));
     if let Err(e) = outcome {
-        panic!("{backend}: {e}");
+        panic!("{e}");
     }
+}
+
+fn assert_right(p: &Program, backend: Backend) -> Result<()> {
+    let error = run(p, DType::F64, backend, p.threads)?.error();
+    assert!(error <= 1e-11, "{backend} is off by {error:e}");
+    Ok(())
 }
 
 #[test]
 fn random_programs_on_cranelift() {
-    random_programs(Backend::Cranelift, 40);
+    random_programs(40, |p| assert_right(p, Backend::Cranelift));
 }
 
 #[test]
 fn random_programs_on_c() {
-    random_programs(Backend::C, 6);
+    random_programs(6, |p| assert_right(p, Backend::C));
+}
+
+#[test]
+fn random_programs_give_the_same_bits_on_both_backends() {
+    random_programs(6, |p| {
+        for dtype in DTYPES {
+            let c = run(p, dtype, Backend::C, p.threads)?;
+            let cranelift = run(p, dtype, Backend::Cranelift, 4 - p.threads)?;
+            for (i, (c, cranelift)) in c.found.iter().zip(&cranelift.found).enumerate() {
+                assert_same(c, cranelift, &format!("{dtype}, function {i}, C and Cranelift"));
+            }
+        }
+        Ok(())
+    });
 }
 
 /// Largest error of a derivative of `sin` at points whose stencils stay within the domain.
@@ -255,7 +292,10 @@ fn derivative_error(order: u32, degree: u32, points: usize, backend: Backend) ->
     let u = Function::new("u", &grid).space_order(order).build()?;
     let d = Function::new("d", &grid).space_order(order).build()?;
     u.set_with(|i| (i[0] as f64 * h).sin())?;
-    Operator::named(&format!("order{order}"), [eq(&d, u.d(Dim::X, degree))])?.apply().backend(backend).run()?;
+    Operator::named(&format!("order{order}"), [eq(&d, u.d(Dim::X, degree))])?
+        .apply()
+        .backend(backend)
+        .run()?;
     let (found, margin) = (d.data()?.to_f64(), order as usize / 2);
     let exact = |x: f64| if degree == 1 { x.cos() } else { -x.sin() };
     Ok((margin..=points - margin).map(|i| (found[[i]] - exact(i as f64 * h)).abs()).fold(0.0, f64::max))
@@ -271,8 +311,13 @@ fn derivatives_converge_at_their_order() -> Result<()> {
                 let coarse = derivative_error(order, degree, points, backend)?;
                 let fine = derivative_error(order, degree, 2 * points, backend)?;
                 let measured = (coarse / fine).log2();
-                println!("{backend} order {order} degree {degree}: {measured:.2} ({coarse:.1e} to {fine:.1e})");
-                assert!((measured - f64::from(order)).abs() <= 0.3, "{backend}, order {order}, degree {degree}: {measured}");
+                println!(
+                    "{backend} order {order} degree {degree}: {measured:.2} ({coarse:.1e} to {fine:.1e})"
+                );
+                assert!(
+                    (measured - f64::from(order)).abs() <= 0.3,
+                    "{backend}, order {order}, degree {degree}: {measured}"
+                );
             }
         }
         Ok(())

@@ -92,7 +92,8 @@ fn receivers_read_the_level_that_they_name() -> Result<()> {
             let w = Waves::new()?;
             let next = points("next", &w.grid)?;
             let all = saved("all", &w.grid)?;
-            let kinds = [w.stencil(), w.injection(), w.rec.interpolate(&w.u), next.interpolate(w.u.forward())];
+            let kinds =
+                [w.stencil(), w.injection(), w.rec.interpolate(&w.u), next.interpolate(w.u.forward())];
             let mut equations: Vec<Equation> = order.iter().map(|i| kinds[*i].clone()).collect();
             equations.push(eq(&all, &w.u));
             w.run(equations, backend)?;
@@ -100,8 +101,14 @@ fn receivers_read_the_level_that_they_name() -> Result<()> {
             for n in 1..STEPS - 1 {
                 let wanted = at_points(&all.at(n)?.to_f64());
                 for p in 0..2 {
-                    assert!((rec[[n, p]] - wanted[p]).abs() <= 1e-13 * wanted[p].abs(), "step {n}, point {p}");
-                    assert!((next[[n - 1, p]] - wanted[p]).abs() <= 1e-13 * wanted[p].abs() || n == 1, "step {n}");
+                    assert!(
+                        (rec[[n, p]] - wanted[p]).abs() <= 1e-13 * wanted[p].abs(),
+                        "step {n}, point {p}"
+                    );
+                    assert!(
+                        (next[[n - 1, p]] - wanted[p]).abs() <= 1e-13 * wanted[p].abs() || n == 1,
+                        "step {n}"
+                    );
                 }
             }
             assert!(rec[[5, 0]].abs() > 0.1 && rec[[1, 0]] == 0.0);
@@ -151,7 +158,10 @@ fn increments_accumulate_over_steps_and_runs() -> Result<()> {
             }
             assert_close(&sum.data()?, &wanted, 1e-13, &format!("sum after run {run}"));
             let (found, once) = (stack.data()?.to_f64()[[6, 1]], at_points(&all.at(6)?.to_f64())[1]);
-            assert!((found - once * f64::from(run)).abs() <= 1e-13 * found.abs(), "run {run}: {found}, {once}");
+            assert!(
+                (found - once * f64::from(run)).abs() <= 1e-13 * found.abs(),
+                "run {run}: {found}, {once}"
+            );
         }
         Ok(())
     })
@@ -233,11 +243,17 @@ fn serial_dependences_equal_a_direct_loop() -> Result<()> {
     type Direct = fn(&ArrayD<f64>, i64, i64) -> f64;
     let cases: [(&str, Row, Direct); 5] = [
         ("first dimension", |f| f.shift(Dim::X, -1) * 0.5 + f, |f, x, y| at(f, x - 1, y) * 0.5 + at(f, x, y)),
-        ("second dimension", |f| f.shift(Dim::Y, -1) * 0.5 + f, |f, x, y| at(f, x, y - 1) * 0.5 + at(f, x, y)),
+        (
+            "second dimension",
+            |f| f.shift(Dim::Y, -1) * 0.5 + f,
+            |f, x, y| at(f, x, y - 1) * 0.5 + at(f, x, y),
+        ),
         ("ahead", |f| f.shift(Dim::X, 1) - f.shift(Dim::Y, 2), |f, x, y| at(f, x + 1, y) - at(f, x, y + 2)),
-        ("diagonal", |f| f.shift(Dim::X, -1).shift(Dim::Y, 1) * 0.7 + f, |f, x, y| {
-            at(f, x - 1, y + 1) * 0.7 + at(f, x, y)
-        }),
+        (
+            "diagonal",
+            |f| f.shift(Dim::X, -1).shift(Dim::Y, 1) * 0.7 + f,
+            |f, x, y| at(f, x - 1, y + 1) * 0.7 + at(f, x, y),
+        ),
         (
             "Gauss-Seidel",
             |f| (f.shift(Dim::X, -1) + f.shift(Dim::X, 1) + f.shift(Dim::Y, -1) + f.shift(Dim::Y, 1)) * 0.25,

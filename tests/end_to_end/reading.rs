@@ -121,7 +121,8 @@ fn space_derivatives_of_a_history() -> Result<()> {
 fn time_derivatives_of_a_history_ascending() -> Result<()> {
     both(|backend| {
         let pair = Pair::new(backend)?;
-        for derivative in [|h: &TimeFunction| h.dt2(), |h: &TimeFunction| h.dt(), |h: &TimeFunction| h.dtc()] {
+        for derivative in [|h: &TimeFunction| h.dt2(), |h: &TimeFunction| h.dt(), |h: &TimeFunction| h.dtc()]
+        {
             pair.same(backend, INNER, |a, h| {
                 let vsave = a.history("vsave", None)?;
                 Ok((vec![eq(&vsave, derivative(h))], of_time(&vsave)))
@@ -135,7 +136,8 @@ fn time_derivatives_of_a_history_ascending() -> Result<()> {
 fn time_derivatives_of_a_history_descending() -> Result<()> {
     both(|backend| {
         let pair = Pair::new(backend)?;
-        for derivative in [|h: &TimeFunction| h.dt2(), |h: &TimeFunction| h.dt(), |h: &TimeFunction| h.dtl()] {
+        for derivative in [|h: &TimeFunction| h.dt2(), |h: &TimeFunction| h.dt(), |h: &TimeFunction| h.dtl()]
+        {
             pair.same(backend, INNER, |a, h| {
                 let v = a.wavefield("v")?;
                 let grad = Function::new("grad", &a.grid).build()?;
@@ -158,7 +160,11 @@ fn bounds_come_from_the_snapshots() -> Result<()> {
         let s = op.apply().dt(pair.a.dt).backend(backend).run()?;
         assert_eq!((s.time_m as usize, s.time_max as usize), INNER);
         let Some(c) = s.compression_of("packed") else { panic!("{s}") };
-        assert_eq!(c.snapshots, STEPS - 2, "each snapshot is decompressed once, then kept as long as it is needed");
+        assert_eq!(
+            c.snapshots,
+            STEPS - 2,
+            "each snapshot is decompressed once, then kept as long as it is needed"
+        );
         Ok(())
     })
 }
@@ -223,7 +229,8 @@ fn subsampled() -> Result<()> {
         let a = problem()?;
         let (u, raw) = (a.wavefield("u")?, a.history("raw", None)?);
         let kept = |name: &str, codec: Option<Compression>| -> Result<TimeFunction> {
-            let f = TimeFunction::new(name, &a.grid).time_order(2).save(STEPS.div_ceil(EVERY)).save_every(EVERY);
+            let f =
+                TimeFunction::new(name, &a.grid).time_order(2).save(STEPS.div_ceil(EVERY)).save_every(EVERY);
             Ok(codec.map_or(f.clone(), |c| f.compression(c)).build()?)
         };
         let (plain, packed) = (kept("plain", None)?, kept("packed", Some(Noop))?);

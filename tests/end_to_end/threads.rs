@@ -15,7 +15,13 @@ struct Outcome {
 
 /// A forward run with its history kept, the adjoint that reads it, and the gradient. The wavefields begin with
 /// random values of this size.
-fn run(a: &Acoustic, noise: f64, codec: Option<Compression>, backend: Backend, threads: usize) -> Result<Outcome> {
+fn run(
+    a: &Acoustic,
+    noise: f64,
+    codec: Option<Compression>,
+    backend: Backend,
+    threads: usize,
+) -> Result<Outcome> {
     let (u, v) = (a.wavefield("u")?, a.wavefield("v")?);
     for (seed, f) in [(1, &u), (2, &v)] {
         f.set_data(Random::new(seed).array(u.data()?.shape(), -noise, noise))?;
@@ -58,7 +64,13 @@ fn assert_outcomes(found: &Outcome, wanted: &Outcome, what: &str) {
     }
 }
 
-fn same_bits(shape: &[usize], so: u32, steps: usize, noise: f64, codecs: &[Option<Compression>]) -> Result<()> {
+fn same_bits(
+    shape: &[usize],
+    so: u32,
+    steps: usize,
+    noise: f64,
+    codecs: &[Option<Compression>],
+) -> Result<()> {
     for dtype in DTYPES {
         let a = Acoustic::new(shape, so, steps, dtype, 11)?;
         a.smooth_wavelet()?;
@@ -93,4 +105,51 @@ fn acoustic_3d() -> Result<()> {
 #[test]
 fn many_tiles() -> Result<()> {
     same_bits(&[331, 217], 4, 10, 0.1, &[Some(Wavelet { compscale: 1e-4 })])
+}
+
+/// Several operators at once, on one history and on one function, give what each gives alone.
+#[test]
+fn operators_side_by_side() -> Result<()> {
+    let a = Acoustic::new(&[47, 53], 4, 40, DType::F32, 17)?;
+    a.smooth_wavelet()?;
+    let (u, usave) = (a.wavefield("u")?, a.history("usave", Some(Compression::wavelet()))?);
+    let mut forward = a.forward(&u)?;
+    forward.push(eq(&usave, &u));
+    a.run(forward, Backend::Auto, 2)?;
+
+    let image = |name: &str, backend: Backend, threads: usize| -> Result<Data> {
+        let f = Function::new(name, &a.grid).build()?;
+        a.run(vec![inc(&f, usave.dx2() * &usave)], backend, threads)?;
+        Ok(f.data()?)
+    };
+    let alone = image("image", Backend::Cranelift, 1)?;
+    std::thread::scope(|scope| {
+        let readers: Vec<_> = (0..8)
+            .map(|i| {
+                let image = &image;
+                scope.spawn(move || image("image", BACKENDS[i % 2], 1 + i % 3))
+            })
+            .collect();
+        for reader in readers {
+            let found = reader.join().expect("no panic")?;
+            assert_same(&found, &alone, "read by several operators at once");
+        }
+        Ok::<(), wavefold::Error>(())
+    })?;
+
+    // One operator, applied by four threads: the runs follow one another, each whole.
+    let sum = Function::new("sum", &a.grid).build()?;
+    let op = Operator::named("add", [inc(&sum, &a.m)])?;
+    std::thread::scope(|scope| {
+        let runs: Vec<_> = (0..4)
+            .map(|i| {
+                let op = &op;
+                scope.spawn(move || op.apply().backend(BACKENDS[i % 2]).threads(2).run().map(|_| ()))
+            })
+            .collect();
+        runs.into_iter().try_for_each(|run| run.join().expect("no panic"))
+    })?;
+    let wanted = a.m.data()?.to_f64() * 4.0;
+    crate::assert_close(&sum.data()?, &wanted, 1e-6, "four times m");
+    Ok(())
 }

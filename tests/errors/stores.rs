@@ -34,8 +34,8 @@ fn second_write_leaves_the_first() {
     let g = grid();
     let (u, usave) = (time("u", &g), compressed("usave", &g, 4));
     let op = counting(&u, &usave);
-    op.apply().run().unwrap();
-    op.apply().run().unwrap_err();
+    op.apply().time_max(3).run().unwrap();
+    op.apply().time_max(1).run().unwrap_err();
     assert_eq!(decompress_step(&usave, 3).unwrap().max(), 3.0);
     assert_eq!(u.at(4).unwrap().max(), 4.0, "the refused run did not run");
 }
@@ -106,6 +106,18 @@ fn decompress_while_it_is_written() {
     let met = Mutex::new(None);
     let look = |_: u64, _: u64| {
         met.lock().unwrap().get_or_insert(decompress_step(&usave, 0));
+    };
+    counting(&u, &usave).apply().progress(&look).run().unwrap();
+    golden!(met.into_inner().unwrap().unwrap());
+}
+
+#[test]
+fn data_asked_for_in_the_progress_callback() {
+    let g = grid();
+    let (u, usave) = (time("u", &g), compressed("usave", &g, 4));
+    let met = Mutex::new(None);
+    let look = |_: u64, _: u64| {
+        met.lock().unwrap().get_or_insert(u.data());
     };
     counting(&u, &usave).apply().progress(&look).run().unwrap();
     golden!(met.into_inner().unwrap().unwrap());

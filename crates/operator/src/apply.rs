@@ -4,12 +4,12 @@ use crate::backend::Kernel;
 use crate::overrides::{Override, Parameter, codecs};
 use crate::{ApplyError, Backend, CompressionSummary, Operator, PerformanceSummary, Result, Use, range, traffic};
 use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{Arc, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Instant;
 use wavefold_ir::{Compression, FieldId, FieldKind, ScalarId, SparseId};
 use wavefold_runtime::{
-    Dense, Host, HostReport, KernelThreads, SparseTables, SparseValues, Store, StoreProfile, dense_of, store_of,
-    threads, values_of,
+    Dense, Host, HostReport, KernelThreads, SparseTables, SparseValues, Store, StoreProfile, dense_of, locks,
+    store_of, threads, values_of,
 };
 use wavefold_symbolic::FunctionRef;
 
@@ -108,7 +108,8 @@ impl<'a> Apply<'a> {
         self
     }
 
-    /// Calls `f` at each step with the number of steps done and of all steps.
+    /// Calls `f` at each step, and at the end, with the number of steps done and of all steps. The data of the
+    /// operator's functions are in use meanwhile: asking for them is the error `data::in_use`.
     pub fn progress(mut self, f: &'a Progress<'a>) -> Self {
         self.progress = Some(f);
         self
@@ -139,8 +140,8 @@ impl<'a> Apply<'a> {
 
         let fields = Fields::find(self.op)?;
         let points = Points::find(self.op)?;
-        let mut locked = fields.lock();
-        let mut values = points.lock();
+        let mut locked = fields.lock()?;
+        let mut values = points.lock()?;
         let tell = |done: i64, total: i64| {
             if let Some(f) = self.progress {
                 f(done.max(0) as u64, total.max(0) as u64);
@@ -310,7 +311,7 @@ impl Stores {
 /// The uncompressed functions of an operator, in the order in which they are locked: that of their making, the same
 /// for all operators, so that runs cannot wait for each other in a circle.
 struct Fields {
-    entries: Vec<(FieldId, bool, Arc<RwLock<Dense>>)>,
+    entries: Vec<(FieldId, bool, String, Arc<RwLock<Dense>>)>,
 }
 
 enum Guard<'a> {
@@ -331,20 +332,20 @@ impl Fields {
             .filter(|(id, _)| !op.program().decls.field(*id).is_compressed())
             .collect();
         functions.sort_by_key(|(_, f)| f.id());
-        let entry = |(id, f): (FieldId, &FunctionRef)| Ok((id, written.contains(&id), dense_of(f)?));
+        let entry = |(id, f): (FieldId, &FunctionRef)| Ok((id, written.contains(&id), f.name().to_string(), dense_of(f)?));
         Ok(Fields { entries: functions.into_iter().map(entry).collect::<Result<_>>()? })
     }
 
-    fn lock(&self) -> Vec<(FieldId, Guard<'_>)> {
+    fn lock(&self) -> Result<Vec<(FieldId, Guard<'_>)>> {
         self.entries
             .iter()
-            .map(|(id, write, dense)| {
+            .map(|(id, write, name, dense)| {
                 let guard = if *write {
-                    Guard::Write(dense.write().unwrap_or_else(PoisonError::into_inner))
+                    Guard::Write(locks::write(dense, name)?)
                 } else {
-                    Guard::Read(dense.read().unwrap_or_else(PoisonError::into_inner))
+                    Guard::Read(locks::read(dense, name)?)
                 };
-                (*id, guard)
+                Ok((*id, guard))
             })
             .collect()
     }
@@ -358,6 +359,7 @@ struct Points {
 
 struct PointsEntry {
     tables: SparseTables,
+    name: String,
     values: Arc<RwLock<SparseValues>>,
 }
 
@@ -366,15 +368,19 @@ impl Points {
         let sparse = &op.compiled().bindings.sparse;
         let mut entries = Vec::with_capacity(sparse.len());
         for s in sparse {
-            entries.push(PointsEntry { tables: SparseTables::of(s)?, values: values_of(s)? });
+            let name = s.name().to_string();
+            entries.push(PointsEntry { tables: SparseTables::of(s)?, name, values: values_of(s)? });
         }
         let mut order: Vec<usize> = (0..sparse.len()).collect();
         order.sort_by_key(|i| sparse[*i].id());
         Ok(Points { entries, order })
     }
 
-    fn lock(&self) -> Vec<(usize, RwLockWriteGuard<'_, SparseValues>)> {
-        let lock = |i: &usize| (*i, self.entries[*i].values.write().unwrap_or_else(PoisonError::into_inner));
+    fn lock(&self) -> Result<Vec<(usize, RwLockWriteGuard<'_, SparseValues>)>> {
+        let lock = |i: &usize| {
+            let PointsEntry { name, values, .. } = &self.entries[*i];
+            Ok((*i, locks::write(values, name)?))
+        };
         self.order.iter().map(lock).collect()
     }
 }

@@ -217,7 +217,7 @@ impl Dense {
             values.copy_from_slice(&source[at..at + width]);
         };
         debug_assert_eq!(values.len(), slots * rows * width);
-        if values.len() > PARALLEL {
+        if in_parallel(values.len()) {
             values.par_chunks_mut(width).with_min_len(1 + PARALLEL / 8 / width).enumerate().for_each(copy);
         } else {
             values.chunks_mut(width).enumerate().for_each(copy);
@@ -244,13 +244,19 @@ impl Dense {
             }
             body(within, &mut values[pad[last]..pad[last] + width]);
         };
-        if len > PARALLEL {
+        if in_parallel(len) {
             let min = 1 + PARALLEL / 8 / alloc[last];
             values.par_chunks_mut(alloc[last]).with_min_len(min).enumerate().for_each(visit);
         } else {
             values.chunks_mut(alloc[last]).enumerate().for_each(visit);
         }
     }
+}
+
+/// Whether so many values are worth several threads. A worker of a pool copies alone: while it waited for others
+/// it would take up other work, which may need the lock that it holds.
+fn in_parallel(len: usize) -> bool {
+    len > PARALLEL && rayon::current_thread_index().is_none()
 }
 
 /// The indices of position `at` in a row-major array of this shape.

@@ -21,6 +21,9 @@ pub enum RuntimeError {
     #[error("`{name}` has no snapshot {snapshot}: it keeps {steps}, counted from 0")]
     OutOfRange { name: String, snapshot: usize, steps: usize },
 
+    #[error("the data of `{name}` are in use, and a callback cannot wait for them")]
+    InUse { name: String },
+
     #[error("`{name}` is compressed: its data are no array")]
     DataOfCompressed { name: String },
     #[error("`{name}` is not compressed")]
@@ -97,6 +100,7 @@ impl RuntimeError {
             Self::WrongLength { .. } => "data::wrong_length",
             Self::NoTime { .. } => "data::no_time",
             Self::OutOfRange { .. } => "data::out_of_range",
+            Self::InUse { .. } => "data::in_use",
             Self::DataOfCompressed { .. } => "store::data_of_compressed",
             Self::NotCompressed { .. } => "store::not_compressed",
             Self::SecondWrite { .. } => "store::second_write",
@@ -128,6 +132,9 @@ impl RuntimeError {
             Self::WrongLength { .. } => "values are row-major, the last dimension fastest".into(),
             Self::NoTime { .. } => "use `.data()`".into(),
             Self::OutOfRange { .. } => "snapshot `i` holds step `i * save_every`".into(),
+            Self::InUse { .. } => {
+                "use them when the run has returned; run fewer steps at a time to look in between".into()
+            }
             Self::DataOfCompressed { name } => {
                 format!("use `decompress(&{name})`, or `decompress_step(&{name}, n)` for one snapshot")
             }

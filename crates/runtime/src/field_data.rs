@@ -1,10 +1,10 @@
 //! Reading and writing the data of functions on a grid.
 
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, RwLock};
 
 use wavefold_symbolic::{Function, FunctionDecl, FunctionKind, FunctionRef, TimeFunction};
 
-use crate::{Data, Dense, Result, RuntimeError};
+use crate::{Data, Dense, Result, RuntimeError, locks};
 
 /// The data of an uncompressed function, made on first use; freed with the declaration.
 ///
@@ -28,7 +28,8 @@ pub fn dense_of(function: &FunctionDecl) -> Result<Arc<RwLock<Dense>>> {
 /// | saved `TimeFunction` | `[save, nx, ..]` | snapshot; snapshot `i` holds step `i * save_every` |
 ///
 /// All methods fail with `store::data_of_compressed` for a compressed function, see
-/// [`decompress`](crate::decompress), and with `memory::allocation` when the data cannot be allocated.
+/// [`decompress`](crate::decompress), with `memory::allocation` when the data cannot be allocated, and with
+/// `data::in_use` in a callback of a run that uses them.
 pub trait FieldData {
     /// The function.
     #[doc(hidden)]
@@ -78,7 +79,7 @@ pub trait FieldData {
         Self: Sized,
     {
         write(self.function(), |dense, _| {
-            dense.set_with(&value);
+            dense.set_with(&|at: &[usize]| locks::callback(|| value(at)));
             Ok(())
         })
     }
@@ -136,12 +137,12 @@ fn slot(function: &FunctionDecl, n: usize) -> Result<usize> {
 
 fn read<R>(function: &FunctionDecl, body: impl FnOnce(&Dense, bool) -> Result<R>) -> Result<R> {
     let dense = dense_of(function)?;
-    let dense = dense.read().unwrap_or_else(PoisonError::into_inner);
+    let dense = locks::read(&dense, function.name())?;
     body(&dense, function.is_time())
 }
 
 fn write<R>(function: &FunctionDecl, body: impl FnOnce(&mut Dense, bool) -> Result<R>) -> Result<R> {
     let dense = dense_of(function)?;
-    let mut dense = dense.write().unwrap_or_else(PoisonError::into_inner);
+    let mut dense = locks::write(&dense, function.name())?;
     body(&mut dense, function.is_time())
 }

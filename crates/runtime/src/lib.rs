@@ -19,6 +19,7 @@ mod dense;
 mod error;
 mod field_data;
 mod host;
+pub mod locks;
 mod sparse;
 mod sparse_data;
 mod store;

@@ -135,8 +135,14 @@ impl SparseTables {
         }
         let points = coordinates.len() / rank;
         let corners = 1_usize << rank;
-        let mut cells = Vec::with_capacity(points * corners * rank);
-        let mut weights = Vec::with_capacity(points * corners);
+        let (mut cells, mut weights) = (Vec::new(), Vec::new());
+        let entries = points.saturating_mul(corners);
+        if cells.try_reserve_exact(entries.saturating_mul(rank)).is_err()
+            || weights.try_reserve_exact(entries).is_err()
+        {
+            let bytes = entries.saturating_mul(rank * size_of::<i32>() + size_of::<f64>());
+            return Err(RuntimeError::Allocation { what: "the cells of sparse points".into(), bytes });
+        }
         for at in coordinates.chunks_exact(rank) {
             let place = |d: usize| locate((at[d] - origin[d]) / spacing[d], shape[d]);
             let places: Option<Vec<(usize, f64)>> = (0..rank).map(place).collect();

@@ -1,10 +1,10 @@
 //! Reading and writing the values of sparse functions.
 
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, RwLock};
 
 use wavefold_symbolic::{SparseDecl, SparseFunction, SparseRef, SparseTimeFunction};
 
-use crate::{Data, Result, SparseValues};
+use crate::{Data, Result, SparseValues, locks};
 
 /// The values of a sparse function, made on first use; freed with the declaration.
 ///
@@ -15,6 +15,8 @@ pub fn values_of(sparse: &SparseDecl) -> Result<Arc<RwLock<SparseValues>>> {
 }
 
 /// The values of sources and receivers: shape `[steps, points]`, or `[points]` without time.
+///
+/// All methods fail with `data::in_use` in a callback of a run that uses the function.
 pub trait SparseData {
     /// The function.
     #[doc(hidden)]
@@ -26,7 +28,7 @@ pub trait SparseData {
     /// `memory::allocation`.
     fn data(&self) -> Result<Data> {
         let values = values_of(self.sparse())?;
-        let values = values.read().unwrap_or_else(PoisonError::into_inner);
+        let values = locks::read(&values, self.sparse().name())?;
         Ok(values.data().clone())
     }
 
@@ -40,7 +42,7 @@ pub trait SparseData {
         Self: Sized,
     {
         let values = values_of(self.sparse())?;
-        values.write().unwrap_or_else(PoisonError::into_inner).set(&data.into())
+        locks::write(&values, self.sparse().name())?.set(&data.into())
     }
 
     /// Sets all values to one number.
@@ -49,7 +51,7 @@ pub trait SparseData {
     /// `memory::allocation`.
     fn fill(&self, value: f64) -> Result<()> {
         let values = values_of(self.sparse())?;
-        values.write().unwrap_or_else(PoisonError::into_inner).fill(value);
+        locks::write(&values, self.sparse().name())?.fill(value);
         Ok(())
     }
 }

@@ -39,6 +39,7 @@ impl fmt::Display for State {
 #[derive(Debug)]
 pub struct Store {
     name: String,
+    steps: usize,
     raw: usize,
     content: RwLock<Content>,
 }
@@ -47,6 +48,7 @@ pub struct Store {
 struct Content {
     state: State,
     codec: Option<Compression>,
+    /// By snapshot; grows as they are written, since a history may be declared far longer than memory.
     blocks: Vec<Option<Block>>,
     arena: Arena,
     errors: Option<ErrorReport>,
@@ -59,11 +61,11 @@ impl Store {
         let content = Content {
             state: State::Empty,
             codec: None,
-            blocks: vec![None; steps],
+            blocks: Vec::new(),
             arena: Arena::default(),
             errors: None,
         };
-        Store { name: name.into(), raw, content: RwLock::new(content) }
+        Store { name: name.into(), steps, raw, content: RwLock::new(content) }
     }
 
     /// The name of the function.
@@ -75,7 +77,7 @@ impl Store {
     /// Snapshots that it can hold.
     #[must_use]
     pub fn steps(&self) -> usize {
-        self.read().blocks.len()
+        self.steps
     }
 
     /// The state.
@@ -189,13 +191,20 @@ impl Store {
         if *state != State::Writing {
             return Err(RuntimeError::NotWriting { name: self.name.clone() });
         }
-        let steps = blocks.len();
-        let Some(place) = blocks.get_mut(snapshot) else {
-            return Err(RuntimeError::OutOfRange { name: self.name.clone(), snapshot, steps });
-        };
+        if snapshot >= self.steps {
+            return Err(self.out_of_range(snapshot));
+        }
+        let new = (snapshot + 1).saturating_sub(blocks.len());
+        if blocks.try_reserve(new).is_err() {
+            let (what, bytes) = (format!("the history of `{}`", self.name), new.saturating_mul(size_of::<Block>()));
+            return Err(RuntimeError::Allocation { what, bytes });
+        }
         let (block, room) = arena.reserve(stream.len(), &format!("the history of `{}`", self.name))?;
         copy(stream, room, par);
-        *place = Some(block);
+        if new > 0 {
+            blocks.resize(snapshot + 1, None);
+        }
+        blocks[snapshot] = Some(block);
         Ok(())
     }
 
@@ -222,7 +231,7 @@ impl Store {
         let mut content = self.write();
         if content.state == State::Writing {
             content.state = State::Poisoned { reason: reason.into() };
-            content.blocks.fill(None);
+            content.blocks = Vec::new();
             content.arena = Arena::default();
         }
     }
@@ -252,11 +261,8 @@ impl Store {
         self.readable(&content.state)?;
         match content.blocks.get(snapshot) {
             Some(Some(block)) => Ok(content.arena.get(*block)),
-            Some(None) => Err(self.missing(snapshot, &content)),
-            None => {
-                let steps = content.blocks.len();
-                Err(RuntimeError::OutOfRange { name: self.name.clone(), snapshot, steps })
-            }
+            _ if snapshot < self.steps => Err(self.missing(snapshot, &content)),
+            _ => Err(self.out_of_range(snapshot)),
         }
     }
 
@@ -278,6 +284,10 @@ impl Store {
             State::Sealed => Ok(()),
             State::Poisoned { reason } => Err(RuntimeError::Poisoned { name, reason: reason.clone() }),
         }
+    }
+
+    fn out_of_range(&self, snapshot: usize) -> RuntimeError {
+        RuntimeError::OutOfRange { name: self.name.clone(), snapshot, steps: self.steps }
     }
 
     fn missing(&self, step: usize, content: &Content) -> RuntimeError {

@@ -6,6 +6,9 @@ use crate::{
     TimeFunction,
 };
 
+/// The largest distance of snapshots; beyond it only step 0 is ever kept.
+const MAX_EVERY: usize = isize::MAX as usize / 4;
+
 /// Settings that all functions on a grid share.
 #[derive(Clone, Debug)]
 struct Common {
@@ -110,7 +113,8 @@ impl TimeFunctionBuilder {
 
     /// Keeps one step in `every`: snapshot `t / every` is touched at steps with `t % every == 0`.
     pub fn save_every(mut self, every: usize) -> Self {
-        self.every = every;
+        // Steps are signed in generated code; none is that far, so the meaning stays.
+        self.every = every.min(MAX_EVERY);
         self
     }
 

@@ -76,7 +76,7 @@ impl<'a> HostBuilder<'a> {
 
     /// Called with the number of steps done and of all steps: at the start of every step, and at the end of a
     /// run that did not fail. It may be called on another thread, never on two at a time. The data of the
-    /// functions of the run are locked meanwhile: it must not read them.
+    /// functions of the run are in use meanwhile: asking for them is the error `data::in_use`.
     pub fn progress(&mut self, progress: &'a (dyn Fn(i64, i64) + Sync)) -> &mut Self {
         self.settings.progress = Some(progress);
         self

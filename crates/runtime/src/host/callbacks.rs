@@ -11,7 +11,7 @@ use crate::{Result, RuntimeError};
 
 impl Inner<'_> {
     /// Runs the body of a callback; an error or a panic is recorded, and becomes a status.
-    fn guarded(&self, what: &'static str, body: impl FnOnce() -> Result<()>) -> i32 {
+    pub(super) fn guarded(&self, what: &'static str, body: impl FnOnce() -> Result<()>) -> i32 {
         let error = match catch_unwind(AssertUnwindSafe(body)) {
             Ok(Ok(())) => return status::OK,
             Ok(Err(error)) => error,

@@ -8,7 +8,7 @@ use wavefold_ir::{FieldId, FieldKind};
 
 use super::{Access, BoundStore, Inner, Work, cube};
 use crate::data::{Scalar, with_type};
-use crate::{Buffer, Result, RuntimeError};
+use crate::{Buffer, Result, RuntimeError, locks};
 
 /// A step begins.
 pub(super) fn step(inner: &Inner<'_>, t: i64) -> Result<()> {
@@ -29,7 +29,7 @@ pub(super) fn step(inner: &Inner<'_>, t: i64) -> Result<()> {
     }
     drop(work);
     if let Some(progress) = inner.progress {
-        progress(done, inner.time.1 - inner.time.0 + 1);
+        locks::callback(|| progress(done, inner.time.1 - inner.time.0 + 1));
     }
     Ok(())
 }

@@ -17,7 +17,7 @@ use rayon::ThreadPool;
 use wavefold_codecs::{Compression, ErrorReport};
 use wavefold_ir::{Decls, abi};
 
-use crate::{Buffer, Dense, RuntimeError, Store, threads};
+use crate::{Buffer, Dense, RuntimeError, Store, locks, threads};
 
 /// What callbacks and kernels return.
 pub mod status {
@@ -191,6 +191,13 @@ impl<'a> Host<'a> {
         let pool = if kernel_threads == KernelThreads::Host { self.inner.pool() } else { None };
         self.inner.work().start = Instant::now();
         let status = match pool {
+            // A thread of another pool would take up other work while it waits, perhaps a run that waits for the
+            // data of this one: it hands the run to a thread that does nothing else.
+            Some(pool) if rayon::current_thread_index().is_some() && pool.current_thread_index().is_none() => {
+                // SAFETY: by the contract.
+                let wait = || pool.install(|| unsafe { context.call(kernel) });
+                std::thread::scope(|scope| scope.spawn(wait).join()).unwrap_or(status::FAILED)
+            }
             // SAFETY: by the contract.
             Some(pool) => pool.install(|| unsafe { context.call(kernel) }),
             // SAFETY: by the contract.
@@ -204,6 +211,16 @@ impl<'a> Host<'a> {
     #[must_use]
     pub fn finish(mut self, status: i32) -> HostReport {
         self.inner.finished = true;
+        if status == status::OK {
+            self.inner.guarded("the progress callback", || {
+                let steps = self.inner.work().steps;
+                let all = self.inner.time.1 - self.inner.time.0 + 1;
+                if let Some(progress) = self.inner.progress {
+                    locks::callback(|| progress(steps, all));
+                }
+                Ok(())
+            });
+        }
         let mut work = self.inner.work();
         let mut error = work.error.take();
         if error.is_none() && status != status::OK {
@@ -215,12 +232,7 @@ impl<'a> Host<'a> {
                 None => error = store.seal().err(),
             }
         }
-        let report = report::take(&self.inner, &mut work, error);
-        drop(work);
-        if let (Some(progress), None) = (self.inner.progress, &report.error) {
-            progress(report.steps, self.inner.time.1 - self.inner.time.0 + 1);
-        }
-        report
+        report::take(&self.inner, &mut work, error)
     }
 }
 

@@ -104,9 +104,9 @@ impl Problem {
         })
     }
 
-    /// Bytes of the history without compression.
-    pub fn raw_bytes(&self) -> u64 {
-        self.grid.points() as u64 * self.grid.dtype().size() as u64 * self.shot.nt as u64
+    /// Bytes of one uncompressed snapshot.
+    pub fn snapshot_bytes(&self) -> u64 {
+        self.grid.points() as u64 * self.grid.dtype().size() as u64
     }
 
     /// Shape of the grid with the absorbing layer.

@@ -17,11 +17,12 @@ pub struct Report<'a> {
 
 impl Report<'_> {
     fn bytes(&self) -> u64 {
-        self.gradient.forward.compression_of("usave").map_or(self.problem.raw_bytes(), |c| c.bytes)
+        self.gradient.forward.compression_of("usave").map_or(self.raw_bytes(), |c| c.bytes)
     }
 
+    /// One snapshot for each step that ran.
     fn raw_bytes(&self) -> u64 {
-        self.gradient.forward.compression_of("usave").map_or(self.problem.raw_bytes(), |c| c.raw_bytes)
+        self.problem.snapshot_bytes() * self.gradient.forward.steps
     }
 
     /// Relative L2 distance to the gradient with an uncompressed history.

@@ -1,0 +1,33 @@
+# Shared by the scripts of this folder: source it from the root of the repository.
+
+# value KEY: the scalar of that key in the JSON object on standard input, "null" when it is not there.
+value() {
+  local found
+  found=$(sed -n "s/.*\"$1\":\"\{0,1\}\([^,}\"]*\).*/\1/p")
+  echo "${found:-null}"
+}
+
+# number FORMAT VALUE [FACTOR]: a number times a factor, or a dash for null.
+number() {
+  if [ "$2" = null ]; then echo "-"; else awk -v f="$1" -v v="$2" -v k="${3:-1}" 'BEGIN { printf f "\n", v * k }'; fi
+}
+
+# machine: what the numbers depend on, in one line.
+machine() {
+  local cpu
+  cpu=$(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo 2>/dev/null | head -n 1)
+  echo "${cpu:-unknown processor}, $(getconf _NPROCESSORS_ONLN) threads; $("${CC:-cc}" --version | head -n 1)"
+}
+
+# fill PAGE NAME: replaces what stands between "<!-- NAME begin -->" and "<!-- NAME end -->" by standard input.
+fill() {
+  local text fresh
+  text=$(mktemp) fresh=$(mktemp)
+  cat >"$text"
+  awk -v name="$2" -v text="$text" '
+    $0 == "<!-- " name " begin -->" { print; while ((getline line < text) > 0) print line; skip = 1; next }
+    $0 == "<!-- " name " end -->" { skip = 0 }
+    !skip { print }' "$1" >"$fresh"
+  cat "$fresh" >"$1"
+  rm -f "$text" "$fresh"
+}
