@@ -1,7 +1,8 @@
-//! Random programs that read a history: compressed without loss it gives the bits that an uncompressed one gives.
+//! Random programs that read a history: compressed without loss it gives what an uncompressed one gives, but for the
+//! order of terms in sums, which follows the order of declarations.
 
 use crate::random::Random;
-use crate::{BACKENDS, assert_same};
+use crate::{BACKENDS, assert_close};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use wavefold::Result;
@@ -124,8 +125,8 @@ fn read(p: &Program, h: &TimeFunction, backend: Backend) -> Result<Vec<Data>> {
         }
     }
     let op = Operator::named("reader", equations)?;
-    // Two snapshots of room at either end.
-    let (first, last) = (2 * p.every, (p.snapshots - 3) * p.every);
+    // Two snapshots of room at either end; the last one is not written, since `u` at the next step has no place.
+    let (first, last) = (2 * p.every, (p.snapshots - 4) * p.every);
     op.apply().dt(0.5).time_min(first).time_max(last).backend(backend).threads(p.threads).run()?;
     Ok(vec![v.data()?, image.data()?, through.data()?, saved.data()?, rec.data()?])
 }
@@ -137,7 +138,7 @@ fn same(p: &Program, backend: Backend) -> Result<()> {
     for (name, (found, wanted)) in
         ["v", "image", "through", "saved", "rec"].iter().zip(found.iter().zip(&wanted))
     {
-        assert_same(found, wanted, &format!("{name} on {backend}"));
+        assert_close(found, &wanted.to_f64(), 1e-13, &format!("{name} on {backend}"));
     }
     Ok(())
 }

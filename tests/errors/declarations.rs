@@ -143,7 +143,9 @@ fn sparse_coordinates_of_another_rank() {
 
 #[test]
 fn sparse_coordinates_nan() {
-    golden!(SparseTimeFunction::new("src", &grid()).steps(9).coordinates([[0.0, 1.0], [f64::NAN, 1.0]]).build());
+    golden!(
+        SparseTimeFunction::new("src", &grid()).steps(9).coordinates([[0.0, 1.0], [f64::NAN, 1.0]]).build()
+    );
 }
 
 #[test]

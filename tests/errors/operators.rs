@@ -11,11 +11,7 @@ fn no_equations() {
 #[test]
 fn compressed_read_and_written() {
     let (u, v, usave) = (time("u", &grid()), time("v", &grid()), compressed("usave", &grid(), 4));
-    golden!(Operator::new([
-        eq(u.forward(), &u + 1.0),
-        eq(&usave, &u),
-        eq(v.forward(), &v + &usave),
-    ]));
+    golden!(Operator::new([eq(u.forward(), &u + 1.0), eq(&usave, &u), eq(v.forward(), &v + &usave),]));
 }
 
 #[test]

@@ -2,7 +2,9 @@
 
 use crate::backend::Kernel;
 use crate::overrides::{Override, Parameter, codecs};
-use crate::{ApplyError, Backend, CompressionSummary, Operator, PerformanceSummary, Result, Use, range, traffic};
+use crate::{
+    ApplyError, Backend, CompressionSummary, Operator, PerformanceSummary, Result, Use, range, traffic,
+};
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Instant;
@@ -166,7 +168,8 @@ impl<'a> Apply<'a> {
         }
         stores.bind(&mut host)?;
         let host = host.build()?;
-        let mode = if kernel.threaded && backend == Backend::C { KernelThreads::Own } else { KernelThreads::Host };
+        let mode =
+            if kernel.threaded && backend == Backend::C { KernelThreads::Own } else { KernelThreads::Host };
         // SAFETY: the kernel was compiled from the program whose declarations the host has bound, for this machine;
         // fields that it writes are bound for writing, see `Fields::find`.
         let report = unsafe { host.run(kernel.entry(), mode) };
@@ -182,7 +185,10 @@ impl<'a> Apply<'a> {
         for constant in &bindings.scalars {
             let (name, value) = match constant {
                 Some(c) => (c.name().to_string(), c.value()),
-                None => ("dt".to_string(), self.dt.ok_or_else(|| ApplyError::NoStep { operator: self.op.name().into() })?),
+                None => (
+                    "dt".to_string(),
+                    self.dt.ok_or_else(|| ApplyError::NoStep { operator: self.op.name().into() })?,
+                ),
             };
             if !value.is_finite() || (constant.is_none() && value == 0.0) {
                 return Err(ApplyError::BadScalar { name, value }.into());
@@ -284,7 +290,9 @@ impl Stores {
     /// Every snapshot that the run will read was written.
     fn check(&self, op: &Operator, time_m: i64, time_max: i64) -> Result<()> {
         for e in self.entries.iter().filter(|e| e.codec.is_none()) {
-            let FieldKind::Compressed { every, .. } = op.program().decls.field(e.field).kind else { continue };
+            let FieldKind::Compressed { every, .. } = op.program().decls.field(e.field).kind else {
+                continue;
+            };
             let every = every as i64;
             let (first, last) = (time_m.saturating_add(every - 1) / every, time_max / every);
             for u in op.compiled().uses.iter().filter(|u| u.field == e.field) {
@@ -332,7 +340,9 @@ impl Fields {
             .filter(|(id, _)| !op.program().decls.field(*id).is_compressed())
             .collect();
         functions.sort_by_key(|(_, f)| f.id());
-        let entry = |(id, f): (FieldId, &FunctionRef)| Ok((id, written.contains(&id), f.name().to_string(), dense_of(f)?));
+        let entry = |(id, f): (FieldId, &FunctionRef)| {
+            Ok((id, written.contains(&id), f.name().to_string(), dense_of(f)?))
+        };
         Ok(Fields { entries: functions.into_iter().map(entry).collect::<Result<_>>()? })
     }
 

@@ -120,14 +120,15 @@ impl ApplyError {
                 "save more snapshots, or give bounds with `.time_min(..)` and `.time_max(..)`".into()
             }
             ApplyError::OutOfRange { function, .. } => {
-                format!("narrow the range with `.time_min(..)` or `.time_max(..)`, or give `{function}` more samples")
+                format!(
+                    "narrow the range with `.time_min(..)` or `.time_max(..)`, or give `{function}` more samples"
+                )
             }
             ApplyError::NoStep { .. } => "give one: `.dt(0.5)`".into(),
             ApplyError::BadScalar { name, .. } if name == "dt" => "`dt` must be finite and not zero".into(),
             ApplyError::BadScalar { .. } => "set it to a finite value".into(),
-            ApplyError::UnusedOverride { compresses, .. } | ApplyError::UnknownOverride { compresses, .. } => {
-                list(compresses)
-            }
+            ApplyError::UnusedOverride { compresses, .. }
+            | ApplyError::UnknownOverride { compresses, .. } => list(compresses),
             ApplyError::NoBackend { .. } => "use `Backend::Auto`, which takes what is there".into(),
             ApplyError::BadOverride { .. } => return None,
         })

@@ -71,7 +71,9 @@ pub(crate) fn codecs(op: &Operator, overrides: &[Override]) -> Result<Vec<(Field
                 Some(f) => format!("`{}` of `{f}`", o.parameter.name()),
                 None => format!("`{}`", o.parameter.name()),
             };
-            return Err(ApplyError::UnusedOverride { operator: op.name().into(), parameter, compresses }.into());
+            return Err(
+                ApplyError::UnusedOverride { operator: op.name().into(), parameter, compresses }.into()
+            );
         }
     }
     Ok(codecs)

@@ -92,7 +92,9 @@ fn check(b: &Bound, time_m: i64, time_max: i64) -> Result<()> {
         let sample = b.sample(step);
         if sample < b.samples.0 || sample > b.samples.1 {
             let (first, last) = b.samples;
-            return Err(ApplyError::OutOfRange { function: b.function.clone(), step, sample, first, last }.into());
+            return Err(
+                ApplyError::OutOfRange { function: b.function.clone(), step, sample, first, last }.into()
+            );
         }
     }
     Ok(())
@@ -124,7 +126,13 @@ fn collect(op: &Operator, written: Written) -> (Vec<Bound>, i64, Option<i64>, i6
                 if field.is_compressed() && !u.write {
                     present = written(u.field.index()).map_or((0, -1), |(a, b)| (a as i64, b as i64));
                 }
-                bounds.push(Bound { function: field.name.clone(), every: step(every), shift, samples, present });
+                bounds.push(Bound {
+                    function: field.name.clone(),
+                    every: step(every),
+                    shift,
+                    samples,
+                    present,
+                });
             }
             FieldKind::Space | FieldKind::Ring { .. } => {}
         }
@@ -134,7 +142,13 @@ fn collect(op: &Operator, written: Written) -> (Vec<Bound>, i64, Option<i64>, i6
         if let Some(steps) = s.steps {
             levels(step(steps));
             let samples = (0, step(steps) - 1);
-            bounds.push(Bound { function: s.name.clone(), every: 1, shift: time.into(), samples, present: samples });
+            bounds.push(Bound {
+                function: s.name.clone(),
+                every: 1,
+                shift: time.into(),
+                samples,
+                present: samples,
+            });
         }
     }
     (bounds, read_floor, horizon, reach)

@@ -23,7 +23,8 @@ fn shots_side_by_side_add_to_one_image() {
     let (done, finished) = std::sync::mpsc::channel();
     std::thread::scope(|scope| {
         scope.spawn(|| {
-            let result: Result<(), _> = pool.install(|| (0..24).into_par_iter().with_max_len(1).try_for_each(shot));
+            let result: Result<(), _> =
+                pool.install(|| (0..24).into_par_iter().with_max_len(1).try_for_each(shot));
             let _ = done.send(result);
         });
         // A thread that hangs could not be joined.

@@ -147,7 +147,8 @@ impl RuntimeError {
             Self::Writing { .. } => "wait for the run to return".into(),
             Self::Empty { .. } => "run the operator that writes it first".into(),
             Self::MissingStep { .. } => {
-                "widen `.time_min(..)` and `.time_max(..)` of the run that writes it, or read fewer steps".into()
+                "widen `.time_min(..)` and `.time_max(..)` of the run that writes it, or read fewer steps"
+                    .into()
             }
             Self::Corrupt { help, .. } | Self::Compress { help, .. } => return help.clone(),
             Self::NotFinite { .. } => {

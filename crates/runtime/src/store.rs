@@ -196,7 +196,8 @@ impl Store {
         }
         let new = (snapshot + 1).saturating_sub(blocks.len());
         if blocks.try_reserve(new).is_err() {
-            let (what, bytes) = (format!("the history of `{}`", self.name), new.saturating_mul(size_of::<Block>()));
+            let (what, bytes) =
+                (format!("the history of `{}`", self.name), new.saturating_mul(size_of::<Block>()));
             return Err(RuntimeError::Allocation { what, bytes });
         }
         let (block, room) = arena.reserve(stream.len(), &format!("the history of `{}`", self.name))?;

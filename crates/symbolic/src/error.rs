@@ -68,7 +68,9 @@ pub enum SymbolicError {
     DerivativeSparse { expr: String, sparse: String },
     #[error("`{function}` is shifted along a dimension that its grid does not have")]
     AccessDimension { function: String },
-    #[error("the expression contains the spacing `h_{dim}`, but the grid of `{function}` has no dimension {dim}")]
+    #[error(
+        "the expression contains the spacing `h_{dim}`, but the grid of `{function}` has no dimension {dim}"
+    )]
     SpacingDimension { dim: &'static str, function: String },
     #[error("the expression contains the number {value}")]
     NumberNotFinite { value: f64 },

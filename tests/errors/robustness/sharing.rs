@@ -31,7 +31,13 @@ fn one_operator_from_four_threads() {
                     scope.spawn(move || {
                         for _ in 0..25 {
                             // An even number of steps: the newest level is level 0 again.
-                            op.apply().time_min(0).time_max(1).backend(backend).threads(1 + i % 3).run().unwrap();
+                            op.apply()
+                                .time_min(0)
+                                .time_max(1)
+                                .backend(backend)
+                                .threads(1 + i % 3)
+                                .run()
+                                .unwrap();
                         }
                     });
                 }
@@ -51,8 +57,14 @@ fn two_operators_with_functions_in_opposite_order() {
             let b = Function::new("b", &g).build().unwrap();
             let src = SparseFunction::new("src", &g).points(2).build().unwrap();
             let rec = SparseFunction::new("rec", &g).points(2).build().unwrap();
-            let first = Operator::new([inc(&a, &b * 0.0 + 1.0), src.inject(&a, &src), rec.interpolate(&b)]).unwrap();
-            let second = Operator::new([inc(&b, &a * 0.0 + 1.0), rec.inject(&b, &rec * 0.0), src.interpolate(&a * 0.0)]).unwrap();
+            let first =
+                Operator::new([inc(&a, &b * 0.0 + 1.0), src.inject(&a, &src), rec.interpolate(&b)]).unwrap();
+            let second = Operator::new([
+                inc(&b, &a * 0.0 + 1.0),
+                rec.inject(&b, &rec * 0.0),
+                src.interpolate(&a * 0.0),
+            ])
+            .unwrap();
             std::thread::scope(|scope| {
                 for op in [&first, &second, &first, &second] {
                     scope.spawn(move || {
@@ -154,7 +166,10 @@ fn a_flag_cancels_before_the_first_step_or_later() {
             assert_eq!(u.data().unwrap().max(), 0.0);
             flag.store(false, Ordering::Relaxed);
             let stop = |done: u64, _: u64| flag.store(done == 10, Ordering::Relaxed);
-            assert_eq!(apply().progress(&stop).run().unwrap_err().to_string(), "the run was cancelled before step 11");
+            assert_eq!(
+                apply().progress(&stop).run().unwrap_err().to_string(),
+                "the run was cancelled before step 11"
+            );
             assert_eq!(u.data().unwrap().max(), 11.0);
         }
     });

@@ -10,7 +10,8 @@ fn inject_and_read(g: &Grid, at: &[[f64; 2]], backend: Backend, threads: usize) 
     let rec = SparseTimeFunction::new("rec", g).steps(2).coordinates(at).build().unwrap();
     src.fill(1.0).unwrap();
     rec.fill(9.0).unwrap();
-    let op = Operator::new([eq(u.forward(), &u + 0.0), src.inject(u.forward(), &src), rec.interpolate(&u)]).unwrap();
+    let op = Operator::new([eq(u.forward(), &u + 0.0), src.inject(u.forward(), &src), rec.interpolate(&u)])
+        .unwrap();
     op.apply().time_min(0).time_max(1).backend(backend).threads(threads).run().unwrap();
     // After step 0 the field holds one injection; step 1 reads it.
     let once = time("once", g);
@@ -113,8 +114,11 @@ fn tiny_and_huge_spacing() {
 fn a_huge_source_outside_the_domain_changes_nothing() {
     for backend in backends() {
         let u = time("u", &grid());
-        let src =
-            SparseTimeFunction::new("src", &grid()).steps(1).coordinates([[-5.0, 0.0], [1.0, 1.0]]).build().unwrap();
+        let src = SparseTimeFunction::new("src", &grid())
+            .steps(1)
+            .coordinates([[-5.0, 0.0], [1.0, 1.0]])
+            .build()
+            .unwrap();
         src.set_data(vec![f32::MAX, 2.0]).unwrap();
         let op = Operator::new([eq(u.forward(), &u + 0.0), src.inject(u.forward(), &src)]).unwrap();
         op.apply().time_min(0).time_max(0).backend(backend).run().unwrap();
@@ -128,7 +132,8 @@ fn a_huge_source_outside_the_domain_changes_nothing() {
 fn sparse_functions_without_time() {
     for backend in backends() {
         let u = Function::new("u", &grid()).build().unwrap();
-        let amplitude = SparseFunction::new("amplitude", &grid()).coordinates([[3.0, 4.0], [9.0, 9.0]]).build().unwrap();
+        let amplitude =
+            SparseFunction::new("amplitude", &grid()).coordinates([[3.0, 4.0], [9.0, 9.0]]).build().unwrap();
         let read = SparseFunction::new("read", &grid()).coordinates([[3.0, 3.5]]).build().unwrap();
         amplitude.set_data(vec![4.0_f32, 8.0]).unwrap();
         let op = Operator::new([amplitude.inject(&u, &amplitude), read.interpolate(&u)]).unwrap();

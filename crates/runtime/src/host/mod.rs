@@ -193,7 +193,9 @@ impl<'a> Host<'a> {
         let status = match pool {
             // A thread of another pool would take up other work while it waits, perhaps a run that waits for the
             // data of this one: it hands the run to a thread that does nothing else.
-            Some(pool) if rayon::current_thread_index().is_some() && pool.current_thread_index().is_none() => {
+            Some(pool)
+                if rayon::current_thread_index().is_some() && pool.current_thread_index().is_none() =>
+            {
                 // SAFETY: by the contract.
                 let wait = || pool.install(|| unsafe { context.call(kernel) });
                 std::thread::scope(|scope| scope.spawn(wait).join()).unwrap_or(status::FAILED)

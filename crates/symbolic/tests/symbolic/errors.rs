@@ -216,8 +216,8 @@ fn equations() -> Result<(), SymbolicError> {
     );
     refused(
         eq(&u, grid.h(2)).check(),
-        "expression::dimension",
-        "`u` is shifted along a dimension that its grid does not have",
+        "expression::spacing",
+        "the expression contains the spacing `h_z`, but the grid of `u` has no dimension z",
     );
     Ok(())
 }

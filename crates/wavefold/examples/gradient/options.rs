@@ -9,6 +9,7 @@ use wavefold::prelude::*;
 /// The true model is smoothed to make a starting model. Data are computed in both; the difference, sent back in
 /// time, meets the forward wavefield, which was compressed at every step.
 #[derive(Parser)]
+#[command(allow_negative_numbers = true)]
 pub struct Options {
     /// Velocity model: raw little-endian f32 (with --shape) or .npy, depth last; a built-in salt model if not given
     #[arg(long, value_name = "FILE")]
