@@ -189,7 +189,7 @@ impl Writer<'_> {
         let name = &self.printer.names.sparse[sparse.index()];
         let value = self.printer.expression(value, Precision::Program);
         let target = self.printer.access(target);
-        self.line(&format!("{target} += {name}_weights[c]*({value});"));
+        self.line(&format!("if ({name}_weights[c] != 0) {target} += {name}_weights[c]*({value});"));
         self.close();
         self.close();
     }
@@ -199,7 +199,7 @@ impl Writer<'_> {
         let name = &self.printer.names.sparse[sparse.index()];
         let value = self.printer.expression(value, Precision::Program);
         let fma = if self.printer.real() == "float" { "fmaf" } else { "fma" };
-        self.line(&format!("sum = {fma}({name}_weights[c], {value}, sum);"));
+        self.line(&format!("if ({name}_weights[c] != 0) sum = {fma}({name}_weights[c], {value}, sum);"));
         self.close();
         let place = self.printer.sparse(sparse, time);
         self.line(&format!("{place} {} sum;", if increment { "+=" } else { "=" }));

@@ -57,7 +57,7 @@ static int run(const wf_context *cx) {
     for (int64_t p = 0; p < 1; p += 1) {
       for (int64_t c = 4*p; c < 4*p + 4; c += 1) {
         const int64_t x = src_cells[2*c], z = src_cells[2*c + 1];
-        u[t1][x + 4][z + 16] += src_weights[c]*((src[t][p]*dt*dt)/m[x][z + 16]);
+        if (src_weights[c] != 0) u[t1][x + 4][z + 16] += src_weights[c]*((src[t][p]*dt*dt)/m[x][z + 16]);
       }
     }
 
@@ -66,7 +66,7 @@ static int run(const wf_context *cx) {
       float sum = 0;
       for (int64_t c = 4*p; c < 4*p + 4; c += 1) {
         const int64_t x = rec_cells[2*c], z = rec_cells[2*c + 1];
-        sum = fmaf(rec_weights[c], u[t0][x + 4][z + 16], sum);
+        if (rec_weights[c] != 0) sum = fmaf(rec_weights[c], u[t0][x + 4][z + 16], sum);
       }
       rec[t][p] = sum;
     }

@@ -100,7 +100,8 @@ impl Writer<'_, '_> {
                 let value = w.evaluate(value, point);
                 let weighted = w.b.ins().fmul(weight, value);
                 let old = w.load(&target, point);
-                let new = w.b.ins().fadd(old, weighted);
+                let sum = w.b.ins().fadd(old, weighted);
+                let new = w.if_weighted(weight, sum, old);
                 w.store(&target, new, point);
                 vec![]
             });
@@ -114,7 +115,8 @@ impl Writer<'_, '_> {
             let zero = w.constant(0.0, w.element());
             let sum = w.corners(table, s, &loads, &[zero], |w, weight, point, sum| {
                 let value = w.evaluate(value, point);
-                vec![w.b.ins().fma(weight, value, sum[0])]
+                let more = w.b.ins().fma(weight, value, sum[0]);
+                vec![w.if_weighted(weight, more, sum[0])]
             })[0];
             let address = w.sparse_address(sparse.index(), time, s);
             let (ty, flags) = (w.element(), MemFlagsData::trusted());
@@ -125,6 +127,13 @@ impl Writer<'_, '_> {
             }
             w.b.ins().store(flags, result, address, 0);
         });
+    }
+
+    /// `new` where a corner has weight, `old` where it has none: its value may be NaN.
+    fn if_weighted(&mut self, weight: Value, new: Value, old: Value) -> Value {
+        let zero = self.constant(0.0, self.element());
+        let weighted = self.b.ins().fcmp(FloatCC::NotEqual, weight, zero);
+        self.b.ins().select(weighted, new, old)
     }
 
     /// A loop over the points of a set; `body` gets the address of the set's table.

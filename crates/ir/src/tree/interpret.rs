@@ -26,7 +26,7 @@ pub unsafe fn interpret(program: &Program, context: *const Context) -> i32 {
 }
 
 /// The arithmetic of one type: each method rounds once.
-trait Real: Copy {
+trait Real: Copy + PartialEq {
     fn round(value: f64) -> Self;
     fn add(self, other: Self) -> Self;
     fn sub(self, other: Self) -> Self;
@@ -297,9 +297,11 @@ impl<T: Real> Machine<'_, T> {
                 // SAFETY: as for the whole program; corners lie in the domain.
                 unsafe {
                     let weight = self.corner(sparse, k);
-                    let value = weight.mul(self.value(value));
-                    let place = self.place(target);
-                    *place = (*place).add(value);
+                    if weight != T::round(0.0) {
+                        let value = weight.mul(self.value(value));
+                        let place = self.place(target);
+                        *place = (*place).add(value);
+                    }
                 }
             }
         }
@@ -313,7 +315,9 @@ impl<T: Real> Machine<'_, T> {
             unsafe {
                 for k in 0..1 << self.program.decls.rank() {
                     let weight = self.corner(sparse, k);
-                    sum = weight.fma(self.value(value), sum);
+                    if weight != T::round(0.0) {
+                        sum = weight.fma(self.value(value), sum);
+                    }
                 }
                 let place = self.sparse_place(sparse, time);
                 *place = if increment { (*place).add(sum) } else { sum };

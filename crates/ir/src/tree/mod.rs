@@ -15,7 +15,7 @@
 //! Inside an injection or interpolation the current point is a corner of the cell around each sparse point; its
 //! position and weight come from tables (see [`abi`](crate::abi)). Points are taken in order, corners in order.
 //! An injection adds `weight * value`, as one multiplication and one addition, to the target at each corner; an
-//! interpolation sums `fma(weight, value, sum)` from 0.
+//! interpolation sums `fma(weight, value, sum)` from 0. Corners of weight 0 are skipped, whatever value they have.
 //!
 //! Invariants, checked by [`Program::verify`]:
 //! * **T1** every id is in range, and names are unique;
