@@ -104,7 +104,8 @@ impl<'a> Apply<'a> {
         self
     }
 
-    /// Decompresses every snapshot right after it was compressed, and reports the largest error and the SNR.
+    /// Decompresses every snapshot right after it was compressed, and reports the largest error and the SNR. The
+    /// summary's `seconds` leave the time for this out.
     pub fn measure_errors(mut self) -> Self {
         self.measure_errors = true;
         self

@@ -65,7 +65,7 @@ pub struct PerformanceSummary {
     pub steps: u64,
     /// Points of the domain.
     pub points: u64,
-    /// Time in the kernel, in seconds.
+    /// Time in the kernel with its codecs, in seconds; measuring errors on request is not counted.
     pub seconds: f64,
     /// Time from equations to the tree, in seconds; spent once per operator.
     pub lower_seconds: f64,

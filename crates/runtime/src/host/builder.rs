@@ -290,6 +290,7 @@ fn work(fields: usize) -> Work {
         compress: vec![EffectProfile::default(); fields],
         decompress: vec![EffectProfile::default(); fields],
         errors: vec![ErrorReport::default(); fields],
+        measuring: 0.0,
         stream: Vec::new(),
         decoded: None,
     }

@@ -100,7 +100,7 @@ impl Write<'_> {
         let mut work = inner.work();
         // SAFETY: the slot belongs to the run, and the kernel does not write to it before its wait.
         let view = || unsafe { self.slice.view::<T>() }.map_err(|e| RuntimeError::internal(e.to_string()));
-        let Work { step, stream, decoded, errors, compress, .. } = &mut *work;
+        let Work { step, stream, decoded, errors, compress, measuring, .. } = &mut *work;
         stream.clear();
         encode(self.codec, view()?, self.par, stream).map_err(|e| self.failed(inner, *step, e))?;
         self.bound.store.put(self.snapshot, stream, self.par)?;
@@ -109,6 +109,7 @@ impl Write<'_> {
         if !inner.measure {
             return Ok(());
         }
+        let start = Instant::now();
         let buffer = match decoded {
             Some(buffer) => buffer,
             none => none.insert(Buffer::zeroed(raw, "a decompressed slice")?),
@@ -118,7 +119,9 @@ impl Write<'_> {
         let back = ViewMut::dense(buffer.values_mut::<T>(), shape).map_err(internal)?;
         decode(stream, back, self.par).map_err(|e| RuntimeError::internal(format!("a fresh stream: {e}")))?;
         let back = View::dense(buffer.values::<T>(), shape).map_err(internal)?;
-        errors[self.id.index()].accumulate(view()?, back).map_err(internal)
+        errors[self.id.index()].accumulate(view()?, back).map_err(internal)?;
+        *measuring += start.elapsed().as_secs_f64();
+        Ok(())
     }
 
     fn failed(&self, inner: &Inner<'_>, step: i64, error: EncodeError) -> RuntimeError {

@@ -117,6 +117,8 @@ struct Work {
     compress: Vec<EffectProfile>,
     decompress: Vec<EffectProfile>,
     errors: Vec<ErrorReport>,
+    /// Time spent on measuring them, in seconds.
+    measuring: f64,
     /// The stream being made, reused from snapshot to snapshot.
     stream: Vec<u8>,
     /// A decompressed slice, when errors are measured.

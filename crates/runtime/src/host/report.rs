@@ -64,7 +64,7 @@ pub struct StoreProfile {
 pub struct HostReport {
     /// Why it stopped early, if it did.
     pub error: Option<RuntimeError>,
-    /// Time in the kernel with its callbacks, in seconds.
+    /// Time in the kernel with its callbacks, in seconds, without the time that measuring errors took.
     pub seconds: f64,
     /// Time from the start to the end of the first step, in seconds, when there was a step.
     pub first_step_seconds: Option<f64>,
@@ -80,7 +80,7 @@ pub(super) fn take(
     work: &mut MutexGuard<'_, Work>,
     error: Option<RuntimeError>,
 ) -> HostReport {
-    let seconds = work.start.elapsed().as_secs_f64();
+    let seconds = work.start.elapsed().as_secs_f64() - work.measuring;
     let first_step_seconds = work.first_step.map(|(_, end)| end.unwrap_or(seconds));
     let profile = |(field, bound): (FieldId, &super::BoundStore)| {
         let i = field.index();
