@@ -1,21 +1,26 @@
 #!/usr/bin/env bash
 # Gradient of one shot with the history kept in different ways: a Markdown table on standard output.
 #
-#   docs/measure/marmousi.sh [MODEL]     run from the root of the repository
+#   docs/measure/marmousi.sh MODEL     run from the root of the repository
 #
-# MODEL is raw f32 (default ../shared/data/marmousi_vp_1601x401.f32); SHAPE, SPACING and SECONDS_RECORDED describe it and
-# the run, STEPS=200 makes it short, BACKENDS="c cranelift" chooses the backends. FILL=1 also puts the table into
+# MODEL is the Marmousi velocity as raw f32, 1601 x 401 points 7.5 m apart; SHAPE, SPACING and SECONDS_RECORDED describe
+# another model and run, STEPS=200 makes it short, BACKENDS="c cranelift" chooses the backends. FILL=1 also puts the table into
 # docs/compression.md.
 set -euo pipefail
 source docs/measure/common.sh
 
-model=${1:-../shared/data/marmousi_vp_1601x401.f32}
+model=${1:?usage: docs/measure/marmousi.sh MODEL}
 arguments=(--model "$model" --shape "${SHAPE:-1601x401}" --spacing "${SPACING:-7.5}"
   --seconds "${SECONDS_RECORDED:-3}" --reference --no-plot --json)
 [ -z "${STEPS:-}" ] || arguments+=(--steps "$STEPS")
 
 cargo build --release --quiet -p wavefold --example gradient
 gradient=${CARGO_TARGET_DIR:-target}/release/examples/gradient
+
+# The largest gradient error that each codec may cause; the script fails when one is larger.
+limit() {
+  case $1 in none | noop) echo 0 ;; quantize:12) echo 1e-2 ;; wavelet:1e-3) echo 1e-3 ;; *) echo 1 ;; esac
+}
 
 row() { # BACKEND CODEC...
   local backend=$1 json
@@ -35,6 +40,10 @@ row() { # BACKEND CODEC...
     "| $(number %.2f "$(of forward_seconds)") | $(number %.2f "$(of compress_seconds)")" \
     "| $(number %.2f "$(of adjoint_seconds)") | $(number %.2f "$(of decompress_seconds)")" \
     "| $(number %.2f "$(of reference_seconds)") |"
+  awk -v e="$(of gradient_error)" -v most="$(limit "$(of codec)")" 'BEGIN { exit !(e + 0 <= most + 0) }' || {
+    echo "$(of codec) on $backend: the gradient error is above $(limit "$(of codec)")" >&2
+    exit 1
+  }
 }
 
 table() {

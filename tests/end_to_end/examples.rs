@@ -196,7 +196,7 @@ fn gradient_draws_a_picture_and_a_table() {
 /// One diagnostic on standard error, nothing on standard output.
 #[test]
 fn gradient_refuses_bad_options() {
-    let cases: [(&[&str], &str); 9] = [
+    let cases: [(&[&str], &str); 16] = [
         (&["--compression", "zip"], "zip"),
         (&["--shape", "60"], "1601x401"),
         (&["--backend", "fortran"], "fortran"),
@@ -206,6 +206,13 @@ fn gradient_refuses_bad_options() {
         (&["--model", "no-such-model.f32"], "no-such-model"),
         (&["--no-such-option"], "no-such-option"),
         (&["--threads", "many"], "many"),
+        (&["--seconds", "inf"], "seconds"),
+        (&["--seconds", "1e12"], "steps"),
+        (&["--steps", "1000000000000000"], "steps"),
+        (&["--frequency", "0"], "frequency"),
+        (&["--spacing", "-1"], "spacing"),
+        (&["--sponge", "18446744073709551615"], "sponge"),
+        (&["--shape", "100000000x100000000"], "shape"),
     ];
     for (arguments, part) in cases {
         let out = run("gradient", arguments);

@@ -39,8 +39,7 @@ impl Acoustic {
         damp.set_data(case.array("damp")?)?;
         let wavelet = case.array("wavelet")?;
         let src = SparseTimeFunction::new("src", &grid)
-            .points(1)
-            .steps(wavelet.len())
+            .steps(wavelet.shape()[0])
             .coordinates(rows(&case.array("src_coords")?))
             .build()?;
         src.set_data(wavelet)?;
@@ -227,7 +226,7 @@ fn adjoint(
     res.set_data(data.clone())?;
     let coordinates = rows(&case.array("src_coords")?);
     let srca =
-        SparseTimeFunction::new("srca", grid).points(1).steps(case.count("nt")?).coordinates(coordinates).build()?;
+        SparseTimeFunction::new("srca", grid).steps(case.count("nt")?).coordinates(coordinates).build()?;
 
     let update = solve(m * v.dt2() - v.laplace() + &a.damp * v.dt().T(), v.backward())?;
     let mut equations =

@@ -30,8 +30,6 @@ pub(crate) struct Object {
     pub(crate) path: PathBuf,
     pub(crate) variant: Variant,
     pub(crate) status: CacheStatus,
-    /// Holds the object when there is no cache; it may go once the object is loaded.
-    _directory: Option<TempDir>,
 }
 
 impl Cache {
@@ -49,34 +47,69 @@ impl Cache {
         Cache { directory: Some(directory.into()) }
     }
 
-    /// The sound objects of a source that the cache holds.
-    pub(crate) fn find(&self, source: &str, compiler: &Compiler) -> Option<Object> {
-        let directory = self.directory.as_ref()?;
-        Variant::ALL.into_iter().find_map(|variant| {
-            let path = directory.join(format!("{}.so", key(source, compiler, variant)));
-            is_sound(&path).then_some(Object { path, variant, status: CacheStatus::Hit, _directory: None })
+    /// The object of a source with what `load` makes of it, in the best of the ways that work: from the cache, or else
+    /// compiled and kept there. An object of a lesser way never stands in for a better one that can be had.
+    pub(crate) fn object<T>(
+        &self,
+        source: &str,
+        compiler: &Compiler,
+        load: impl Fn(&Path) -> Result<T, libloading::Error>,
+    ) -> Result<(Object, T), CompileError> {
+        let (mut failed, mut first_failure) = (Vec::new(), None);
+        for variant in Variant::ALL {
+            let loaded = match self.find(source, compiler, variant) {
+                Some(object) => load(&object.path).ok().map(|loaded| (object, loaded)),
+                None => None,
+            };
+            let built = match loaded {
+                Some(loaded) => Ok(loaded),
+                None if compiler.refuses(variant) => continue,
+                None => self.build(source, compiler, variant, &load)?,
+            };
+            match built {
+                Ok(found) => {
+                    compiler.refuse(&failed);
+                    return Ok(found);
+                }
+                Err(failure) => {
+                    failed.push(variant);
+                    first_failure.get_or_insert(failure);
+                }
+            }
+        }
+        Err(match first_failure {
+            Some(failure) => failure.into_error(compiler),
+            // The variants that are refused failed where a later one worked, so the last never is.
+            None => CompileError::NoCompiler { tried: vec![compiler.command()] },
         })
     }
 
-    /// Compiles a source, in the first of the ways that works, and keeps the object.
-    pub(crate) fn build(&self, source: &str, compiler: &Compiler) -> Result<Object, CompileError> {
+    /// The sound object of a source that the cache holds.
+    fn find(&self, source: &str, compiler: &Compiler, variant: Variant) -> Option<Object> {
+        let path = self.directory.as_ref()?.join(format!("{}.so", key(source, compiler, variant)));
+        is_sound(&path).then_some(Object { path, variant, status: CacheStatus::Hit })
+    }
+
+    /// Compiles a source, keeps the object and loads it. The outer error is that nothing can be written anywhere.
+    fn build<T>(
+        &self,
+        source: &str,
+        compiler: &Compiler,
+        variant: Variant,
+        load: impl Fn(&Path) -> Result<T, libloading::Error>,
+    ) -> Result<Result<(Object, T), Failure>, CompileError> {
         let work = self.work_directory()?;
         let written = std::fs::write(work.path().join("kernel.c"), source)
             .and_then(|()| std::fs::write(work.path().join("wavefold.h"), HEADER));
         written.map_err(|e| CompileError::NoDirectory { message: e.to_string() })?;
-        let mut first_message = None;
-        for variant in Variant::ALL {
-            match compiler.run(variant, work.path(), "kernel.c", "kernel.so") {
-                Ok(()) => return Ok(self.keep(work, key(source, compiler, variant), variant)),
-                Err(message) => {
-                    first_message.get_or_insert(message);
-                }
-            }
+        if let Err(message) = compiler.run(variant, work.path(), "kernel.c", "kernel.so") {
+            return Ok(Err(Failure::Compile { message, work }));
         }
-        Err(CompileError::Failed {
-            compiler: compiler.command(),
-            message: first_message.unwrap_or_default(),
-            source_file: work.keep().join("kernel.c"),
+        let object = self.keep(&work, key(source, compiler, variant), variant);
+        // An object that could not be kept goes with its work directory, once it is loaded.
+        Ok(match load(&object.path) {
+            Ok(loaded) => Ok((object, loaded)),
+            Err(e) => Err(Failure::Load { object: object.path, message: e.to_string() }),
         })
     }
 
@@ -95,15 +128,34 @@ impl Cache {
     }
 
     /// Moves the object from its work directory into the cache; leaves it there when that fails.
-    fn keep(&self, work: TempDir, key: String, variant: Variant) -> Object {
+    fn keep(&self, work: &TempDir, key: String, variant: Variant) -> Object {
         let built = work.path().join("kernel.so");
         if let Some(directory) = &self.directory {
             let path = directory.join(format!("{key}.so"));
             if publish(&built, &path, work.path()).is_ok() {
-                return Object { path, variant, status: CacheStatus::Built, _directory: None };
+                return Object { path, variant, status: CacheStatus::Built };
             }
         }
-        Object { path: built, variant, status: CacheStatus::Uncached, _directory: Some(work) }
+        Object { path: built, variant, status: CacheStatus::Uncached }
+    }
+}
+
+/// Why one way to compile does not work.
+enum Failure {
+    Compile { message: String, work: TempDir },
+    Load { object: PathBuf, message: String },
+}
+
+impl Failure {
+    fn into_error(self, compiler: &Compiler) -> CompileError {
+        match self {
+            Failure::Compile { message, work } => CompileError::Failed {
+                compiler: compiler.command(),
+                message,
+                source_file: work.keep().join("kernel.c"),
+            },
+            Failure::Load { object, message } => CompileError::Load { object, message },
+        }
     }
 }
 
@@ -138,4 +190,25 @@ fn key(source: &str, compiler: &Compiler, variant: Variant) -> String {
         hasher.update(part.as_bytes());
     }
     hasher.finalize().to_hex()[..32].to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lesser_object_does_not_stand_in_for_a_better_one() {
+        let directory = tempfile::tempdir().unwrap();
+        let (cache, compiler) = (Cache::at(directory.path()), Compiler::required().unwrap());
+        let source = "int answer(void) { return 42; }\n";
+        let [best, .., least] = Variant::ALL;
+        let load = |_: &Path| Ok(());
+        let built = cache.build(source, &compiler, least, load).unwrap();
+        assert!(built.is_ok_and(|(object, ())| object.status == CacheStatus::Built));
+        assert!(cache.find(source, &compiler, least).is_some());
+        for status in [CacheStatus::Built, CacheStatus::Hit] {
+            let (object, ()) = cache.object(source, &compiler, load).unwrap();
+            assert_eq!((object.variant, object.status), (best, status));
+        }
+    }
 }

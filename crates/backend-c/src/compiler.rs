@@ -1,13 +1,13 @@
 //! The C compiler of the machine.
 
 use crate::CompileError;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
 use std::process::Command;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
 
 /// A C compiler that answers.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Compiler {
     /// The program and its first arguments.
     command: Vec<String>,
@@ -42,7 +42,7 @@ const EXACT: &[&str] = &[
 ];
 
 /// The flags of one way to compile, from the best to the one that every compiler understands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Variant {
     pub(crate) openmp: bool,
     native: bool,
@@ -128,6 +128,17 @@ impl Compiler {
         &self.version
     }
 
+    /// Whether a variant was [refused](Compiler::refuse) before.
+    pub(crate) fn refuses(&self, variant: Variant) -> bool {
+        refused().contains(&(self.clone(), variant))
+    }
+
+    /// Remembers, until the process ends, variants that failed where another one worked: most compilers that have no
+    /// OpenMP will not get it meanwhile, and asking them again takes as long as a compilation.
+    pub(crate) fn refuse(&self, variants: &[Variant]) {
+        refused().extend(variants.iter().map(|v| (self.clone(), *v)));
+    }
+
     /// Compiles `source` to the shared object `object`, both in `directory`; or returns the first lines of what the
     /// compiler said.
     pub(crate) fn run(
@@ -151,6 +162,12 @@ impl Compiler {
         let lines: Vec<&str> = said.lines().take(12).collect();
         Err(if lines.is_empty() { format!("{} and no message", done.status) } else { lines.join("\n") })
     }
+}
+
+/// What compilers refused in this process.
+fn refused() -> MutexGuard<'static, HashSet<(Compiler, Variant)>> {
+    static REFUSED: LazyLock<Mutex<HashSet<(Compiler, Variant)>>> = LazyLock::new(Mutex::default);
+    REFUSED.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The answer to `--version`, asked once per process and command.

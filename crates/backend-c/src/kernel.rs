@@ -1,6 +1,5 @@
 //! From a tree to a function in memory.
 
-use crate::cache::Object;
 use crate::{Cache, CacheStatus, CompileError, Compiler, ENTRY};
 use libloading::Library;
 use std::path::Path;
@@ -72,11 +71,7 @@ pub fn compile(program: &Program) -> Result<Kernel, CompileError> {
 pub fn compile_with(program: &Program, compiler: &Compiler, cache: &Cache) -> Result<Kernel, CompileError> {
     let start = Instant::now();
     let source = crate::emit(program);
-    let cached = cache.find(&source, compiler).and_then(|object| Some((load(&object.path).ok()?, object)));
-    let ((library, entry), object) = match cached {
-        Some(hit) => hit,
-        None => build(&source, compiler, cache)?,
-    };
+    let (object, (library, entry)) = cache.object(&source, compiler, load)?;
     Ok(Kernel {
         entry,
         openmp: object.variant.openmp,
@@ -88,14 +83,6 @@ pub fn compile_with(program: &Program, compiler: &Compiler, cache: &Cache) -> Re
 }
 
 type Loaded = (Library, KernelFn);
-
-fn build(source: &str, compiler: &Compiler, cache: &Cache) -> Result<(Loaded, Object), CompileError> {
-    let object = cache.build(source, compiler)?;
-    match load(&object.path) {
-        Ok(loaded) => Ok((loaded, object)),
-        Err(e) => Err(CompileError::Load { object: object.path, message: e.to_string() }),
-    }
-}
 
 fn load(path: &Path) -> Result<Loaded, libloading::Error> {
     let library = open(path)?;

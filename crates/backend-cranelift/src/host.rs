@@ -4,7 +4,7 @@
 //! reference interpreter.
 
 use cranelift::prelude::{Type, types};
-use wavefold_ir::{DType, Func};
+use wavefold_ir::{DType, Func, float_mode};
 
 /// A function that generated code may call by its position in [`all`].
 pub(crate) struct HostFunction {
@@ -96,60 +96,15 @@ pub(crate) fn library() -> [(&'static str, *const u8); 6] {
     ]
 }
 
-/// Results and operands below the normal range become 0 on this thread; returns the state before.
-#[cfg(target_arch = "x86_64")]
+/// Results and operands below the normal range become 0 on this thread; returns what [`restore`] takes.
 extern "C" fn flush() -> i64 {
-    // FTZ (bit 15) and DAZ (bit 6) of MXCSR.
-    const FLUSH_BITS: u32 = 0x8040;
-    let mut before = 0u32;
-    // SAFETY: stores MXCSR to a live variable.
-    unsafe { std::arch::asm!("stmxcsr [{}]", in(reg) &mut before, options(nostack)) };
-    set_mxcsr(before | FLUSH_BITS);
-    before as i64
+    float_mode::flush() as i64
 }
 
-/// Goes back to a state that [`flush`] returned.
-#[cfg(target_arch = "x86_64")]
+/// Goes back to what was before [`flush`].
 extern "C" fn restore(before: i64) {
-    set_mxcsr(before as u32);
+    float_mode::restore(before as u64);
 }
-
-#[cfg(target_arch = "x86_64")]
-fn set_mxcsr(state: u32) {
-    // SAFETY: the state is one that the processor reported, with only FTZ and DAZ added; both are valid bits.
-    unsafe { std::arch::asm!("ldmxcsr [{}]", in(reg) &state, options(nostack, readonly)) };
-}
-
-/// Results and operands below the normal range become 0 on this thread; returns the state before.
-#[cfg(target_arch = "aarch64")]
-extern "C" fn flush() -> i64 {
-    // FZ (bit 24) of FPCR.
-    const FLUSH_BIT: u64 = 1 << 24;
-    let before: u64;
-    // SAFETY: reads FPCR and sets the flush bit.
-    unsafe {
-        std::arch::asm!("mrs {}, fpcr", out(reg) before, options(nostack, nomem));
-        std::arch::asm!("msr fpcr, {}", in(reg) before | FLUSH_BIT, options(nostack, nomem));
-    }
-    before as i64
-}
-
-/// Goes back to a state that [`flush`] returned.
-#[cfg(target_arch = "aarch64")]
-extern "C" fn restore(before: i64) {
-    // SAFETY: the state is one that the processor reported.
-    unsafe { std::arch::asm!("msr fpcr, {}", in(reg) before as u64, options(nostack, nomem)) };
-}
-
-/// Other processors have no common switch: denormals are kept.
-#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
-extern "C" fn flush() -> i64 {
-    0
-}
-
-/// Nothing to go back to.
-#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
-extern "C" fn restore(_before: i64) {}
 
 #[cfg(test)]
 mod tests {

@@ -13,12 +13,16 @@ pub(crate) fn host() -> Result<OwnedTargetIsa, CompileError> {
 
 fn detect() -> Result<OwnedTargetIsa, String> {
     let mut flags = settings::builder();
+    // Cranelift has none for s390x.
+    let probes = if cfg!(target_arch = "s390x") { "false" } else { "true" };
     let verify = if cfg!(debug_assertions) { "true" } else { "false" };
     for (name, value) in [
         ("opt_level", "speed"),
         ("enable_verifier", verify),
         ("is_pic", "false"),
-        ("enable_probestack", "false"),
+        // A frame larger than the guard page of a stack must touch it, not step over it.
+        ("enable_probestack", probes),
+        ("probestack_strategy", "inline"),
         ("unwind_info", "false"),
         ("use_colocated_libcalls", "false"),
     ] {

@@ -255,9 +255,7 @@ impl CliError {
             CliError::FileSize { .. } => {
                 "raw files are little-endian values without a header; check `--shape` and `--dtype`".into()
             }
-            CliError::Npy { .. } => {
-                "arrays of little-endian float32 or float64 with 1 to 3 axes can be read".into()
-            }
+            CliError::Npy { .. } => "arrays of float32 or float64 with 1 to 3 axes can be read".into(),
             CliError::NpyMismatch { option, .. } => {
                 format!("leave `{option}` out: the header of the file says it")
             }

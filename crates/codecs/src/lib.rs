@@ -20,7 +20,7 @@ mod coder;
 mod compression;
 mod element;
 mod error;
-mod float_mode;
+pub mod float_mode;
 pub mod format;
 mod native;
 mod parallel;

@@ -55,15 +55,6 @@ impl ErrorReport {
         self.value_squares += values;
     }
 
-    /// Adds the points of another report.
-    pub fn merge(&mut self, other: &ErrorReport) {
-        self.points += other.points;
-        self.max_error = self.max_error.max(other.max_error);
-        self.max_value = self.max_value.max(other.max_value);
-        self.error_squares += other.error_squares;
-        self.value_squares += other.value_squares;
-    }
-
     /// Number of points.
     pub fn points(&self) -> u64 {
         self.points

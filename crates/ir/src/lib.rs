@@ -26,7 +26,7 @@ pub mod tree;
 pub use decl::{Decls, Dim, Field, FieldKind, Layout, ScalarDecl, ScalarKind, SparseDecl};
 pub use expr::{Access, Arena, Derivative, Expr, ExprId, Func, Number, Side};
 pub use text::ParseError;
-pub use wavefold_codecs::{Compression, DType};
+pub use wavefold_codecs::{Compression, CompressionError, DType, float_mode};
 
 macro_rules! id {
     ($(#[$doc:meta])* $name:ident, $prefix:literal) => {

@@ -8,6 +8,7 @@ use crate::{
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Instant;
+use wavefold_ir::tree::Stmt;
 use wavefold_ir::{Compression, FieldId, FieldKind, ScalarId, SparseId};
 use wavefold_runtime::{
     Dense, Host, HostReport, KernelThreads, SparseTables, SparseValues, Store, StoreProfile, dense_of, locks,
@@ -105,7 +106,7 @@ impl<'a> Apply<'a> {
     }
 
     /// Decompresses every snapshot right after it was compressed, and reports the largest error and the SNR. The
-    /// summary's `seconds` leave the time for this out.
+    /// summary's `seconds` leave the time for this out. For an operator that compresses nothing it does nothing.
     pub fn measure_errors(mut self) -> Self {
         self.measure_errors = true;
         self
@@ -161,19 +162,25 @@ impl<'a> Apply<'a> {
                 Guard::Write(dense) => host.field(*id, dense)?,
             }
         }
-        for (i, guard) in &mut values {
-            host.sparse(SparseId(*i as u32), &points.entries[*i].tables, guard)?;
+        for (id, guard) in &mut values {
+            let tables = &points.entries[id.index()].tables;
+            match guard {
+                Guard::Read(values) => host.sparse_read(*id, tables, values)?,
+                Guard::Write(values) => host.sparse(*id, tables, values)?,
+            }
         }
         for (i, value) in scalars.into_iter().enumerate() {
             host.scalar(ScalarId(i as u32), value)?;
         }
         stores.bind(&mut host)?;
+        if kernel.threaded && backend == Backend::C {
+            host.kernel_threads(KernelThreads::Own);
+        }
         let host = host.build()?;
-        let mode =
-            if kernel.threaded && backend == Backend::C { KernelThreads::Own } else { KernelThreads::Host };
         // SAFETY: the kernel was compiled from the program whose declarations the host has bound, for this machine;
-        // fields that it writes are bound for writing, see `Fields::find`.
-        let report = unsafe { host.run(kernel.entry(), mode) };
+        // what it writes is bound for writing, see `Fields::find` and `Points::find`; the builder was told of its
+        // threads.
+        let report = unsafe { host.run(kernel.entry()) };
         if let Some(error) = report.error {
             return Err(error.into());
         }
@@ -232,10 +239,7 @@ impl<'a> Apply<'a> {
 }
 
 fn compression(s: &StoreProfile) -> Option<CompressionSummary> {
-    let (used, effect) = match (s.compress.snapshots, s.decompress.snapshots) {
-        (_, 0) => (Use::Written, s.compress),
-        _ => (Use::Read, s.decompress),
-    };
+    let (used, effect) = if s.written { (Use::Written, s.compress) } else { (Use::Read, s.decompress) };
     let errors = s.errors.as_ref();
     Some(CompressionSummary {
         function: s.name.clone(),
@@ -323,9 +327,19 @@ struct Fields {
     entries: Vec<(FieldId, bool, String, Arc<RwLock<Dense>>)>,
 }
 
-enum Guard<'a> {
-    Read(RwLockReadGuard<'a, Dense>),
-    Write(RwLockWriteGuard<'a, Dense>),
+enum Guard<'a, T> {
+    Read(RwLockReadGuard<'a, T>),
+    Write(RwLockWriteGuard<'a, T>),
+}
+
+impl<'a, T> Guard<'a, T> {
+    fn lock(lock: &'a RwLock<T>, write: bool, name: &str) -> Result<Guard<'a, T>> {
+        Ok(if write {
+            Guard::Write(locks::write(lock, name)?)
+        } else {
+            Guard::Read(locks::read(lock, name)?)
+        })
+    }
 }
 
 impl Fields {
@@ -347,18 +361,9 @@ impl Fields {
         Ok(Fields { entries: functions.into_iter().map(entry).collect::<Result<_>>()? })
     }
 
-    fn lock(&self) -> Result<Vec<(FieldId, Guard<'_>)>> {
-        self.entries
-            .iter()
-            .map(|(id, write, name, dense)| {
-                let guard = if *write {
-                    Guard::Write(locks::write(dense, name)?)
-                } else {
-                    Guard::Read(locks::read(dense, name)?)
-                };
-                Ok((*id, guard))
-            })
-            .collect()
+    fn lock(&self) -> Result<Vec<(FieldId, Guard<'_, Dense>)>> {
+        let entries = self.entries.iter();
+        entries.map(|(id, write, name, dense)| Ok((*id, Guard::lock(dense, *write, name)?))).collect()
     }
 }
 
@@ -370,6 +375,7 @@ struct Points {
 
 struct PointsEntry {
     tables: SparseTables,
+    write: bool,
     name: String,
     values: Arc<RwLock<SparseValues>>,
 }
@@ -377,20 +383,26 @@ struct PointsEntry {
 impl Points {
     fn find(op: &Operator) -> Result<Points> {
         let sparse = &op.compiled().bindings.sparse;
+        let mut written = vec![false; sparse.len()];
+        op.program().visit(&mut |s| {
+            if let Stmt::Interpolate { sparse, .. } = s {
+                written[sparse.index()] = true;
+            }
+        });
         let mut entries = Vec::with_capacity(sparse.len());
-        for s in sparse {
-            let name = s.name().to_string();
-            entries.push(PointsEntry { tables: SparseTables::of(s)?, name, values: values_of(s)? });
+        for (s, write) in sparse.iter().zip(written) {
+            let (tables, name) = (SparseTables::of(s)?, s.name().to_string());
+            entries.push(PointsEntry { tables, write, name, values: values_of(s)? });
         }
         let mut order: Vec<usize> = (0..sparse.len()).collect();
         order.sort_by_key(|i| sparse[*i].id());
         Ok(Points { entries, order })
     }
 
-    fn lock(&self) -> Result<Vec<(usize, RwLockWriteGuard<'_, SparseValues>)>> {
+    fn lock(&self) -> Result<Vec<(SparseId, Guard<'_, SparseValues>)>> {
         let lock = |i: &usize| {
-            let PointsEntry { name, values, .. } = &self.entries[*i];
-            Ok((*i, locks::write(values, name)?))
+            let PointsEntry { write, name, values, .. } = &self.entries[*i];
+            Ok((SparseId(*i as u32), Guard::lock(values, *write, name)?))
         };
         self.order.iter().map(lock).collect()
     }

@@ -33,11 +33,22 @@ impl Backend {
         match self.resolve() {
             Backend::C => {
                 let k = wavefold_backend_c::compile(program).map_err(|e| Error::C(Arc::new(e)))?;
-                Ok(Kernel { seconds: k.compile_seconds(), cached: k.cached(), threaded: k.uses_openmp(), code: Code::C(k) })
+                Ok(Kernel {
+                    seconds: k.compile_seconds(),
+                    cached: k.cached(),
+                    threaded: k.uses_openmp(),
+                    code: Code::C(k),
+                })
             }
             _ => {
-                let k = wavefold_backend_cranelift::compile(program).map_err(|e| Error::Cranelift(Arc::new(e)))?;
-                Ok(Kernel { seconds: k.compile_seconds(), cached: false, threaded: true, code: Code::Cranelift(Box::new(k)) })
+                let k = wavefold_backend_cranelift::compile(program)
+                    .map_err(|e| Error::Cranelift(Arc::new(e)))?;
+                Ok(Kernel {
+                    seconds: k.compile_seconds(),
+                    cached: false,
+                    threaded: true,
+                    code: Code::Cranelift(Box::new(k)),
+                })
             }
         }
     }

@@ -1,6 +1,7 @@
 //! Everything that can go wrong, in one type with a code, a message and a help line.
 
 use std::fmt;
+use wavefold_ir::CompressionError;
 use wavefold_passes::CompileError;
 use wavefold_runtime::RuntimeError;
 use wavefold_symbolic::SymbolicError;
@@ -12,12 +13,10 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 #[derive(Clone, Debug, thiserror::Error, PartialEq)]
 pub enum ApplyError {
     /// No saved function or sparse time function gives the number of steps.
-    #[error("`{operator}` has no {which} time step: no function that it uses has a known number of steps")]
+    #[error("`{operator}` has no last time step: no function that it uses has a known number of steps")]
     NoBounds {
         /// The operator.
         operator: String,
-        /// `first` or `last`.
-        which: &'static str,
     },
     /// First step after last step.
     #[error("`{operator}` has no step to run: the range is {time_m}..={time_max}")]
@@ -77,12 +76,6 @@ pub enum ApplyError {
         /// What the operator compresses.
         compresses: Vec<String>,
     },
-    /// A parameter out of range.
-    #[error("{reason}")]
-    BadOverride {
-        /// Why.
-        reason: String,
-    },
     /// A backend that this machine or this build lacks.
     #[error("the {backend} backend is not available: {reason}")]
     NoBackend {
@@ -103,7 +96,6 @@ impl ApplyError {
             ApplyError::BadScalar { .. } => "apply::bad_scalar",
             ApplyError::UnusedOverride { .. } => "override::unused",
             ApplyError::UnknownOverride { .. } => "override::unknown",
-            ApplyError::BadOverride { .. } => "override::out_of_range",
             ApplyError::NoBackend { .. } => "backend::not_available",
         }
     }
@@ -114,7 +106,6 @@ impl ApplyError {
             names => format!("it compresses {}", names.join(", ")),
         };
         Some(match self {
-            ApplyError::NoBounds { which: "first", .. } => "give one: `.time_min(0)`".into(),
             ApplyError::NoBounds { .. } => "give one: `.time_max(nt - 1)`".into(),
             ApplyError::EmptyRange { .. } => {
                 "save more snapshots, or give bounds with `.time_min(..)` and `.time_max(..)`".into()
@@ -130,7 +121,6 @@ impl ApplyError {
             ApplyError::UnusedOverride { compresses, .. }
             | ApplyError::UnknownOverride { compresses, .. } => list(compresses),
             ApplyError::NoBackend { .. } => "use `Backend::Auto`, which takes what is there".into(),
-            ApplyError::BadOverride { .. } => return None,
         })
     }
 }
@@ -150,6 +140,9 @@ pub enum Error {
     /// Arguments of a run.
     #[error(transparent)]
     Apply(#[from] ApplyError),
+    /// A codec, or a parameter of one.
+    #[error(transparent)]
+    Compression(#[from] CompressionError),
     /// The C compiler.
     #[error(transparent)]
     C(#[from] std::sync::Arc<wavefold_backend_c::CompileError>),
@@ -166,6 +159,7 @@ impl Error {
             Error::Compile(e) => e.code(),
             Error::Runtime(e) => e.code(),
             Error::Apply(e) => e.code(),
+            Error::Compression(e) => e.code(),
             Error::C(e) => e.code(),
             Error::Cranelift(e) => e.code(),
         }
@@ -178,6 +172,7 @@ impl Error {
             Error::Compile(e) => e.help(),
             Error::Runtime(e) => e.help(),
             Error::Apply(e) => e.help(),
+            Error::Compression(e) => e.help(),
             Error::C(e) => e.help(),
             Error::Cranelift(e) => e.help(),
         }

@@ -62,8 +62,7 @@ pub(crate) fn codecs(op: &Operator, overrides: &[Override]) -> Result<Vec<(Field
             if o.function.as_ref().is_none_or(|f| f == name(*id))
                 && let Some(new) = o.parameter.apply_to(*codec)
             {
-                new.validate().map_err(|e| ApplyError::BadOverride { reason: e.to_string() })?;
-                (*codec, used) = (new, true);
+                (*codec, used) = (new.validate()?, true);
             }
         }
         if !used {

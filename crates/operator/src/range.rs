@@ -64,9 +64,7 @@ pub(crate) fn range(
     let time_max = match (time_max, ceiling) {
         (Some(t), _) => step(t),
         (None, Some(c)) => c,
-        (None, None) => {
-            return Err(ApplyError::NoBounds { operator: op.name().into(), which: "last" }.into());
-        }
+        (None, None) => return Err(ApplyError::NoBounds { operator: op.name().into() }.into()),
     };
     if time_m > time_max {
         return Err(ApplyError::EmptyRange { operator: op.name().into(), time_m, time_max }.into());

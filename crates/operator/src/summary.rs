@@ -105,7 +105,14 @@ impl fmt::Display for PerformanceSummary {
         writeln!(
             f,
             "{}: {} {steps} ({}..={}) of {} points in {:.4} s on {} {threads} ({})",
-            self.operator, self.steps, self.time_m, self.time_max, self.points, self.seconds, self.threads, self.backend
+            self.operator,
+            self.steps,
+            self.time_m,
+            self.time_max,
+            self.points,
+            self.seconds,
+            self.threads,
+            self.backend
         )?;
         writeln!(
             f,

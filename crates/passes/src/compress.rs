@@ -116,12 +116,10 @@ fn read(p: &mut Program, store: FieldId, tickets: &mut Tickets) {
     let all: Vec<i32> = p.clusters.iter().flat_map(|c| times(c, &p.exprs)).collect();
     let (Some(&lowest), Some(&highest)) = (all.iter().min(), all.iter().max()) else { return };
     let reader = p.clusters.iter().position(|c| !times(c, &p.exprs).is_empty()).unwrap_or(0);
-    let slots = (highest - lowest + 1) as usize;
+    let slots = highest.abs_diff(lowest) as usize + 1;
     let (halo, every) = (p.decls.field(store).halo, p.decls.field(store).every());
     let ring = ring(p, store, slots, "slots", halo);
-    for cluster in &mut p.clusters {
-        redirect(&mut p.exprs, &mut cluster.action, store, ring);
-    }
+    p.exprs.rename_loads(store, ring);
     let newest = if p.direction == Some(Direction::Descending) { lowest } else { highest };
     let mut effects = |time: i32| {
         let ticket = tickets.take();
@@ -135,24 +133,4 @@ fn read(p: &mut Program, store: FieldId, tickets: &mut Tickets) {
     let [start, wait] = effects(newest);
     p.clusters.insert(reader, wait);
     p.clusters.insert(0, start);
-}
-
-fn redirect(exprs: &mut Arena, action: &mut Action, from: FieldId, to: FieldId) {
-    let mut map = |value: &mut ExprId| {
-        *value = exprs.rewrite(*value, &mut |exprs, id| match exprs[id] {
-            Expr::Load(a) if a.field == from => Some(exprs.load(Access { field: to, ..a })),
-            _ => None,
-        });
-    };
-    match action {
-        Action::Points { statements, .. } => {
-            for s in statements {
-                let mut value = s.value();
-                map(&mut value);
-                *s = s.with_value(value);
-            }
-        }
-        Action::Inject { value, .. } | Action::Interpolate { value, .. } => map(value),
-        _ => {}
-    }
 }

@@ -113,6 +113,16 @@ pub enum CompileError {
         /// The equation.
         equation: String,
     },
+    /// A value, shared within itself, that is too large where no part of it can be named.
+    #[error("the value of {equation} has {size} operations when it is written out; at most {limit} can be compiled there")]
+    TooLarge {
+        /// The equation, or what else it is.
+        equation: String,
+        /// Operations and operands, at most `u64::MAX`.
+        size: u64,
+        /// The largest size.
+        limit: u64,
+    },
     /// A defect of the compiler.
     #[error(transparent)]
     Internal(#[from] VerifyError),
@@ -133,6 +143,7 @@ impl CompileError {
             CompileError::TimeBuffers { .. } => "time::buffers",
             CompileError::MixedSnapshots { .. } => "time::mixed_snapshots",
             CompileError::Halo { .. } => "halo::too_narrow",
+            CompileError::TooLarge { .. } => "expression::too_large",
             CompileError::Internal(_) => "internal::verify",
         }
     }
@@ -167,6 +178,9 @@ impl CompileError {
                     "in: {equation}\ndeclare `{name}` with a space order of at least {}",
                     reach.next_multiple_of(2)
                 )
+            }
+            CompileError::TooLarge { .. } => {
+                "assign the value to a `Function` with `eq` first, and inject or interpolate that".into()
             }
             CompileError::Internal(_) => {
                 "this is a defect of Wavefold: please report it with the program".into()

@@ -6,9 +6,11 @@
 
 use crate::{CompileError, Result};
 use std::cmp::Ordering;
+use std::collections::HashMap;
 use std::ops::RangeInclusive;
 use wavefold_ir::stencil::{Action, Program, Statement};
-use wavefold_ir::{Direction, FieldId, FieldKind};
+use wavefold_ir::tree::{self, Stmt};
+use wavefold_ir::{Direction, ExprId, FieldId, FieldKind};
 
 /// Checks a lowered operator.
 ///
@@ -72,12 +74,49 @@ fn shifts(p: &Program, id: FieldId) -> Option<RangeInclusive<i32>> {
 
 fn buffers(p: &Program, id: FieldId) -> Result<()> {
     let field = p.decls.field(id);
-    let (FieldKind::Buffered { slots }, Some(range)) = (&field.kind, shifts(p, id)) else { return Ok(()) };
-    let (lowest, highest) = range.into_inner();
-    if highest.abs_diff(lowest) as usize >= *slots {
-        return Err(CompileError::TimeBuffers { name: field.name.clone(), lowest, highest, slots: *slots });
+    let slots = match field.kind {
+        FieldKind::Buffered { slots } => slots,
+        FieldKind::Saved { steps, .. } | FieldKind::Compressed { steps, .. } => steps,
+        FieldKind::Space | FieldKind::Ring { .. } => return Ok(()),
+    };
+    let Some((lowest, highest)) = shifts(p, id).map(RangeInclusive::into_inner) else { return Ok(()) };
+    if highest.abs_diff(lowest) as usize >= slots {
+        return Err(CompileError::TimeBuffers { name: field.name.clone(), lowest, highest, slots });
     }
     Ok(())
+}
+
+/// Largest size of an expression, written out as a tree, where no part of it can be named.
+const LARGEST_TREE: u64 = 100_000;
+
+/// Refuses values of injections and interpolations, and of run-time scalars, that would be far larger written out than
+/// they are shared: unlike in loops over points, nothing in them gets a name.
+///
+/// # Errors
+/// [`CompileError::TooLarge`].
+pub fn sizes(p: &tree::Program) -> Result<()> {
+    let mut values: Vec<(ExprId, &str)> = p.scalars.iter().map(|s| (s.value, "a run-time scalar")).collect();
+    for s in &p.body {
+        collect_unnamed(s, &mut values);
+    }
+    let mut sizes: HashMap<ExprId, u64> = HashMap::new();
+    p.exprs.visit_all(values.iter().map(|(value, _)| *value), &mut |id, e| {
+        let below = e.children().iter().fold(0u64, |sum, c| sum.saturating_add(sizes[c]));
+        sizes.insert(id, below.saturating_add(1));
+    });
+    match values.into_iter().find(|(value, _)| sizes[value] > LARGEST_TREE) {
+        Some((value, equation)) => {
+            Err(CompileError::TooLarge { equation: equation.into(), size: sizes[&value], limit: LARGEST_TREE })
+        }
+        None => Ok(()),
+    }
+}
+
+fn collect_unnamed<'a>(s: &'a Stmt, values: &mut Vec<(ExprId, &'a str)>) {
+    match s {
+        Stmt::Inject { value, source, .. } | Stmt::Interpolate { value, source, .. } => values.push((*value, source)),
+        other => other.body().iter().for_each(|s| collect_unnamed(s, values)),
+    }
 }
 
 /// The direction of time: `None` when nothing depends on time.

@@ -28,7 +28,7 @@ pub use factorize::factorize;
 pub use fuse::fuse;
 pub use hoist::hoist;
 pub use layout::layout;
-pub use legality::{direction, legality};
+pub use legality::{direction, legality, sizes};
 pub use lower::{Bindings, Lowered, lower};
 pub use pipeline::{Compiled, FieldUse, Stage, compile};
 pub use schedule::schedule;

@@ -2,7 +2,7 @@
 
 use crate::{
     Bindings, Lowered, Result, clusters, compress, contract, cse, discretize, factorize, fuse, hoist, layout,
-    legality, lower, schedule,
+    legality, lower, schedule, sizes,
 };
 use std::time::{Duration, Instant};
 use wavefold_ir::{FieldId, VerifyError, cluster, stencil, tree};
@@ -63,6 +63,7 @@ pub fn compile(name: &str, equations: &[Equation], show: bool) -> Result<Compile
     let p = log.stage("schedule", p, |p| Ok(schedule(p)))?;
     let tree = log.stage("contract", p, |p| Ok(contract(p)))?;
     tree.verify()?;
+    sizes(&tree)?;
     Ok(Compiled { tree, bindings, uses, stages: log.stages })
 }
 

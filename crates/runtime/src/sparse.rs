@@ -78,7 +78,12 @@ impl SparseValues {
     }
 
     /// The first value; row-major, steps outermost.
-    pub(crate) fn pointer(&mut self) -> *mut c_void {
+    pub(crate) fn pointer(&self) -> *const c_void {
+        each!(&self.data, a => a.as_ptr().cast())
+    }
+
+    /// As [`pointer`](SparseValues::pointer), for writing.
+    pub(crate) fn pointer_mut(&mut self) -> *mut c_void {
         each!(&mut self.data, a => a.as_mut_ptr().cast())
     }
 
@@ -89,7 +94,7 @@ impl SparseValues {
         let len = self.data.len();
         // SAFETY: the array is row-major (`of` makes it, nothing replaces it) and of type T, and borrowed
         // exclusively.
-        Some(unsafe { std::slice::from_raw_parts_mut(self.pointer().cast(), len) })
+        Some(unsafe { std::slice::from_raw_parts_mut(self.pointer_mut().cast(), len) })
     }
 }
 
@@ -209,13 +214,13 @@ impl SparseTables {
         corners.all(|c| c.iter().zip(shape).all(|(i, n)| usize::try_from(*i).is_ok_and(|i| i < *n)))
     }
 
-    /// What a kernel takes; the pointers live as long as the tables and values.
-    pub(crate) fn table(&self, values: &mut SparseValues) -> SparseTable {
+    /// What a kernel takes, with the first of the values; the pointers live as long as the tables and values.
+    pub(crate) fn table(&self, values: *mut c_void) -> SparseTable {
         SparseTable {
             points: self.points as i64,
             cells: self.cells.as_ptr(),
             weights: each!(&self.weights, a => a.as_ptr().cast()),
-            values: values.pointer(),
+            values,
         }
     }
 }

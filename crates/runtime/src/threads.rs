@@ -1,17 +1,17 @@
 //! Threads: pools, the floating-point mode of their threads, and parallel loops for codecs.
 
 use std::ffi::c_void;
-use std::marker::PhantomData;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use rayon::prelude::*;
 use rayon::{ThreadPool, ThreadPoolBuilder};
 use wavefold_codecs::Parallel;
+pub use wavefold_codecs::float_mode::{FlushGuard, flush_denormals};
 use wavefold_ir::abi;
 
-use crate::{Result, RuntimeError};
+use crate::{KernelThreads, Result, RuntimeError};
 
 /// The largest number of threads of a run.
 pub const LIMIT: usize = 1024;
@@ -52,6 +52,44 @@ pub(crate) fn check_count(count: usize) -> Result<()> {
     if (1..=LIMIT).contains(&count) { Ok(()) } else { Err(RuntimeError::ThreadCount { count, limit: LIMIT }) }
 }
 
+/// The pool of a run; none when its kernel has threads of its own, or it runs on one.
+///
+/// # Errors
+/// `threads::count`, `threads::start`.
+pub(crate) fn of_run(count: usize, kernel_threads: KernelThreads) -> Result<Option<Arc<ThreadPool>>> {
+    check_count(count)?;
+    match kernel_threads {
+        KernelThreads::Host if count > 1 => pool(count).map(Some),
+        KernelThreads::Own if count > 2 * available() => probe(count).map(|()| None),
+        _ => Ok(None),
+    }
+}
+
+/// The stack of a thread that a kernel starts: the usual default of the system.
+const KERNEL_STACK: usize = 8 << 20;
+
+/// Checks that the system lets this process start `count` threads at a time, once for each number: the OpenMP runtime
+/// ends the process when it cannot.
+fn probe(count: usize) -> Result<()> {
+    static STARTED: Mutex<usize> = Mutex::new(0);
+    let mut started = STARTED.lock().unwrap_or_else(PoisonError::into_inner);
+    if count <= *started {
+        return Ok(());
+    }
+    // The threads end when they get hold of the gate; until all are there, it is closed.
+    let gate = RwLock::new(());
+    std::thread::scope(|scope| {
+        let _closed = gate.write().unwrap_or_else(PoisonError::into_inner);
+        (0..count).try_for_each(|_| {
+            let thread = std::thread::Builder::new().stack_size(KERNEL_STACK);
+            thread.spawn_scoped(scope, || drop(gate.read())).map(drop)
+        })
+    })
+    .map_err(|e| RuntimeError::ThreadStart { count, reason: e.to_string() })?;
+    *started = count;
+    Ok(())
+}
+
 fn start(count: usize) -> Result<ThreadPool> {
     ThreadPoolBuilder::new()
         .num_threads(count)
@@ -59,87 +97,6 @@ fn start(count: usize) -> Result<ThreadPool> {
         .start_handler(|_| std::mem::forget(flush_denormals()))
         .build()
         .map_err(|e| RuntimeError::ThreadStart { count, reason: e.to_string() })
-}
-
-/// Restores the floating-point mode of the thread when dropped, see [`flush_denormals`].
-#[must_use = "the mode is restored when this is dropped"]
-#[derive(Debug)]
-pub struct FlushGuard {
-    before: u64,
-    this_thread: PhantomData<*const ()>,
-}
-
-/// Makes this thread treat denormal numbers as 0, in operands and results: decaying wavefields are full of
-/// them, and each costs a hundred cycles.
-pub fn flush_denormals() -> FlushGuard {
-    let before = mode::get();
-    mode::set(before | mode::FLUSH);
-    FlushGuard { before, this_thread: PhantomData }
-}
-
-impl Drop for FlushGuard {
-    fn drop(&mut self) {
-        mode::set(self.before);
-    }
-}
-
-/// The control register of the vector unit.
-#[cfg(target_arch = "x86_64")]
-mod mode {
-    use std::arch::asm;
-
-    /// MXCSR: flush to zero, denormals are zero.
-    pub const FLUSH: u64 = 1 << 15 | 1 << 6;
-
-    pub fn get() -> u64 {
-        let mut mxcsr = 0_u32;
-        // SAFETY: stores the register to a local.
-        unsafe { asm!("stmxcsr [{}]", in(reg) &raw mut mxcsr, options(nostack, preserves_flags)) };
-        mxcsr.into()
-    }
-
-    pub fn set(mode: u64) {
-        let mxcsr = mode as u32;
-        // SAFETY: loads a value that `get` gave, with flushing on or off: rounding and exceptions stay as
-        // they are.
-        unsafe {
-            asm!("ldmxcsr [{}]", in(reg) &raw const mxcsr, options(nostack, preserves_flags, readonly))
-        };
-    }
-}
-
-/// The control register of the vector unit.
-#[cfg(target_arch = "aarch64")]
-mod mode {
-    use std::arch::asm;
-
-    /// FPCR: flush to zero.
-    pub const FLUSH: u64 = 1 << 24;
-
-    pub fn get() -> u64 {
-        let fpcr: u64;
-        // SAFETY: reads the register.
-        unsafe { asm!("mrs {}, fpcr", out(reg) fpcr, options(nomem, nostack, preserves_flags)) };
-        fpcr
-    }
-
-    pub fn set(mode: u64) {
-        // SAFETY: writes a value that `get` gave, with flushing on or off: rounding and exceptions stay as
-        // they are.
-        unsafe { asm!("msr fpcr, {}", in(reg) mode, options(nomem, nostack, preserves_flags)) };
-    }
-}
-
-/// Denormals are left as they are elsewhere.
-#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
-mod mode {
-    pub const FLUSH: u64 = 0;
-
-    pub fn get() -> u64 {
-        0
-    }
-
-    pub fn set(_: u64) {}
 }
 
 /// Parallel loops on all threads of the process, for work outside a run.
@@ -251,21 +208,6 @@ mod tests {
         assert_eq!(pool(0).unwrap_err().code(), "threads::count");
         assert_eq!(pool(LIMIT + 1).unwrap_err().code(), "threads::count");
         assert!(available() >= 1);
-    }
-
-    #[test]
-    fn flushing_is_restored() {
-        let half =
-            || std::hint::black_box(std::hint::black_box(f64::MIN_POSITIVE) * std::hint::black_box(0.5));
-        assert_ne!(half(), 0.0);
-        let outer = flush_denormals();
-        {
-            let _inner = flush_denormals();
-            assert_eq!(half(), 0.0);
-        }
-        assert_eq!(half(), 0.0);
-        drop(outer);
-        assert_ne!(half(), 0.0);
     }
 
     #[test]

@@ -26,6 +26,7 @@
 mod error;
 mod load;
 mod model;
+mod npy;
 pub mod picture;
 mod shot;
 mod sponge;
@@ -36,6 +37,7 @@ mod wavelet;
 pub use error::ModelError;
 pub use load::{load_model, save_npy};
 pub use model::{layered_salt, smooth, smooth_slowness};
+pub use npy::{NpyArray, NpyError};
 pub use picture::{PictureError, Section, field_picture, gradient_picture};
 pub use shot::{Shot, ShotError, Spread};
 pub use sponge::{Side, Sponge, damping, pad, unpad};

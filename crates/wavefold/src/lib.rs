@@ -41,3 +41,7 @@ pub mod prelude {
 #[cfg(doctest)]
 #[doc = include_str!("../../../docs/language.md")]
 mod language {}
+
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+mod readme {}

@@ -431,3 +431,31 @@ fn insta_list(name: &str, expressions: &[Expr], outcomes: Vec<String>) {
     let text: String = expressions.iter().zip(outcomes).map(line).collect();
     crate::settings().bind(|| insta::assert_snapshot!(name, text));
 }
+
+/// Snapshots that are further apart than the history is long cannot be read in one step.
+#[test]
+fn reads_at_both_ends_of_the_numbers() {
+    let g = grid();
+    let usave = compressed("usave", &g, 9);
+    let (a, b) = (saved("a", &g, 9), saved("b", &g, 9));
+    let far = [eq(&a, usave.forward_by(i32::MAX)), eq(&b, usave.backward_by(i32::MAX))];
+    assert_eq!(Operator::new(far).unwrap_err().code(), "time::buffers");
+}
+
+/// Where nothing gets a name, a value that is shared within itself is refused instead of written out.
+#[test]
+fn shared_values_of_sparse_points_stay_small() {
+    let g = grid();
+    let u = time("u", &g);
+    let rec = SparseTimeFunction::new("rec", &g).steps(4).coordinates([[1.0, 1.0]]).build().unwrap();
+    let mut e = u.sin();
+    for _ in 0..35 {
+        e = e.sin() + e.cos();
+    }
+    let refused = Operator::new([rec.interpolate(&e)]).unwrap_err();
+    assert_eq!(refused.code(), "expression::too_large", "{refused:?}");
+    let refused = Operator::new([rec.inject(u.forward(), &e * &rec)]).unwrap_err();
+    assert_eq!(refused.code(), "expression::too_large", "{refused:?}");
+    // Points give names.
+    Operator::new([eq(u.forward(), &e)]).unwrap();
+}

@@ -221,6 +221,42 @@ fn data_asked_for_in_the_progress_callback() {
     });
 }
 
+/// A source that runs only read can be shared: one does not wait for the other, and their hooks may look at it.
+#[test]
+fn shots_side_by_side_share_a_source() {
+    within_seconds(|| {
+        for (backend, threads) in backends().into_iter().flat_map(|b| [(b, 1), (b, 2)]) {
+            let g = grid();
+            let src = SparseTimeFunction::new("src", &g).coordinates([[1.0, 1.0]]).steps(4).build().unwrap();
+            src.fill(0.5).unwrap();
+            let shot = |meet: &(dyn Fn() + Sync)| {
+                let u = time("u", &g);
+                let op = Operator::new([eq(u.forward(), &u + 1.0), src.inject(u.forward(), &src)]).unwrap();
+                let look = |done: u64, _: u64| {
+                    assert_eq!(src.data().unwrap().max(), 0.5);
+                    assert_eq!(src.fill(1.0).unwrap_err().code(), "data::in_use");
+                    if done == 2 {
+                        meet();
+                    }
+                };
+                op.apply().time_max(3).backend(backend).threads(threads).progress(&look).run().unwrap();
+                assert_eq!(u.at(4).unwrap().max(), 6.0, "{backend}");
+            };
+            // Neither goes on before both are in the middle of their runs.
+            let both = std::sync::Barrier::new(2);
+            std::thread::scope(|scope| {
+                for _ in 0..2 {
+                    scope.spawn(|| {
+                        shot(&|| {
+                            both.wait();
+                        })
+                    });
+                }
+            });
+        }
+    });
+}
+
 #[test]
 fn data_asked_for_while_they_are_set() {
     within_seconds(|| {

@@ -36,6 +36,7 @@ fn cpu_seconds() -> f64 {
 /// Repeated runs of one kind; a gradient adds a forward and an adjoint run to one entry.
 #[derive(Default)]
 pub struct Series {
+    threads: usize,
     kernel: Vec<f64>,
     wall: Vec<f64>,
     cpu: f64,
@@ -44,6 +45,7 @@ pub struct Series {
 impl Series {
     /// Adds runs that count as one.
     pub fn add(&mut self, runs: &[&Run]) {
+        self.threads = runs.iter().map(|r| r.summary.threads).fold(self.threads, usize::max);
         self.kernel.push(runs.iter().map(|r| r.summary.seconds).sum());
         self.wall.push(runs.iter().map(|r| r.wall).sum());
         self.cpu += runs.iter().map(|r| r.cpu).sum::<f64>();
@@ -59,9 +61,14 @@ impl Series {
         median(self.wall.iter().copied())
     }
 
+    /// Threads that ran: fewer than asked for when the kernel is serial.
+    pub fn threads(&self) -> usize {
+        self.threads
+    }
+
     /// CPU time over wall time and threads.
-    pub fn utilisation(&self, threads: usize) -> f64 {
-        self.cpu / (self.wall.iter().sum::<f64>() * threads as f64)
+    pub fn utilisation(&self) -> f64 {
+        self.cpu / (self.wall.iter().sum::<f64>() * self.threads as f64)
     }
 }
 

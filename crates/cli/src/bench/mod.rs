@@ -25,11 +25,10 @@ use crate::shape::Shape;
 ///
 /// Cases (32-bit floats; the shape is that of the whole grid, absorbing layers included):
 ///
-///   acoustic2d   m u_tt - laplace(u) + damp u_t = 0 over three layers, one source, 1000 receivers on a line,
+///   acoustic2d   m u_tt - laplace(u) + damp u_t = 0 over three layers, one source of 10 Hz, 1000 receivers on a line,
 ///                absorbing layers of 20 points
 ///   acoustic3d   the same in 3-D, layers of 10 points
 ///   heat3d       u_t = a laplace(u) from a small block
-///                (both with a source of 10 Hz)
 ///   history      acoustic3d with 100 receivers and a source of 15 Hz, and every K-th u saved
 ///   gradient     one shot of 15 Hz in 2-D or 3-D, over layers with a body of salt: forward run saving every K-th u,
 ///                adjoint run reading it, and the gradient of the misfit at a smoothed model

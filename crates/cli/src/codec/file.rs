@@ -2,9 +2,8 @@
 
 use std::path::Path;
 
-use ndarray::{ArrayViewD, IxDyn};
-use ndarray_npy::{ViewNpyError, ViewNpyExt};
 use wavefold::codecs::DType;
+use wavefold::seismic::NpyArray;
 
 use crate::bench::memory;
 use crate::error::{CliError, Result};
@@ -76,26 +75,15 @@ fn read_raw(path: &Path, size: u64, shape: Option<&Shape>, dtype: DType) -> Resu
 }
 
 fn read_npy(path: &Path, size: u64) -> Result<File> {
-    let bytes = load(path, size)?;
-    // Views check the header against the bytes that are there before they trust any size in it.
-    let (shape, values) = match ArrayViewD::<f32>::view_npy(&bytes) {
-        Ok(view) => (view.shape().to_vec(), Values::F32(row_major(&view))),
-        Err(ViewNpyError::WrongDescriptor(_)) => match ArrayViewD::<f64>::view_npy(&bytes) {
-            Ok(view) => (view.shape().to_vec(), Values::F64(row_major(&view))),
-            Err(e) => return Err(npy(path, reason(&e))),
-        },
-        Err(e) => return Err(npy(path, reason(&e))),
-    };
-    if shape.is_empty() || shape.contains(&0) {
-        return Err(npy(path, format!("its shape {shape:?} has no axis with points")));
-    }
+    let array = NpyArray::parse(&load(path, size)?)
+        .map_err(|e| CliError::Npy { path: path.into(), reason: e.to_string() })?;
+    let shape = array.shape().to_vec();
     check_rank(path, &Shape(shape.clone()))?;
+    let values = match array {
+        NpyArray::F32(array) => Values::F32(array.into_raw_vec_and_offset().0),
+        NpyArray::F64(array) => Values::F64(array.into_raw_vec_and_offset().0),
+    };
     Ok(File { shape, values })
-}
-
-/// A C-ordered copy, whatever the order in the file.
-fn row_major<T: Copy>(view: &ndarray::ArrayView<'_, T, IxDyn>) -> Vec<T> {
-    view.iter().copied().collect()
 }
 
 fn load(path: &Path, size: u64) -> Result<Vec<u8>> {
@@ -127,18 +115,6 @@ fn check_rank(path: &Path, shape: &Shape) -> Result<()> {
     }
     let what = path.display().to_string();
     Err(CliError::Rank { what, needed: "1 to 3", shape: shape.to_string(), found: shape.rank() })
-}
-
-fn reason(error: &ViewNpyError) -> String {
-    match error {
-        ViewNpyError::WrongDescriptor(d) => format!("its values are {d}, not float32 or float64"),
-        ViewNpyError::NonNativeEndian => "its values are big-endian".into(),
-        other => other.to_string(),
-    }
-}
-
-fn npy(path: &Path, reason: String) -> CliError {
-    CliError::Npy { path: path.into(), reason }
 }
 
 fn unreadable(path: &Path, error: &std::io::Error) -> CliError {

@@ -138,6 +138,21 @@ fn bad_settings() {
     bad("history --codec none --nbits 9", "cli::codec_parameter", "`nbits`");
 }
 
+/// Neither backend ends the process: not that of OpenMP either, which would.
+#[test]
+#[cfg(target_os = "linux")]
+fn threads_that_cannot_be_started() {
+    for backend in ["cranelift", "auto"] {
+        // 1000 threads have stacks of 2 GB or more.
+        let command = format!(
+            "ulimit -v 1500000; exec {} bench heat3d --shape 12x12x12 --steps 2 --threads 1000 --backend {backend}",
+            env!("CARGO_BIN_EXE_wavefold")
+        );
+        let output = std::process::Command::new("sh").args(["-c", &command]).output().unwrap();
+        fails(&output, "threads::start", "1000 threads cannot be started");
+    }
+}
+
 #[test]
 fn what_does_not_fit_is_refused_before_it_is_touched() {
     let huge = wavefold("bench acoustic3d --shape 100000x100000x10000");

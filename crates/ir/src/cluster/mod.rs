@@ -17,7 +17,7 @@
 //! * **C5** a local is defined before it is used, within the same cluster, or among the scalars of the program;
 //! * **C6** once there is a compression effect, no expression and no target names a compressed field;
 //! * **C7** every ticket is made once and waited for once, afterwards, under the same guard and in the same list;
-//!   in between, nothing changes a slice that is compressed or touches one that is decompressed;
+//!   in between, nothing changes a slice that is compressed or touches one that is decompressed; clusters of `first` have no guard;
 //! * **C8** in a parallel cluster, no statement reads at another point what the cluster writes;
 //! * **C9** offsets stay within the halo of the field.
 

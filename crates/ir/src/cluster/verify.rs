@@ -25,6 +25,8 @@ impl Program {
             v.check.that(globals.insert(s.local), 5, || format!("{} is defined twice", s.local))?;
         }
         let mut tickets = HashMap::new();
+        let guarded = self.first.iter().any(|c| c.every > 1);
+        v.check.that(!guarded, 7, || "a guard at the first step".into())?;
         for list in [&self.first, &self.clusters] {
             for cluster in list {
                 v.cluster(cluster, &globals)?;

@@ -24,7 +24,7 @@
 //! * **T4** a sparse value is used only in the injection of the same sparse points;
 //! * **T5** a local is defined before it is used, in an enclosing block;
 //! * **T6** every access to a field with time lies in the time loop and has a slot there;
-//! * **T7** every ticket is waited for once, after it is made;
+//! * **T7** every ticket is waited for once, after it is made; [`Stmt::First`] holds no guard;
 //! * **T8** point statements lie in loops over every dimension, outermost first, and only the innermost is `simd`;
 //! * **T9** accesses stay within the allocation.
 

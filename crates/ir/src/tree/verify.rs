@@ -80,7 +80,12 @@ impl<'a> Verifier<'a> {
                 self.in_time = false;
                 Ok(())
             }
-            Stmt::First(body) | Stmt::When { body, .. } => self.block(body, scope, loops),
+            Stmt::First(body) => {
+                let guarded = body.iter().any(|s| matches!(s, Stmt::When { .. }));
+                self.check.that(!guarded, 7, || "a guard at the first step".into())?;
+                self.block(body, scope, loops)
+            }
+            Stmt::When { body, .. } => self.block(body, scope, loops),
             Stmt::Nest { outer: l, .. } | Stmt::Loop(l) => self.walk(l, scope, loops),
             Stmt::Let { local, value } => {
                 self.inside_all_loops(loops)?;

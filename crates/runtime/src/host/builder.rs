@@ -1,13 +1,13 @@
 //! Binding the memory of a run.
 
 use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use wavefold_codecs::{Compression, ErrorReport};
 use wavefold_ir::{Decls, FieldId, FieldKind, ScalarId, SparseId, abi};
 
-use super::{Access, BoundField, BoundStore, EffectProfile, Host, Inner, Work};
+use super::{Access, BoundField, BoundStore, EffectProfile, Host, Inner, KernelThreads, Work};
 use crate::{Dense, Result, RuntimeError, SparseTables, SparseValues, Store, threads};
 
 /// Binds memory, values and stores to the declarations of a program, see [`Host::builder`].
@@ -28,6 +28,7 @@ pub struct HostBuilder<'a> {
 struct Settings<'a> {
     time: (i64, i64),
     threads: usize,
+    kernel_threads: KernelThreads,
     measure: bool,
     progress: Option<&'a (dyn Fn(i64, i64) + Sync)>,
     cancel: Option<&'a AtomicBool>,
@@ -52,7 +53,14 @@ impl<'a> HostBuilder<'a> {
             sparse: none(decls.sparse.len()),
             stores: none(decls.fields.len()),
             scratch: Vec::new(),
-            settings: Settings { time: (0, -1), threads: 1, measure: false, progress: None, cancel: None },
+            settings: Settings {
+                time: (0, -1),
+                threads: 1,
+                kernel_threads: KernelThreads::default(),
+                measure: false,
+                progress: None,
+                cancel: None,
+            },
         }
     }
 
@@ -65,6 +73,12 @@ impl<'a> HostBuilder<'a> {
     /// The number of threads; left out, one.
     pub fn threads(&mut self, threads: usize) -> &mut Self {
         self.settings.threads = threads;
+        self
+    }
+
+    /// Who runs the parallel loops of the kernel; left out, the host.
+    pub fn kernel_threads(&mut self, kernel_threads: KernelThreads) -> &mut Self {
+        self.settings.kernel_threads = kernel_threads;
         self
     }
 
@@ -126,7 +140,7 @@ impl<'a> HostBuilder<'a> {
         Ok(())
     }
 
-    /// Binds sparse points and their values.
+    /// Binds sparse points and their values, which the program may write.
     ///
     /// # Errors
     /// `run::internal` when type, points or steps are not those of the declaration.
@@ -136,6 +150,27 @@ impl<'a> HostBuilder<'a> {
         tables: &'a SparseTables,
         values: &'a mut SparseValues,
     ) -> Result<()> {
+        self.check_sparse(sparse, tables, values)?;
+        self.sparse[sparse.index()] = Some(tables.table(values.pointer_mut()));
+        Ok(())
+    }
+
+    /// Binds sparse points and their values, which the program only reads.
+    ///
+    /// # Errors
+    /// As [`sparse`](HostBuilder::sparse).
+    pub fn sparse_read(
+        &mut self,
+        sparse: SparseId,
+        tables: &'a SparseTables,
+        values: &'a SparseValues,
+    ) -> Result<()> {
+        self.check_sparse(sparse, tables, values)?;
+        self.sparse[sparse.index()] = Some(tables.table(values.pointer().cast_mut()));
+        Ok(())
+    }
+
+    fn check_sparse(&self, sparse: SparseId, tables: &SparseTables, values: &SparseValues) -> Result<()> {
         let Some(decl) = self.decls.sparse.get(sparse.index()) else {
             return Err(RuntimeError::internal(format!("no {sparse} to bind")));
         };
@@ -147,11 +182,10 @@ impl<'a> HostBuilder<'a> {
             && tables.weights().len() == entries
             && tables.cells().len() == entries * self.decls.rank()
             && tables.fit(&self.shape);
-        if !same {
-            return Err(RuntimeError::internal(format!("`{}` is not as it was declared", decl.name)));
+        if same {
+            return Ok(());
         }
-        self.sparse[sparse.index()] = Some(tables.table(values));
-        Ok(())
+        Err(RuntimeError::internal(format!("`{}` is not as it was declared", decl.name)))
     }
 
     /// Binds a compressed field that the program writes, with the codec of this run.
@@ -178,7 +212,7 @@ impl<'a> HostBuilder<'a> {
     /// `threads::count`, `threads::start`; the errors of [`write_store`](HostBuilder::write_store);
     /// `memory::allocation` for rings; `run::internal` when something is not bound.
     pub fn build(mut self) -> Result<Host<'a>> {
-        threads::check_count(self.settings.threads)?;
+        let pool = threads::of_run(self.settings.threads, self.settings.kernel_threads)?;
         self.make_rings()?;
         let unbound = |name: &str| RuntimeError::internal(format!("`{name}` is not bound"));
         let mut fields = Vec::with_capacity(self.fields.len());
@@ -195,7 +229,7 @@ impl<'a> HostBuilder<'a> {
         let sparse = self.decls.sparse.iter().zip(self.sparse);
         let sparse = sparse.map(|(decl, s)| s.ok_or_else(|| unbound(&decl.name))).collect::<Result<_>>()?;
         begin_writes(&self.stores)?;
-        let Settings { time, threads, measure, progress, cancel } = self.settings;
+        let Settings { time, threads, measure, progress, cancel, .. } = self.settings;
         let inner = Inner {
             decls: self.decls,
             pointers: fields.iter().map(|f: &BoundField| f.pointer.cast()).collect(),
@@ -207,7 +241,7 @@ impl<'a> HostBuilder<'a> {
             _scratch: self.scratch,
             time,
             threads,
-            pool: OnceLock::new(),
+            pool,
             progress,
             cancel,
             measure,
@@ -285,7 +319,6 @@ fn work(fields: usize) -> Work {
         start: Instant::now(),
         steps: 0,
         step: 0,
-        first_step: None,
         tickets: 0,
         compress: vec![EffectProfile::default(); fields],
         decompress: vec![EffectProfile::default(); fields],

@@ -55,7 +55,7 @@ pub(super) unsafe extern "C" fn parallel(
 ) {
     // SAFETY: kernels pass the context that they were given, and a body that may run on any thread.
     let (inner, part) = unsafe { (host((*context).host), Part::new(body, argument)) };
-    part.run(count, if count > 1 { inner.pool() } else { None });
+    part.run(count, inner.pool.as_deref());
 }
 
 /// [`abi::Context::step`]: counts, reports progress, and stops a run that was cancelled.

@@ -19,14 +19,6 @@ pub(super) fn step(inner: &Inner<'_>, t: i64) -> Result<()> {
     let done = work.steps;
     work.steps += 1;
     work.step = t;
-    match work.first_step {
-        None => work.first_step = Some((Instant::now(), None)),
-        Some((begin, None)) => {
-            let end = work.start.elapsed().as_secs_f64();
-            work.first_step = Some((begin, Some(end)));
-        }
-        Some(_) => {}
-    }
     drop(work);
     if let Some(progress) = inner.progress {
         locks::callback(|| progress(done, inner.time.1 - inner.time.0 + 1));

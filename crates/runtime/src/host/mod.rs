@@ -10,7 +10,7 @@ pub use report::{EffectProfile, HostReport, StoreProfile};
 
 use std::ffi::c_void;
 use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use rayon::ThreadPool;
@@ -28,12 +28,14 @@ pub mod status {
 }
 
 /// Who runs the parallel loops of a kernel.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum KernelThreads {
-    /// The kernel, on threads of its own: it is called on the calling thread.
+    /// The kernel, on threads of its own: it is called on the calling thread, and
+    /// [`Context::parallel`](abi::Context::parallel) has one thread.
     Own,
     /// [`Context::parallel`](abi::Context::parallel): the kernel is called on a thread of the pool, next to
     /// the others.
+    #[default]
     Host,
 }
 
@@ -81,7 +83,8 @@ struct Inner<'a> {
     _scratch: Vec<Dense>,
     time: (i64, i64),
     threads: usize,
-    pool: OnceLock<Option<Arc<ThreadPool>>>,
+    /// The threads of [`KernelThreads::Host`], when there are several.
+    pool: Option<Arc<ThreadPool>>,
     progress: Option<&'a (dyn Fn(i64, i64) + Sync)>,
     cancel: Option<&'a AtomicBool>,
     measure: bool,
@@ -112,7 +115,6 @@ struct Work {
     steps: i64,
     /// The current step.
     step: i64,
-    first_step: Option<(Instant, Option<f64>)>,
     tickets: i64,
     compress: Vec<EffectProfile>,
     decompress: Vec<EffectProfile>,
@@ -128,13 +130,6 @@ struct Work {
 impl Inner<'_> {
     fn work(&self) -> MutexGuard<'_, Work> {
         self.work.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// The threads of the run; none when it has one thread, or they cannot be started.
-    fn pool(&self) -> Option<&ThreadPool> {
-        let pool =
-            self.pool.get_or_init(|| (self.threads > 1).then(|| threads::pool(self.threads).ok()).flatten());
-        pool.as_deref()
     }
 
     fn written(&self) -> impl Iterator<Item = &BoundStore> {
@@ -169,14 +164,15 @@ impl<'a> Host<'a> {
         }
     }
 
-    /// Runs a kernel, with denormals flushed, and [finishes](Host::finish).
+    /// Runs a kernel, with denormals flushed, and [finishes](Host::finish). It must be one whose parallel loops run as
+    /// the [builder](HostBuilder::kernel_threads) was told.
     ///
     /// # Safety
     /// `kernel` must be compiled from a program with the declarations of this host, for this machine, and
     /// keep to [`abi`]: it accesses the memory of the context alone, within the layouts, writes only fields
     /// that are bound for writing, and calls the callbacks from one thread at a time.
     #[must_use]
-    pub unsafe fn run(self, kernel: abi::KernelFn, kernel_threads: KernelThreads) -> HostReport {
+    pub unsafe fn run(self, kernel: abi::KernelFn) -> HostReport {
         struct Shared(abi::Context);
         // SAFETY: the context is only read, and what it points to may be used from any thread, see `Inner`.
         unsafe impl Sync for Shared {}
@@ -190,9 +186,8 @@ impl<'a> Host<'a> {
             }
         }
         let context = Shared(self.context());
-        let pool = if kernel_threads == KernelThreads::Host { self.inner.pool() } else { None };
         self.inner.work().start = Instant::now();
-        let status = match pool {
+        let status = match self.inner.pool.as_deref() {
             // A thread of another pool would take up other work while it waits, perhaps a run that waits for the
             // data of this one: it hands the run to a thread that does nothing else.
             Some(pool)

@@ -22,18 +22,6 @@ pub struct EffectProfile {
 }
 
 impl EffectProfile {
-    /// Raw bytes over compressed bytes; 0 without any.
-    #[must_use]
-    pub fn ratio(&self) -> f64 {
-        if self.bytes == 0 { 0.0 } else { self.raw_bytes as f64 / self.bytes as f64 }
-    }
-
-    /// Raw bytes per second; 0 without any.
-    #[must_use]
-    pub fn throughput(&self) -> f64 {
-        if self.seconds > 0.0 { self.raw_bytes as f64 / self.seconds } else { 0.0 }
-    }
-
     pub(super) fn add(&mut self, seconds: f64, raw_bytes: usize, bytes: usize) {
         self.snapshots += 1;
         self.seconds += seconds;
@@ -49,6 +37,8 @@ pub struct StoreProfile {
     pub field: FieldId,
     /// Name of the function.
     pub name: String,
+    /// Whether the run was to write it; otherwise it was to read it.
+    pub written: bool,
     /// The codec that wrote it.
     pub codec: Option<Compression>,
     /// Writing.
@@ -66,8 +56,6 @@ pub struct HostReport {
     pub error: Option<RuntimeError>,
     /// Time in the kernel with its callbacks, in seconds, without the time that measuring errors took.
     pub seconds: f64,
-    /// Time from the start to the end of the first step, in seconds, when there was a step.
-    pub first_step_seconds: Option<f64>,
     /// Steps begun.
     pub steps: i64,
     /// Compressed functions, in order of declaration.
@@ -81,16 +69,17 @@ pub(super) fn take(
     error: Option<RuntimeError>,
 ) -> HostReport {
     let seconds = work.start.elapsed().as_secs_f64() - work.measuring;
-    let first_step_seconds = work.first_step.map(|(_, end)| end.unwrap_or(seconds));
     let profile = |(field, bound): (FieldId, &super::BoundStore)| {
         let i = field.index();
-        let errors = (inner.measure && matches!(bound.access, Access::Write(_))).then(|| work.errors[i]);
+        let written = matches!(bound.access, Access::Write(_));
+        let errors = (inner.measure && written).then(|| work.errors[i]);
         if let (Some(errors), None) = (errors, &error) {
             bound.store.set_errors(errors);
         }
         StoreProfile {
             field,
             name: inner.decls.field(field).name.clone(),
+            written,
             codec: bound.store.codec(),
             compress: work.compress[i],
             decompress: work.decompress[i],
@@ -99,5 +88,5 @@ pub(super) fn take(
     };
     let bound = inner.decls.field_ids().zip(&inner.stores).filter_map(|(id, s)| Some((id, s.as_ref()?)));
     let stores = bound.map(profile).collect();
-    HostReport { error, seconds, first_step_seconds, steps: work.steps, stores }
+    HostReport { error, seconds, steps: work.steps, stores }
 }

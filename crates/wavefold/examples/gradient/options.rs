@@ -89,20 +89,45 @@ pub enum Saved {
     Dt2,
 }
 
+/// Most points of a built-in model along an axis, and of an absorbing layer.
+const MOST_POINTS: usize = 100_000;
+
 impl Options {
+    /// Refuses what no run could make sense of.
+    pub fn check(&self) -> miette::Result<()> {
+        let positive = |option: &str, value: f64| {
+            if value.is_finite() && value > 0.0 {
+                return Ok(());
+            }
+            Err(miette::miette!(code = "gradient::option", help = "it must be positive", "`--{option}` is {value}"))
+        };
+        positive("spacing", self.spacing)?;
+        positive("seconds", self.seconds)?;
+        positive("frequency", self.frequency)?;
+        let largest = self.shape.into_iter().flatten().chain([self.sponge]).max().unwrap_or(0);
+        if largest > MOST_POINTS {
+            return Err(miette::miette!(
+                code = "gradient::option",
+                help = "this example is made for models of up to {MOST_POINTS} points an axis",
+                "{largest} points are too many for `--shape` or `--sponge`"
+            ));
+        }
+        Ok(())
+    }
+
     /// The codec with its parameter; `None` for an uncompressed history.
     pub fn codec(&self) -> wavefold::Result<Option<Compression>> {
+        use wavefold::codecs::CompressionError;
         let codec = match self.compression {
+            Codec::None if self.nbits.is_some() => return Err(CompressionError::NoNbits("none").into()),
+            Codec::None if self.compscale.is_some() => return Err(CompressionError::NoCompscale("none").into()),
             Codec::None => return Ok(None),
             Codec::Noop => Compression::Noop,
             Codec::Quantize => Compression::quantize(),
             Codec::Wavelet => Compression::wavelet(),
         };
-        let invalid = |e: wavefold::codecs::CompressionError| {
-            wavefold::Error::from(wavefold::operator::ApplyError::BadOverride { reason: e.to_string() })
-        };
-        let codec = self.nbits.map_or(Ok(codec), |n| codec.with_nbits(n)).map_err(invalid)?;
-        let codec = self.compscale.map_or(Ok(codec), |s| codec.with_compscale(s)).map_err(invalid)?;
+        let codec = self.nbits.map_or(Ok(codec), |n| codec.with_nbits(n))?;
+        let codec = self.compscale.map_or(Ok(codec), |s| codec.with_compscale(s))?;
         Ok(Some(codec))
     }
 

@@ -9,6 +9,9 @@ use wavefold::prelude::*;
 use wavefold::seismic::{Shot, Sponge, Spread, cfl_dt, damping, layered_salt, load_model, pad, smooth_slowness};
 use wavefold::seismic::{to_km_per_s, unpad};
 
+/// A shot of hours; beyond it, the wavelet alone fills the memory.
+const MOST_STEPS: usize = 10_000_000;
+
 /// Receives the name of the phase, the steps done, and the number of steps.
 pub type Progress<'a> = &'a (dyn Fn(&str, u64, u64) + Sync);
 
@@ -52,6 +55,7 @@ impl Problem {
     /// # Errors
     /// Files that cannot be read, shapes that do not fit.
     pub fn new(o: &Options) -> Result<Problem, miette::Report> {
+        o.check()?;
         let spacing = [o.spacing, o.spacing];
         let velocity = match &o.model {
             Some(path) => {
@@ -67,7 +71,14 @@ impl Problem {
         let (sponge, shape) = (Sponge::new(o.sponge), velocity.shape().to_vec());
         let vmax = f64::from(velocity.iter().copied().fold(0.0, f32::max));
         let dt = cfl_dt(&spacing, vmax, o.so as usize, 0.9);
-        let steps = o.steps.unwrap_or_else(|| (o.seconds * 1e3 / dt).ceil() as usize + 1);
+        let steps = o.steps.unwrap_or_else(|| ((o.seconds * 1e3 / dt).ceil() as usize).saturating_add(1));
+        if steps > MOST_STEPS {
+            return Err(miette::miette!(
+                code = "gradient::steps",
+                help = "give less `--seconds` or `--steps`",
+                "{steps} steps are more than this example runs, {MOST_STEPS}"
+            ));
+        }
         let shot = Shot::surface(&shape, &spacing, &[0.0, 0.0], &Spread::default())
             .map_err(report)?
             .with_ricker(o.frequency * 1e-3, dt, steps);
@@ -167,13 +178,14 @@ impl Problem {
         codec: Option<Compression>,
         measure: bool,
         progress: Progress,
-    ) -> wavefold::Result<Gradient> {
+    ) -> miette::Result<Gradient> {
         self.set_model(&self.start)?;
         let usave = TimeFunction::new("usave", &self.grid).time_order(2).save(self.shot.nt);
         let usave = match codec {
-            Some(codec) => usave.compression(codec).build()?,
-            None => usave.build()?,
-        };
+            Some(codec) => usave.compression(codec).build(),
+            None => usave.build(),
+        }
+        .map_err(wavefold::Error::from)?;
         let (u, mut equations) = self.forward()?;
         equations.push(match self.saved {
             Saved::U => eq(&usave, &u),
@@ -182,12 +194,12 @@ impl Problem {
         let measure = measure && codec.is_some();
         let forward = self.run(&Operator::named("forward", equations)?, "forward", measure, progress)?;
 
-        let residual = self.rec.data()?.to_f64() - observed;
+        let residual = self.rec.data().map_err(wavefold::Error::from)?.to_f64() - observed;
         let objective = 0.5 * residual.mapv(|r| r * r).sum();
         let (grad, op) = self.adjoint(residual, &usave)?;
         let adjoint = self.run(&op, "adjoint", false, progress)?;
-        let values = unpad(&grad.data()?.to_f32(), self.sponge).unwrap_or_else(|_| self.velocity.mapv(|_| 0.0));
-        let values = values.into_dimensionality::<Ix2>().unwrap_or_default();
+        let values = unpad(&grad.data().map_err(wavefold::Error::from)?.to_f32(), self.sponge).map_err(report)?;
+        let values = values.into_dimensionality::<Ix2>().map_err(|e| miette::miette!("{e}"))?;
         Ok(Gradient { values, objective, forward, adjoint })
     }
 
