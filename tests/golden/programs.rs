@@ -51,10 +51,7 @@ impl Acoustic {
     fn step(&self) -> Outcome<Vec<Equation>> {
         let (u, m) = (&self.u, &self.m);
         let update = solve(m * u.dt2() - u.laplace() + &self.damp * u.dt(), u.forward())?;
-        Ok(vec![
-            eq(u.forward(), update),
-            self.src.inject(u.forward(), &self.src * self.grid.dt().pow(2) / m),
-        ])
+        Ok(vec![eq(u.forward(), update), self.src.inject(u.forward(), &self.src * self.grid.dt().pow(2) / m)])
     }
 
     fn receivers(&self, case: &Case, name: &str) -> Outcome<SparseTimeFunction> {
@@ -194,14 +191,20 @@ fn gradient(case: &Case, dtype: DType, backend: Backend) -> Outcome<Errors> {
     let (_, srca) = adjoint(&a, case, &y, None, backend)?;
     let srca = srca.data()?;
     let fw_y = (&syn * &y).sum();
-    let w_fty = (&case.array("wavelet")?.into_shape_with_order(srca.shape().to_vec())? * &srca.to_f64()).sum();
+    let w_fty =
+        (&case.array("wavelet")?.into_shape_with_order(srca.shape().to_vec())? * &srca.to_f64()).sum();
     errors.array(case, "srca", "", &srca)?;
     errors.number("<F w, y>", fw_y, case.number_in("dot_test", "Fw_y")?);
     errors.number("<w, F'y>", w_fty, case.number_in("dot_test", "w_Fty")?);
     Ok(errors)
 }
 
-fn forward(a: &Acoustic, rec: &SparseTimeFunction, save: Option<&TimeFunction>, backend: Backend) -> Outcome<()> {
+fn forward(
+    a: &Acoustic,
+    rec: &SparseTimeFunction,
+    save: Option<&TimeFunction>,
+    backend: Backend,
+) -> Outcome<()> {
     a.u.fill(0.0)?;
     let mut equations = a.step()?;
     equations.push(rec.interpolate(&a.u));
@@ -229,8 +232,11 @@ fn adjoint(
         SparseTimeFunction::new("srca", grid).steps(case.count("nt")?).coordinates(coordinates).build()?;
 
     let update = solve(m * v.dt2() - v.laplace() + &a.damp * v.dt().T(), v.backward())?;
-    let mut equations =
-        vec![eq(v.backward(), update), res.inject(v.backward(), &res * grid.dt().pow(2) / m), srca.interpolate(&v)];
+    let mut equations = vec![
+        eq(v.backward(), update),
+        res.inject(v.backward(), &res * grid.dt().pow(2) / m),
+        srca.interpolate(&v),
+    ];
     equations.extend(usave.map(|usave| inc(&grad, -usave * v.dt2())));
     let run = Operator::named("adjoint", equations)?
         .apply()

@@ -114,7 +114,9 @@ pub enum CompileError {
         equation: String,
     },
     /// A value, shared within itself, that is too large where no part of it can be named.
-    #[error("the value of {equation} has {size} operations when it is written out; at most {limit} can be compiled there")]
+    #[error(
+        "the value of {equation} has {size} operations when it is written out; at most {limit} can be compiled there"
+    )]
     TooLarge {
         /// The equation, or what else it is.
         equation: String,

@@ -105,16 +105,20 @@ pub fn sizes(p: &tree::Program) -> Result<()> {
         sizes.insert(id, below.saturating_add(1));
     });
     match values.into_iter().find(|(value, _)| sizes[value] > LARGEST_TREE) {
-        Some((value, equation)) => {
-            Err(CompileError::TooLarge { equation: equation.into(), size: sizes[&value], limit: LARGEST_TREE })
-        }
+        Some((value, equation)) => Err(CompileError::TooLarge {
+            equation: equation.into(),
+            size: sizes[&value],
+            limit: LARGEST_TREE,
+        }),
         None => Ok(()),
     }
 }
 
 fn collect_unnamed<'a>(s: &'a Stmt, values: &mut Vec<(ExprId, &'a str)>) {
     match s {
-        Stmt::Inject { value, source, .. } | Stmt::Interpolate { value, source, .. } => values.push((*value, source)),
+        Stmt::Inject { value, source, .. } | Stmt::Interpolate { value, source, .. } => {
+            values.push((*value, source))
+        }
         other => other.body().iter().for_each(|s| collect_unnamed(s, values)),
     }
 }

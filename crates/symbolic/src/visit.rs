@@ -109,7 +109,11 @@ impl Expr {
     /// compiled is returned as it is, for [`Expr::check`] to name.
     #[must_use]
     pub fn rebuild(&self, map: &mut dyn FnMut(Self) -> Self) -> Self {
-        if validate::depth(self).is_ok() { self.rebuild_below(map, &mut HashMap::new()) } else { self.clone() }
+        if validate::depth(self).is_ok() {
+            self.rebuild_below(map, &mut HashMap::new())
+        } else {
+            self.clone()
+        }
     }
 
     fn rebuild_below(&self, map: &mut dyn FnMut(Self) -> Self, done: &mut Rebuilt) -> Self {
@@ -121,7 +125,8 @@ impl Expr {
             Node::Add(list) => rebuild_list(list, map, done).map(Self::sum),
             Node::Mul(list) => rebuild_list(list, map, done).map(Self::product),
             Node::Pow(base, exponent) => {
-                let (new_base, new_exponent) = (base.rebuild_below(map, done), exponent.rebuild_below(map, done));
+                let (new_base, new_exponent) =
+                    (base.rebuild_below(map, done), exponent.rebuild_below(map, done));
                 let same = new_base.is_same(base) && new_exponent.is_same(exponent);
                 (!same).then(|| Self::power(new_base, new_exponent))
             }

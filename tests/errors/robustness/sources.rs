@@ -112,7 +112,9 @@ fn tiny_and_huge_spacing() {
 /// Values of any size go where they are sent, and nowhere else.
 #[test]
 fn a_huge_source_outside_the_domain_changes_nothing() {
-    for (backend, huge) in backends().into_iter().flat_map(|b| [f32::MAX, f32::INFINITY, f32::NAN].map(|v| (b, v))) {
+    for (backend, huge) in
+        backends().into_iter().flat_map(|b| [f32::MAX, f32::INFINITY, f32::NAN].map(|v| (b, v)))
+    {
         let u = time("u", &grid());
         let src = SparseTimeFunction::new("src", &grid())
             .steps(1)

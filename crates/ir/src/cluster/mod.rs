@@ -212,15 +212,6 @@ impl Cluster {
         reads.extend(writes);
         reads
     }
-
-    /// The sparse point set whose values the cluster reads or writes, and whether it writes.
-    pub fn sparse(&self) -> Option<(SparseId, bool)> {
-        match self.action {
-            Action::Inject { sparse, .. } => Some((sparse, false)),
-            Action::Interpolate { sparse, .. } => Some((sparse, true)),
-            _ => None,
-        }
-    }
 }
 
 impl Program {

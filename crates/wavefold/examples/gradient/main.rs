@@ -49,7 +49,8 @@ fn main() -> miette::Result<()> {
         gradient_picture(path, &velocity, &gradient.values, &section)
             .map_err(|e| miette::miette!(code = e.code(), "{e}"))?;
     }
-    let report = Report { problem: &problem, gradient: &gradient, reference: reference.as_ref(), codec, picture };
+    let report =
+        Report { problem: &problem, gradient: &gradient, reference: reference.as_ref(), codec, picture };
     if o.json {
         println!("{}", report.json());
     } else {
@@ -71,7 +72,9 @@ fn progress_bar() -> ProgressBar {
     if !std::io::stderr().is_terminal() {
         bar.set_draw_target(ProgressDrawTarget::hidden());
     }
-    if let Ok(style) = ProgressStyle::with_template("{msg:14} {bar:40} {pos}/{len} steps  {per_sec}  {eta} left") {
+    if let Ok(style) =
+        ProgressStyle::with_template("{msg:14} {bar:40} {pos}/{len} steps  {per_sec}  {eta} left")
+    {
         bar.set_style(style);
     }
     bar

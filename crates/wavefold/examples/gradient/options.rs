@@ -99,7 +99,11 @@ impl Options {
             if value.is_finite() && value > 0.0 {
                 return Ok(());
             }
-            Err(miette::miette!(code = "gradient::option", help = "it must be positive", "`--{option}` is {value}"))
+            Err(miette::miette!(
+                code = "gradient::option",
+                help = "it must be positive",
+                "`--{option}` is {value}"
+            ))
         };
         positive("spacing", self.spacing)?;
         positive("seconds", self.seconds)?;
@@ -120,7 +124,9 @@ impl Options {
         use wavefold::codecs::CompressionError;
         let codec = match self.compression {
             Codec::None if self.nbits.is_some() => return Err(CompressionError::NoNbits("none").into()),
-            Codec::None if self.compscale.is_some() => return Err(CompressionError::NoCompscale("none").into()),
+            Codec::None if self.compscale.is_some() => {
+                return Err(CompressionError::NoCompscale("none").into());
+            }
             Codec::None => return Ok(None),
             Codec::Noop => Compression::Noop,
             Codec::Quantize => Compression::quantize(),

@@ -6,7 +6,9 @@
 use crate::options::{Options, Saved};
 use ndarray::{Array2, ArrayD, Ix2};
 use wavefold::prelude::*;
-use wavefold::seismic::{Shot, Sponge, Spread, cfl_dt, damping, layered_salt, load_model, pad, smooth_slowness};
+use wavefold::seismic::{
+    Shot, Sponge, Spread, cfl_dt, damping, layered_salt, load_model, pad, smooth_slowness,
+};
 use wavefold::seismic::{to_km_per_s, unpad};
 
 /// A shot of hours; beyond it, the wavelet alone fills the memory.
@@ -65,7 +67,10 @@ impl Problem {
             None => layered_salt(&o.shape.unwrap_or([601, 241]), &spacing),
         };
         if velocity.ndim() != 2 {
-            return Err(miette::miette!("the model has {} dimensions; this example needs x and depth", velocity.ndim()));
+            return Err(miette::miette!(
+                "the model has {} dimensions; this example needs x and depth",
+                velocity.ndim()
+            ));
         }
         let start = starting_model(&velocity);
         let (sponge, shape) = (Sponge::new(o.sponge), velocity.shape().to_vec());
@@ -91,7 +96,11 @@ impl Problem {
         let damp = Function::new("damp", &grid).space_order(o.so).build().map_err(wavefold::Error::from)?;
         damp.set_data(damping(padded.shape(), &spacing, sponge, vmax)).map_err(wavefold::Error::from)?;
         let points = |name: &str, coordinates: Vec<Vec<f64>>| {
-            SparseTimeFunction::new(name, &grid).points(coordinates.len()).steps(steps).coordinates(coordinates).build()
+            SparseTimeFunction::new(name, &grid)
+                .points(coordinates.len())
+                .steps(steps)
+                .coordinates(coordinates)
+                .build()
         };
         let src = points("src", vec![shot.source.clone()]).map_err(wavefold::Error::from)?;
         let rec = points("rec", shot.receivers.clone()).map_err(wavefold::Error::from)?;
@@ -148,9 +157,16 @@ impl Problem {
         Ok((u, equations))
     }
 
-    fn run(&self, op: &Operator, phase: &str, measure: bool, progress: Progress) -> wavefold::Result<PerformanceSummary> {
+    fn run(
+        &self,
+        op: &Operator,
+        phase: &str,
+        measure: bool,
+        progress: Progress,
+    ) -> wavefold::Result<PerformanceSummary> {
         let tell = |done: u64, total: u64| progress(phase, done, total);
-        let mut apply = op.apply().dt(self.shot.dt).backend(self.backend).threads(self.threads).progress(&tell);
+        let mut apply =
+            op.apply().dt(self.shot.dt).backend(self.backend).threads(self.threads).progress(&tell);
         if measure {
             apply = apply.measure_errors();
         }
@@ -198,7 +214,8 @@ impl Problem {
         let objective = 0.5 * residual.mapv(|r| r * r).sum();
         let (grad, op) = self.adjoint(residual, &usave)?;
         let adjoint = self.run(&op, "adjoint", false, progress)?;
-        let values = unpad(&grad.data().map_err(wavefold::Error::from)?.to_f32(), self.sponge).map_err(report)?;
+        let values =
+            unpad(&grad.data().map_err(wavefold::Error::from)?.to_f32(), self.sponge).map_err(report)?;
         let values = values.into_dimensionality::<Ix2>().map_err(|e| miette::miette!("{e}"))?;
         Ok(Gradient { values, objective, forward, adjoint })
     }

@@ -78,11 +78,17 @@ impl Report<'_> {
         let mib = |b: u64| format!("{:.1} MiB", b as f64 / 1048576.0);
         let mut rows: Vec<(&str, String)> = vec![
             ("model", format!("{:?} points, {} m apart", p.velocity.shape(), p.spacing[0])),
-            ("shot", format!("{} receivers, {} steps of {:.3} ms", p.shot.receivers.len(), p.shot.nt, p.shot.dt)),
+            (
+                "shot",
+                format!("{} receivers, {} steps of {:.3} ms", p.shot.receivers.len(), p.shot.nt, p.shot.dt),
+            ),
             ("backend", format!("{}, {} threads", p.backend(), g.forward.threads)),
             ("history", format!("{}, {} snapshots", self.codec_name(), g.forward.steps)),
             ("  raw", mib(self.raw_bytes())),
-            ("  kept", format!("{} (ratio {:.2})", mib(self.bytes()), self.raw_bytes() as f64 / self.bytes() as f64)),
+            (
+                "  kept",
+                format!("{} (ratio {:.2})", mib(self.bytes()), self.raw_bytes() as f64 / self.bytes() as f64),
+            ),
         ];
         for (name, s) in [("forward", &g.forward), ("adjoint", &g.adjoint)] {
             rows.push((name, format!("{:.3} s, {:.4} GPts/s", s.seconds, s.gpts_per_s())));
