@@ -45,6 +45,9 @@ struct Contract {
     memo: HashMap<ExprId, ExprId>,
 }
 
+/// Most terms that are added one after the other.
+const LONGEST_CHAIN: usize = 64;
+
 /// A term of a sum.
 enum Term {
     /// Added.
@@ -79,31 +82,25 @@ impl Contract {
         new
     }
 
-    /// Plain terms first, then one fused multiply-add for each product.
+    /// Plain terms first, then one fused multiply-add for each product. A long sum is cut into chains that are summed
+    /// at the end: expressions nest no deeper than a chain is long, however wide the stencil.
     fn sum(&mut self, exprs: &mut Arena, terms: &[ExprId]) -> ExprId {
         let terms: Vec<Term> = terms.iter().map(|t| self.term(exprs, *t)).collect();
+        let (plain, others): (Vec<Term>, Vec<Term>) =
+            terms.into_iter().partition(|t| matches!(t, Term::Plain(_)));
         let plain: SmallVec<[ExprId; 4]> =
-            terms.iter().filter_map(|t| if let Term::Plain(e) = t { Some(*e) } else { None }).collect();
-        let mut sum = match plain.as_slice() {
+            plain.iter().filter_map(|t| if let Term::Plain(e) = t { Some(*e) } else { None }).collect();
+        let mut start = match plain.as_slice() {
             [] => None,
             [one] => Some(*one),
             _ => Some(exprs.intern(Expr::Sum(plain))),
         };
-        for term in terms {
-            let node = match (term, sum) {
-                (Term::Plain(_), _) => continue,
-                (Term::Negative(e), Some(s)) => Expr::Sub(s, e),
-                (Term::Negative(e), None) => Expr::Neg(e),
-                (Term::Product(a, b), Some(s)) => Expr::Fma(a, b, s),
-                (Term::Product(a, b), None) => Expr::Product([a, b].into_iter().collect()),
-                (Term::NegativeProduct(a, b), Some(s)) => Expr::Fma(exprs.intern(Expr::Neg(a)), b, s),
-                (Term::NegativeProduct(a, b), None) => {
-                    Expr::Product([exprs.intern(Expr::Neg(a)), b].into_iter().collect())
-                }
-            };
-            sum = Some(exprs.intern(node));
+        if others.is_empty() {
+            return start.unwrap_or_else(|| exprs.number(0.0));
         }
-        sum.unwrap_or_else(|| exprs.number(0.0))
+        let chains: SmallVec<[ExprId; 4]> =
+            others.chunks(LONGEST_CHAIN).map(|terms| chain(exprs, start.take(), terms)).collect();
+        if chains.len() == 1 { chains[0] } else { exprs.intern(Expr::Sum(chains)) }
     }
 
     fn term(&mut self, exprs: &mut Arena, id: ExprId) -> Term {
@@ -154,6 +151,27 @@ impl Contract {
             }
         }
     }
+}
+
+/// Adds terms to `start` one by one.
+fn chain(exprs: &mut Arena, start: Option<ExprId>, terms: &[Term]) -> ExprId {
+    let mut sum = start;
+    for term in terms {
+        let node = match (term, sum) {
+            (Term::Plain(e), Some(s)) => Expr::Sum([s, *e].into_iter().collect()),
+            (Term::Plain(e), None) => exprs[*e].clone(),
+            (Term::Negative(e), Some(s)) => Expr::Sub(s, *e),
+            (Term::Negative(e), None) => Expr::Neg(*e),
+            (Term::Product(a, b), Some(s)) => Expr::Fma(*a, *b, s),
+            (Term::Product(a, b), None) => Expr::Product([*a, *b].into_iter().collect()),
+            (Term::NegativeProduct(a, b), Some(s)) => Expr::Fma(exprs.intern(Expr::Neg(*a)), *b, s),
+            (Term::NegativeProduct(a, b), None) => {
+                Expr::Product([exprs.intern(Expr::Neg(*a)), *b].into_iter().collect())
+            }
+        };
+        sum = Some(exprs.intern(node));
+    }
+    sum.unwrap_or_else(|| exprs.number(0.0))
 }
 
 /// Takes a factor of -1 off.

@@ -18,8 +18,9 @@ use crate::{
     SymbolicError, expand_time, identifier,
 };
 
-/// Levels of nesting that the compiler's recursive passes accept.
-pub(crate) const MAX_DEPTH: usize = 500;
+/// Levels of nesting that recursive passes accept: as many as the parsers of the compiler read back, and few enough
+/// for the stack of a thread in a build without optimisation.
+pub(crate) const MAX_DEPTH: usize = 200;
 
 impl Expr {
     /// Checks that the expression can be compiled.

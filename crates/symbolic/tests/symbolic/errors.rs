@@ -171,7 +171,7 @@ fn expressions() -> Result<(), SymbolicError> {
     refused(
         deep.check(),
         "expression::too_deep",
-        "the expression is nested 601 levels deep; at most 500 can be compiled",
+        "the expression is nested 601 levels deep; at most 200 can be compiled",
     );
     Ok(())
 }
