@@ -139,8 +139,7 @@ impl<'a> Apply<'a> {
         let scalars = self.scalars()?;
         let threads = self.threads.unwrap_or_else(threads::available);
         let backend = self.backend.resolve();
-        let compile_seconds = self.op.compile(backend)?;
-        let kernel = self.op.kernel(backend)?;
+        let (kernel, compile_seconds) = self.op.kernel(backend)?;
 
         let fields = Fields::find(self.op)?;
         let points = Points::find(self.op)?;

@@ -115,10 +115,7 @@ impl Operator {
     /// # Errors
     /// A backend that is not available, or that fails.
     pub fn compile(&self, backend: Backend) -> Result<f64> {
-        let backend = backend.resolve();
-        let known = self.kernels().contains_key(&backend);
-        let kernel = self.kernel(backend)?;
-        Ok(if known { 0.0 } else { kernel.seconds })
+        Ok(self.kernel(backend.resolve())?.1)
     }
 
     pub(crate) fn program(&self) -> &tree::Program {
@@ -129,19 +126,16 @@ impl Operator {
         &self.inner.compiled
     }
 
-    /// The kernel for a resolved backend, compiled once.
-    pub(crate) fn kernel(&self, backend: Backend) -> Result<Arc<Kernel>> {
-        let mut kernels = self.kernels();
+    /// The kernel for a resolved backend, compiled once, with the seconds that it took now.
+    pub(crate) fn kernel(&self, backend: Backend) -> Result<(Arc<Kernel>, f64)> {
+        let mut kernels = self.inner.kernels.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(kernel) = kernels.get(&backend) {
-            return Ok(kernel.clone());
+            return Ok((kernel.clone(), 0.0));
         }
         let kernel = Arc::new(backend.compile(self.program())?);
         kernels.insert(backend, kernel.clone());
-        Ok(kernel)
-    }
-
-    fn kernels(&self) -> std::sync::MutexGuard<'_, HashMap<Backend, Arc<Kernel>>> {
-        self.inner.kernels.lock().unwrap_or_else(PoisonError::into_inner)
+        let seconds = kernel.seconds;
+        Ok((kernel, seconds))
     }
 }
 

@@ -10,7 +10,7 @@ use crate::{ApplyError, Operator, Result};
 use wavefold_ir::tree::Stmt;
 use wavefold_ir::{Expr, FieldKind};
 
-/// An interval of steps in which one kind of access is in range; open ends are `None`.
+/// What one kind of access allows: the samples that it may meet.
 #[derive(Clone, Debug)]
 struct Bound {
     function: String,

@@ -48,10 +48,8 @@ struct Contract {
 /// Most terms that are added one after the other.
 const LONGEST_CHAIN: usize = 64;
 
-/// A term of a sum.
+/// A term of a sum that is more than an addition.
 enum Term {
-    /// Added.
-    Plain(ExprId),
     /// Subtracted.
     Negative(ExprId),
     /// The product of two factors, added.
@@ -85,11 +83,8 @@ impl Contract {
     /// Plain terms first, then one fused multiply-add for each product. A long sum is cut into chains that are summed
     /// at the end: expressions nest no deeper than a chain is long, however wide the stencil.
     fn sum(&mut self, exprs: &mut Arena, terms: &[ExprId]) -> ExprId {
-        let terms: Vec<Term> = terms.iter().map(|t| self.term(exprs, *t)).collect();
-        let (plain, others): (Vec<Term>, Vec<Term>) =
-            terms.into_iter().partition(|t| matches!(t, Term::Plain(_)));
-        let plain: SmallVec<[ExprId; 4]> =
-            plain.iter().filter_map(|t| if let Term::Plain(e) = t { Some(*e) } else { None }).collect();
+        let mut plain: SmallVec<[ExprId; 4]> = SmallVec::new();
+        let others: Vec<Term> = terms.iter().filter_map(|t| self.term(exprs, *t, &mut plain)).collect();
         let mut start = match plain.as_slice() {
             [] => None,
             [one] => Some(*one),
@@ -103,19 +98,25 @@ impl Contract {
         if chains.len() == 1 { chains[0] } else { exprs.intern(Expr::Sum(chains)) }
     }
 
-    fn term(&mut self, exprs: &mut Arena, id: ExprId) -> Term {
+    /// A term; what is simply added goes to `plain`.
+    fn term(&mut self, exprs: &mut Arena, id: ExprId, plain: &mut SmallVec<[ExprId; 4]>) -> Option<Term> {
         let Expr::Product(factors) = exprs[id].clone() else {
-            return Term::Plain(self.expression(exprs, id));
+            plain.push(self.expression(exprs, id));
+            return None;
         };
         let (negative, factors) = sign(exprs, &factors);
         let divides = factors.iter().any(|f| matches!(exprs[*f], Expr::Power(_, n) if n < 0));
         if divides || factors.len() < 2 {
             let e = self.product(exprs, &factors);
-            return if negative { Term::Negative(e) } else { Term::Plain(e) };
+            if negative {
+                return Some(Term::Negative(e));
+            }
+            plain.push(e);
+            return None;
         }
         let last = self.product(exprs, &factors[factors.len() - 1..]);
         let first = self.product(exprs, &factors[..factors.len() - 1]);
-        if negative { Term::NegativeProduct(first, last) } else { Term::Product(first, last) }
+        Some(if negative { Term::NegativeProduct(first, last) } else { Term::Product(first, last) })
     }
 
     /// Factors from left to right; all divisors are multiplied first, then divided by once.
@@ -158,8 +159,6 @@ fn chain(exprs: &mut Arena, start: Option<ExprId>, terms: &[Term]) -> ExprId {
     let mut sum = start;
     for term in terms {
         let node = match (term, sum) {
-            (Term::Plain(e), Some(s)) => Expr::Sum([s, *e].into_iter().collect()),
-            (Term::Plain(e), None) => exprs[*e].clone(),
             (Term::Negative(e), Some(s)) => Expr::Sub(s, *e),
             (Term::Negative(e), None) => Expr::Neg(*e),
             (Term::Product(a, b), Some(s)) => Expr::Fma(*a, *b, s),

@@ -5,24 +5,14 @@
 //! ```
 
 use std::collections::HashMap;
-use wavefold_ir::cluster::{Action, Program};
+use wavefold_ir::cluster::Program;
 use wavefold_ir::{Arena, Expr, ExprId, Number};
 
 /// Factorises every expression.
 pub fn factorize(mut p: Program) -> Program {
     let mut memo = HashMap::new();
     for cluster in &mut p.clusters {
-        match &mut cluster.action {
-            Action::Points { statements, .. } => {
-                for s in statements {
-                    *s = s.with_value(expression(&mut p.exprs, s.value(), &mut memo));
-                }
-            }
-            Action::Inject { value, .. } | Action::Interpolate { value, .. } => {
-                *value = expression(&mut p.exprs, *value, &mut memo);
-            }
-            _ => {}
-        }
+        cluster.action.map_values(|value| expression(&mut p.exprs, value, &mut memo));
     }
     p
 }

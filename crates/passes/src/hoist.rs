@@ -5,7 +5,7 @@
 //! ```
 
 use std::collections::HashMap;
-use wavefold_ir::cluster::{Action, Program, ScalarLet};
+use wavefold_ir::cluster::{Program, ScalarLet};
 use wavefold_ir::{Arena, Expr, ExprId, LocalId};
 
 /// Hoists out of every expression.
@@ -18,17 +18,7 @@ pub fn hoist(mut p: Program) -> Program {
         done: HashMap::new(),
     };
     for cluster in &mut p.clusters {
-        match &mut cluster.action {
-            Action::Points { statements, .. } => {
-                for s in statements {
-                    *s = s.with_value(h.expression(&mut p.exprs, s.value()));
-                }
-            }
-            Action::Inject { value, .. } | Action::Interpolate { value, .. } => {
-                *value = h.expression(&mut p.exprs, *value);
-            }
-            _ => {}
-        }
+        cluster.action.map_values(|value| h.expression(&mut p.exprs, value));
     }
     p.scalars = h.scalars;
     p

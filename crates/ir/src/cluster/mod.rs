@@ -130,6 +130,21 @@ pub enum Action {
     Wait(TicketId),
 }
 
+impl Action {
+    /// Replaces every expression that the action evaluates, in order.
+    pub fn map_values(&mut self, mut f: impl FnMut(ExprId) -> ExprId) {
+        match self {
+            Action::Points { statements, .. } => {
+                for s in statements {
+                    *s = s.with_value(f(s.value()));
+                }
+            }
+            Action::Inject { value, .. } | Action::Interpolate { value, .. } => *value = f(*value),
+            Action::Compress { .. } | Action::Decompress { .. } | Action::Wait(_) => {}
+        }
+    }
+}
+
 /// A group of statements with one iteration space and one guard.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Cluster {
