@@ -21,20 +21,26 @@ typedef void wf_parallel(const wf_context *cx, int64_t count, wf_body *body, voi
 typedef int64_t wf_effect(const wf_context *cx, int64_t store, int64_t snapshot, int64_t field, int64_t slot,
                           wf_parallel *parallel);
 
-/* A set of sparse points. With c = 2^rank corners per point, corner k of point p has the grid position
- * cells[(p*c + k)*rank + d] along dimension d, always inside the domain, and the weight weights[p*c + k]. */
+/* Values of a set of sparse points. */
 typedef struct wf_sparse {
   int64_t points;
-  const int32_t *cells;
-  const void *weights;
   void *values; /* [steps][points], or [points] */
 } wf_sparse;
+
+/* Where sparse points lie on the grid. With c corners per point, and r the point p, or t*points + p for points that
+ * move, corner k has the position cells[(r*c + k)*rank + d] along dimension d, always inside the domain, and the
+ * weight weights[r*c + k]. */
+typedef struct wf_table {
+  const int32_t *cells;
+  const void *weights;
+} wf_table;
 
 /* Everything that a kernel needs for one run. */
 struct wf_context {
   void *const *fields;     /* per field: its slots; null for compressed fields */
   const double *scalars;   /* per run-time scalar: its value */
-  const wf_sparse *sparse; /* per sparse point set: its table */
+  const wf_sparse *sparse; /* per sparse point set: its values */
+  const wf_table *tables;  /* per table: cells and weights */
   int64_t time_m;          /* first step */
   int64_t time_max;        /* last step, included */
   int64_t threads;         /* number of threads to use */
@@ -43,6 +49,8 @@ struct wf_context {
   int (*step)(void *host, int64_t t);      /* called at the start of each step; non-zero stops the run */
   wf_effect *compress;                     /* reads the slot, writes the snapshot */
   wf_effect *decompress;                   /* reads the snapshot, writes the slot */
+  void *(*take_tile)(void *host);          /* lends a thread memory for one tile, 64-byte aligned; never null */
+  void (*give_tile)(void *host, void *tile); /* takes it back */
   int (*wait)(void *host, int64_t ticket); /* ends a ticket; non-zero stops the run */
 };
 

@@ -7,7 +7,7 @@
 use ndarray::{ArrayD, Dimension, IxDyn};
 use std::collections::HashMap;
 use wavefold::prelude::*;
-use wavefold::symbolic::{Access, EquationKind, Node, fd};
+use wavefold::symbolic::{Access, Comparison, EquationKind, Extremum, Node, fd};
 
 /// Values of all functions: by function and time level.
 pub struct World {
@@ -64,6 +64,17 @@ impl World {
             Node::Mul(factors) => factors.iter().map(|e| self.value(e, t, point)).product(),
             Node::Pow(base, exponent) => self.value(base, t, point).powf(self.value(exponent, t, point)),
             Node::Call(function, e) => function.eval(self.value(e, t, point)),
+            Node::Index(Dim::Time) => t as f64,
+            Node::Index(Dim::Space(d)) => point[*d] as f64,
+            Node::Extremum(which, a, b) => {
+                let (a, b) = (self.value(a, t, point), self.value(b, t, point));
+                let first = if *which == Extremum::Min { a < b } else { a > b };
+                if first { a } else { b }
+            }
+            Node::Select(condition, a, b) => {
+                let chosen = if self.holds(condition, t, point) { a } else { b };
+                self.value(chosen, t, point)
+            }
             Node::Derivative(d) => {
                 let weighted = fd::stencil(d).into_iter().map(|(offset, weight)| {
                     let mut shifted = point.to_vec();
@@ -80,6 +91,22 @@ impl World {
                 };
                 weighted.sum::<f64>() / step.powi(d.degree as i32)
             }
+        }
+    }
+
+    fn holds(&self, condition: &Condition, t: i64, point: &[i64]) -> bool {
+        match condition {
+            Condition::Compare(op, a, b) => {
+                let (a, b) = (self.value(a, t, point), self.value(b, t, point));
+                match op {
+                    Comparison::Less => a < b,
+                    Comparison::LessOrEqual => a <= b,
+                    Comparison::Equal => a == b,
+                }
+            }
+            Condition::And(a, b) => self.holds(a, t, point) && self.holds(b, t, point),
+            Condition::Or(a, b) => self.holds(a, t, point) || self.holds(b, t, point),
+            Condition::Not(a) => !self.holds(a, t, point),
         }
     }
 

@@ -14,7 +14,7 @@ fn example(name: &str) -> PathBuf {
         let this = std::env::current_exe().expect("the path of this test");
         let profile = this.ancestors().nth(2).expect("target/release/deps/end_to_end").to_path_buf();
         let folder = profile.join("examples");
-        if ["notebook", "gradient"].iter().any(|name| is_stale(&executable(&folder, name))) {
+        if EXAMPLES.iter().any(|name| is_stale(&executable(&folder, name))) {
             build(&profile);
         }
         folder
@@ -54,7 +54,7 @@ fn is_stale(executable: &Path) -> bool {
 
 fn build(profile: &Path) {
     let mut cargo = Command::new(env!("CARGO"));
-    cargo.args(["build", "-p", "wavefold", "--example", "notebook", "--example", "gradient"]);
+    cargo.args(["build", "-p", "wavefold", "--examples"]);
     if profile.ends_with("release") {
         cargo.arg("--release");
     }
@@ -74,6 +74,37 @@ fn run(name: &str, arguments: &[&str]) -> Output {
 
 fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// All of them; the first two have tests of their own.
+const EXAMPLES: [&str; 14] = [
+    "notebook",
+    "gradient",
+    "acoustic2d",
+    "acoustic3d",
+    "burgers",
+    "cavity",
+    "elastic",
+    "gray_scott",
+    "heat",
+    "maxwell",
+    "shallow_water",
+    "tti",
+    "variable_density",
+    "viscoacoustic",
+];
+
+/// Each checks its own result, and says so with its status.
+#[test]
+fn every_physics_passes_its_check_on_both_backends() {
+    for name in &EXAMPLES[2..] {
+        for backend in BACKENDS {
+            let out = run(name, &["--backend", &backend.to_string(), "--picture", "picture.png"]);
+            let stdout = text(&out.stdout);
+            assert!(out.status.success(), "{name} {backend}: {stdout}{}", text(&out.stderr));
+            assert!(stdout.contains(": ok"), "{name} checks nothing:\n{stdout}");
+        }
+    }
 }
 
 #[test]

@@ -25,6 +25,7 @@ mod random;
 mod readers;
 mod reading;
 mod sparse;
+mod systems;
 mod threads;
 
 use ndarray::ArrayD;

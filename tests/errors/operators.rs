@@ -59,20 +59,6 @@ fn grids_mixed_between_equations() {
 }
 
 #[test]
-fn types_mixed() {
-    let u = time("u", &grid());
-    let v = TimeFunction::new("v", &grid()).dtype(DType::F64).build().unwrap();
-    golden!(Operator::new([eq(u.forward(), &u + &v)]));
-}
-
-#[test]
-fn type_of_the_sparse_function_is_another() {
-    let u = time("u", &grid());
-    let rec = SparseTimeFunction::new("rec", &grid()).points(1).steps(4).dtype(DType::F64).build().unwrap();
-    golden!(Operator::new([eq(u.forward(), &u + 1.0), rec.interpolate(&u)]));
-}
-
-#[test]
 fn names_twice() {
     let (u, other) = (time("u", &grid()), time("u", &grid()));
     golden!(Operator::new([eq(u.forward(), &u + &other)]));

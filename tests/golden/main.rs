@@ -6,6 +6,7 @@
 
 mod case;
 mod programs;
+mod systems;
 
 use case::{Case, Failure};
 use std::path::PathBuf;
@@ -26,19 +27,12 @@ fn directory() -> PathBuf {
     }
 }
 
-/// Kinds of cases that need parts of the language that Wavefold does not have yet.
-const LATER: [&str; 3] = ["elastic2d", "tti2d", "burgers2d"];
-
 fn run(dtype: DType, backend: Backend) {
     let cases = Case::all(&directory()).expect("the manifest");
     let mut failures: Vec<String> = Vec::new();
     let mut checked = 0;
     for case in &cases {
         let kind = case.name.split("_so").next().unwrap_or(&case.name);
-        if LATER.contains(&kind) {
-            println!("{:<24} later", case.name);
-            continue;
-        }
         match programs::run(kind, case, dtype, backend) {
             Ok(errors) => {
                 for (array, error) in errors {

@@ -1,6 +1,7 @@
 //! The program of each kind of case.
 
 use crate::case::{Case, Errors, Failure, Outcome, rows};
+use crate::systems;
 use ndarray::{ArrayD, Axis};
 use wavefold::prelude::*;
 
@@ -11,6 +12,9 @@ pub fn run(kind: &str, case: &Case, dtype: DType, backend: Backend) -> Outcome<V
         _ if kind.starts_with("heat") => heat(case, dtype, backend)?,
         _ if kind.starts_with("fwi_gradient") => gradient(case, dtype, backend)?,
         _ if kind.starts_with("snapshots") => snapshots(case, dtype, backend)?,
+        _ if kind.starts_with("elastic") => systems::elastic(case, dtype, backend)?,
+        _ if kind.starts_with("tti") => systems::tti(case, dtype, backend)?,
+        _ if kind.starts_with("burgers") => systems::burgers(case, dtype, backend)?,
         _ => return Err(Failure(format!("no program for `{kind}`"))),
     };
     errors.complete(case)?;

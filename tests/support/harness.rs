@@ -12,9 +12,10 @@
 
 use std::collections::HashMap;
 use std::ffi::c_void;
-use wavefold_ir::DType;
-use wavefold_ir::abi::{BodyFn, Context, ParallelFn, SparseTable};
+use std::sync::Mutex;
+use wavefold_ir::abi::{BodyFn, Context, ParallelFn, SparseTable, SparseValues};
 use wavefold_ir::tree::{self, Program};
+use wavefold_ir::{DType, TableDecl};
 
 /// Reads and verifies a program.
 pub fn program(text: &str) -> Program {
@@ -85,15 +86,17 @@ impl Random {
 
 /// Memory and callbacks for one program.
 pub struct Host {
-    rank: usize,
-    dtype: DType,
     fields: Vec<Lines>,
+    types: Vec<DType>,
     names: Vec<String>,
     slot_bytes: Vec<usize>,
     cells: Vec<Vec<i32>>,
     weights: Vec<Lines>,
     values: Vec<Lines>,
+    value_types: Vec<DType>,
     points: Vec<usize>,
+    tile_bytes: usize,
+    tiles: Mutex<Vec<Lines>>,
     /// Values of the run-time scalars; change them before a run.
     pub scalars: Vec<f64>,
     /// Snapshots by store and number; those never compressed are made up when they are read.
@@ -112,18 +115,14 @@ impl Host {
     pub fn new(program: &Program, seed: u64) -> Host {
         let d = &program.decls;
         let mut random = Random(seed);
-        let size = match d.dtype {
-            DType::F32 => 4,
-            DType::F64 => 8,
-        };
-        let mut fill = |count: usize| {
-            let mut lines = Lines::new(count * size);
+        let mut fill = |count: usize, dtype: DType| {
+            let mut lines = Lines::new(count * dtype.size());
             let p = lines.pointer();
             for i in 0..count {
                 let v = random.number();
                 // SAFETY: `i` is below the number of elements that were allocated.
                 unsafe {
-                    match d.dtype {
+                    match dtype {
                         DType::F32 => p.cast::<f32>().add(i).write(v as f32),
                         DType::F64 => p.cast::<f64>().add(i).write(v),
                     }
@@ -133,23 +132,28 @@ impl Host {
         };
         let slot_lens: Vec<usize> =
             d.fields.iter().map(|f| f.layout.as_ref().map_or(0, |l| l.slot_len())).collect();
-        let fields = d.fields.iter().zip(&slot_lens).map(|(f, n)| fill(f.slots() * n)).collect();
-        let corners = 1 << d.rank();
-        let weights = d.sparse.iter().map(|s| fill(s.points * corners)).collect();
-        let values = d.sparse.iter().map(|s| fill(s.points * s.steps.unwrap_or(1))).collect();
-        let cells = d.sparse.iter().map(|s| {
-            let count = s.points * corners * d.rank();
+        let fields = d.fields.iter().zip(&slot_lens).map(|(f, n)| fill(f.slots() * n, f.dtype)).collect();
+        let corners = |t: &TableDecl| {
+            let s = d.sparse(t.sparse);
+            s.points * t.corners * if t.moving { s.steps.unwrap_or(1) } else { 1 }
+        };
+        let weights = d.tables.iter().map(|t| fill(corners(t), d.dtype)).collect();
+        let values = d.sparse.iter().map(|s| fill(s.points * s.steps.unwrap_or(1), s.dtype)).collect();
+        let cells = d.tables.iter().map(|t| {
+            let count = corners(t) * d.rank();
             (0..count).map(|i| (random.next() % d.dims[i % d.rank()].size as u64) as i32).collect()
         });
         Host {
-            rank: d.rank(),
-            dtype: d.dtype,
             fields,
+            types: d.fields.iter().map(|f| f.dtype).collect(),
             names: d.fields.iter().map(|f| f.name.clone()).collect(),
-            slot_bytes: slot_lens.iter().map(|n| n * size).collect(),
+            slot_bytes: slot_lens.iter().zip(&d.fields).map(|(n, f)| n * f.dtype.size()).collect(),
             cells: cells.collect(),
             weights,
             values,
+            value_types: d.sparse.iter().map(|s| s.dtype).collect(),
+            tile_bytes: d.tile_bytes(),
+            tiles: Mutex::default(),
             points: d.sparse.iter().map(|s| s.points).collect(),
             scalars: d.scalars.iter().enumerate().map(|(i, _)| 0.3 + 0.17 * i as f64).collect(),
             snapshots: HashMap::new(),
@@ -173,19 +177,18 @@ impl Host {
             .zip(&self.slot_bytes)
             .map(|(f, bytes)| if *bytes == 0 { std::ptr::null_mut() } else { f.pointer().cast() })
             .collect();
-        let sparse: Vec<SparseTable> = (0..self.points.len())
-            .map(|i| SparseTable {
-                points: self.points[i] as i64,
-                cells: self.cells[i].as_ptr(),
-                weights: self.weights[i].pointer().cast(),
-                values: self.values[i].pointer().cast(),
-            })
+        let sparse: Vec<SparseValues> = (0..self.points.len())
+            .map(|i| SparseValues { points: self.points[i] as i64, values: self.values[i].pointer().cast() })
+            .collect();
+        let tables: Vec<SparseTable> = (0..self.cells.len())
+            .map(|i| SparseTable { cells: self.cells[i].as_ptr(), weights: self.weights[i].pointer().cast() })
             .collect();
         let scalars = self.scalars.clone();
         let context = Context {
             fields: fields.as_ptr(),
             scalars: scalars.as_ptr(),
             sparse: sparse.as_ptr(),
+            tables: tables.as_ptr(),
             time_m: range.0,
             time_max: range.1,
             threads,
@@ -194,6 +197,8 @@ impl Host {
             step,
             compress,
             decompress,
+            take_tile,
+            give_tile,
             wait,
         };
         kernel(&context)
@@ -203,27 +208,12 @@ impl Host {
     pub fn bits(&self) -> Vec<(String, Vec<u64>)> {
         let mut all = Vec::new();
         for (name, f) in self.names.iter().zip(&self.fields) {
-            all.push((name.clone(), self.bits_of(f)));
+            all.push((name.clone(), bits_of(f, self.types[all.len()])));
         }
         for (i, v) in self.values.iter().enumerate() {
-            all.push((format!("sparse{i}"), self.bits_of(v)));
+            all.push((format!("sparse{i}"), bits_of(v, self.value_types[i])));
         }
         all
-    }
-
-    fn bits_of(&self, lines: &Lines) -> Vec<u64> {
-        let bytes = lines.bytes();
-        match self.dtype {
-            DType::F32 => {
-                let numbers = bytes.chunks_exact(4).map(|b| f32::from_ne_bytes([b[0], b[1], b[2], b[3]]));
-                numbers.map(|v| if v.is_nan() { u64::MAX } else { v.to_bits() as u64 }).collect()
-            }
-            DType::F64 => {
-                let numbers =
-                    bytes.chunks_exact(8).map(|b| f64::from_ne_bytes(std::array::from_fn(|i| b[i])));
-                numbers.map(|v| if v.is_nan() { u64::MAX } else { v.to_bits() }).collect()
-            }
-        }
     }
 
     /// The bytes of a field, all slots.
@@ -233,12 +223,12 @@ impl Host {
 
     /// Overwrites one number of a field.
     pub fn set(&mut self, index: usize, at: usize, value: f64) {
-        let size = if self.dtype == DType::F32 { 4 } else { 8 };
-        assert!((at + 1) * size <= self.fields[index].bytes);
+        let dtype = self.types[index];
+        assert!((at + 1) * dtype.size() <= self.fields[index].bytes);
         let p = self.fields[index].pointer();
         // SAFETY: `at` was just checked.
         unsafe {
-            match self.dtype {
+            match dtype {
                 DType::F32 => p.cast::<f32>().add(at).write(value as f32),
                 DType::F64 => p.cast::<f64>().add(at).write(value),
             }
@@ -259,6 +249,42 @@ impl Host {
         // SAFETY: the slot was just checked to lie inside.
         (unsafe { lines.pointer().add(slot as usize * bytes) }, bytes)
     }
+}
+
+fn bits_of(lines: &Lines, dtype: DType) -> Vec<u64> {
+    let bytes = lines.bytes();
+    match dtype {
+        DType::F32 => {
+            let numbers = bytes.chunks_exact(4).map(|b| f32::from_ne_bytes([b[0], b[1], b[2], b[3]]));
+            numbers.map(|v| if v.is_nan() { u64::MAX } else { v.to_bits() as u64 }).collect()
+        }
+        DType::F64 => {
+            let numbers = bytes.chunks_exact(8).map(|b| f64::from_ne_bytes(std::array::from_fn(|i| b[i])));
+            numbers.map(|v| if v.is_nan() { u64::MAX } else { v.to_bits() }).collect()
+        }
+    }
+}
+
+/// Lends memory with NaN in it, so that nothing may be read before it was written.
+unsafe extern "C" fn take_tile(host: *mut c_void) -> *mut c_void {
+    // SAFETY: the context was made with this host; these two fields are shared.
+    let (bytes, tiles) = unsafe { ((*host.cast::<Host>()).tile_bytes, &(*host.cast::<Host>()).tiles) };
+    let mut tile = Lines::new(bytes);
+    tile.lines.iter_mut().for_each(|line| line.0 = [0xff; 64]);
+    let pointer = tile.pointer();
+    tiles.lock().unwrap().push(tile);
+    pointer.cast()
+}
+
+unsafe extern "C" fn give_tile(host: *mut c_void, tile: *mut c_void) {
+    // SAFETY: the context was made with this host; this field is shared.
+    let tiles = unsafe { &(*host.cast::<Host>()).tiles };
+    let mut tiles = tiles.lock().unwrap();
+    let at = tiles
+        .iter()
+        .position(|t| t.lines.as_ptr().cast() == tile.cast_const())
+        .expect("a tile that was lent");
+    tiles.swap_remove(at);
 }
 
 /// Runs the interpreter once and `kernel` with each number of threads, and compares all memory, snapshots, calls
@@ -369,7 +395,7 @@ unsafe extern "C" fn decompress(
         }
         let (to, bytes) = host.slot(field, slot);
         if !host.snapshots.contains_key(&(store, snapshot)) {
-            let made_up = host.made_up(bytes, (store * 1000 + snapshot) as u64);
+            let made_up = made_up(bytes, (store * 1000 + snapshot) as u64, host.types[field as usize]);
             host.snapshots.insert((store, snapshot), made_up);
         }
         let from = host.snapshots[&(store, snapshot)].as_ptr();
@@ -379,16 +405,14 @@ unsafe extern "C" fn decompress(
     }
 }
 
-impl Host {
-    fn made_up(&self, bytes: usize, seed: u64) -> Vec<u8> {
-        let mut random = Random(seed);
-        let mut out = Vec::with_capacity(bytes);
-        while out.len() < bytes {
-            match self.dtype {
-                DType::F32 => out.extend((random.number() as f32).to_ne_bytes()),
-                DType::F64 => out.extend(random.number().to_ne_bytes()),
-            }
+fn made_up(bytes: usize, seed: u64, dtype: DType) -> Vec<u8> {
+    let mut random = Random(seed);
+    let mut out = Vec::with_capacity(bytes);
+    while out.len() < bytes {
+        match dtype {
+            DType::F32 => out.extend((random.number() as f32).to_ne_bytes()),
+            DType::F64 => out.extend(random.number().to_ne_bytes()),
         }
-        out
     }
+    out
 }

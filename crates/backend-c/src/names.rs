@@ -21,7 +21,7 @@ const TAKEN: &[&str] = &[
     "sqrt", "sqrtf", "exp", "expf", "log", "logf", "sin", "sinf", "cos", "cosf", "tan", "tanf", "tanh", "tanhf",
     "fabs", "fabsf", "floor", "floorf", "ceil", "ceilf", "pow", "powf", "fma", "fmaf",
     // Names of the emitted code.
-    "cx", "t", "p", "c", "threads", "status", "mode", "sum", "run", "main", "wavefold_kernel",
+    "cx", "t", "p", "c", "threads", "status", "mode", "sum", "tile", "result", "results", "count", "run", "main", "wavefold_kernel",
 ];
 
 /// How reserved names begin, and those that emitted code makes.

@@ -70,8 +70,11 @@ fn double_2d_with_sparse_points() {
   field u buffered 2 halo 1 alloc (21, 32) pad (1, 8)
   field m space halo 0 alloc (19, 24) pad (0, 0)
   sparse src points 3 steps 9
+  table src at node corners 4
   sparse rec points 17 steps 9
+  table rec at node corners 4
   sparse w points 4
+  table w at node corners 4
   time ascending {
     slot 0 = t/1+0 % 2
     slot 1 = t/1+1 % 2
@@ -215,6 +218,7 @@ fn names_that_mean_something_in_c() {
   field exp space halo 0 alloc (16) pad (0)
   field exp_ space halo 0 alloc (16) pad (0)
   sparse cx points 2 steps 4
+  table cx at node corners 2
   time ascending {
     slot 0 = t/1+0 % 2
     slot 1 = t/1+0 % 1

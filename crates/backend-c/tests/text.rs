@@ -56,7 +56,9 @@ fn acoustic_waves_with_a_shot() {
   field m space halo 0 alloc (101, 144) pad (0, 16)
   field damp space halo 0 alloc (101, 144) pad (0, 16)
   sparse src points 1 steps 300
+  table src at node corners 4
   sparse rec points 101 steps 300
+  table rec at node corners 4
   once r0 = 1/(dt*dt)
   once r1 = 0.5/dt
   time ascending {

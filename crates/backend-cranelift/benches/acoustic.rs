@@ -192,6 +192,10 @@ unsafe extern "C" fn step(_: *mut c_void, _: i64) -> i32 {
 unsafe extern "C" fn wait(_: *mut c_void, _: i64) -> i32 {
     0
 }
+unsafe extern "C" fn take_nothing(_: *mut c_void) -> *mut c_void {
+    std::ptr::null_mut()
+}
+unsafe extern "C" fn give_nothing(_: *mut c_void, _: *mut c_void) {}
 unsafe extern "C" fn effect(_: *const Context, _: i64, _: i64, _: i64, _: i64, _: ParallelFn) -> i64 {
     0
 }
@@ -201,6 +205,7 @@ fn seconds(kernel: &Kernel, fields: &[*mut c_void], steps: i64, parallel: Parall
         fields: fields.as_ptr(),
         scalars: std::ptr::null(),
         sparse: std::ptr::null(),
+        tables: std::ptr::null(),
         time_m: 1,
         time_max: steps,
         threads: 2,
@@ -209,6 +214,8 @@ fn seconds(kernel: &Kernel, fields: &[*mut c_void], steps: i64, parallel: Parall
         step,
         compress: effect,
         decompress: effect,
+        take_tile: take_nothing,
+        give_tile: give_nothing,
         wait,
     };
     let start = Instant::now();

@@ -2,25 +2,7 @@
 
 mod common;
 
-use common::check;
-
-/// A field with room for vectors: `halo` points on both sides, rows of 16 more.
-fn field(name: &str, kind: &str, halo: usize, sizes: &[usize]) -> String {
-    let last = sizes.len() - 1;
-    let alloc: Vec<String> = sizes
-        .iter()
-        .enumerate()
-        .map(|(d, n)| if d == last { (n + 2 * 16).next_multiple_of(16) } else { n + 2 * halo }.to_string())
-        .collect();
-    let pad: Vec<String> = (0..sizes.len()).map(|d| if d == last { 16 } else { halo }.to_string()).collect();
-    format!("  field {name} {kind} halo {halo} alloc ({}) pad ({})\n", alloc.join(", "), pad.join(", "))
-}
-
-fn head(dtype: &str, sizes: &[usize]) -> String {
-    let names = ["x", "y", "z"];
-    let dims = sizes.iter().enumerate().map(|(d, n)| format!("  dim {} {n} spacing 10\n", names[d]));
-    format!("operator op {dtype} {{\n{}", dims.collect::<String>())
-}
+use common::{check, field, head};
 
 /// `u[t+1]` from a star around `u[t]`, with three slots, and a `space` coefficient.
 fn star(dtype: &str, sizes: &[usize], loops: &str, close: &str) -> String {
@@ -175,7 +157,7 @@ fn all_functions() {
 fn sparse_points() {
     for dtype in ["f32", "f64"] {
         for sizes in [&[9usize][..], &[5, 9], &[4, 5, 6]] {
-            let here = ["x", "y", "z"][..sizes.len()].join(", ");
+            let (here, corners) = (["x", "y", "z"][..sizes.len()].join(", "), 1 << sizes.len());
             let text = head(dtype, sizes)
                 + "  scalar dt step\n"
                 + &field("u", "buffered 2", 1, sizes)
@@ -185,6 +167,10 @@ fn sparse_points() {
                        sparse w points 2
                        sparse rec points 7 steps 9
                        sparse none points 0 steps 9
+                       table src at node corners {corners}
+                       table w at node corners {corners}
+                       table rec at node corners {corners}
+                       table none at node corners {corners}
                        once r0 = dt*dt
                        time ascending {{
                          slot 0 = t/1+1 % 2

@@ -91,3 +91,36 @@ fn kernels_may_be_shared_between_threads() {
     shared(&kernel);
     assert!(format!("{kernel:?}").starts_with("Kernel"));
 }
+
+#[test]
+fn mixed_types_keep_vectors() {
+    let text = HEAT.replace("field u buffered 2 halo", "field u buffered 2 f64 halo");
+    let clif = emit(&common::parse(&text));
+    assert!(clif.contains("load.f64x2") && clif.contains("fvdemote"), "{clif}");
+    assert!(clif.contains("fvpromote_low") && clif.contains("fma"), "{clif}");
+    let clif = emit(&common::parse(&text.replace("heat f32", "heat f64").replace("2 f64", "2 f32")));
+    assert!(clif.contains("fvpromote_low") && clif.contains("splat.f64x2"), "{clif}");
+}
+
+#[test]
+fn tiles_of_equal_size_need_no_dynamic_rows() {
+    let tiles = |by| HEAT.replace("x by 4", &format!("y by {by}")).replace("for x in tile", "for x");
+    let blocks = |by| {
+        let text = tiles(by).replace("simd y", "simd y in tile");
+        emit(&common::parse(&text)).lines().filter(|l| l.starts_with("block")).count()
+    };
+    assert!(blocks(8) < blocks(6), "16 points are two tiles of 8, but not of 6");
+}
+
+#[test]
+fn only_point_statements_stand_in_reductions() {
+    let text = HEAT
+        .replace("  time ascending", "  sparse s points 1\n  time ascending")
+        .replace("parallel tiles", "reduce s sum parallel tiles")
+        .replace("u[t+1, x, y] = fma", "first { accumulate fma")
+        .replace("y-1])\n", "y-1]) }\n");
+    let error = compile(&Program::parse(&text).expect("parses")).expect_err("a guard inside a reduction");
+    assert_eq!(error, CompileError::Nesting { statement: "first".into() });
+    let text = text.replace("first { ", "").replace("y-1]) }\n", "y-1])\n");
+    assert!(emit(&common::parse(&text)).contains("; u.forward = u + laplace(u)"));
+}

@@ -3,9 +3,14 @@
 //! Every backend makes one function, [`KernelFn`]. The runtime fills a [`Context`] and calls it; the kernel runs
 //! the whole tree, time loop included, and returns 0 or the first non-zero status that a callback returned.
 //!
-//! Tables of sparse points: with `c = 2^rank` corners per point, `cells[(p * c + k) * rank + d]` is the index of
-//! corner `k` of point `p` along dimension `d`, always inside the domain, and `weights[p * c + k]` its weight in
-//! the type of the program (0 for corners and points outside the domain).
+//! Tables of sparse points: with `c` corners per point ([`TableDecl::corners`](crate::TableDecl)), and `r` the point,
+//! or `t * points + p` for points that move, `cells[(r * c + k) * rank + d]` is the index of corner `k` along
+//! dimension `d`, always inside the domain, and `weights[r * c + k]` its weight in the type of the program (0 for
+//! corners and points outside the domain).
+//!
+//! Memory of tiles: a thread asks for it with [`Context::take_tile`] before it works on a tile of the outermost loop of
+//! a nest that uses tile fields, and returns it with [`Context::give_tile`]. Each field lies at its
+//! [`tile_offset`](crate::Decls::tile_offset).
 
 use std::ffi::c_void;
 
@@ -19,18 +24,24 @@ pub type ParallelFn =
 /// The entry of a kernel. Returns 0, or the status with which a callback stopped the run.
 pub type KernelFn = unsafe extern "C" fn(context: *const Context) -> i32;
 
-/// Values and tables of one sparse point set.
+/// Values of one sparse point set.
+#[repr(C)]
+#[derive(Debug)]
+pub struct SparseValues {
+    /// Number of points.
+    pub points: i64,
+    /// Values: `steps * points` (or `points`) of the declared type.
+    pub values: *mut c_void,
+}
+
+/// Where the points of a set lie on the grid.
 #[repr(C)]
 #[derive(Debug)]
 pub struct SparseTable {
-    /// Number of points.
-    pub points: i64,
-    /// Corner positions, `points * corners * rank` entries.
+    /// Corner positions.
     pub cells: *const i32,
-    /// Corner weights, `points * corners` values of the program's type.
+    /// Corner weights.
     pub weights: *const c_void,
-    /// Values: `steps * points` (or `points`) of the program's type.
-    pub values: *mut c_void,
 }
 
 /// Everything that a kernel needs for one run.
@@ -41,8 +52,10 @@ pub struct Context {
     pub fields: *const *mut c_void,
     /// Per run-time scalar: its value.
     pub scalars: *const f64,
-    /// Per sparse point set: its table.
-    pub sparse: *const SparseTable,
+    /// Per sparse point set: its values.
+    pub sparse: *const SparseValues,
+    /// Per table: cells and weights.
+    pub tables: *const SparseTable,
     /// First step of the range.
     pub time_m: i64,
     /// Last step of the range, included.
@@ -60,6 +73,11 @@ pub struct Context {
     pub compress: EffectFn,
     /// Starts to decompress snapshot `snapshot` of `store` into slot `slot` of `field`. Returns like `compress`.
     pub decompress: EffectFn,
+    /// Lends memory for one tile, [`Decls::tile_bytes`](crate::Decls::tile_bytes) on a 64-byte boundary, of undefined
+    /// content. Never null: there is one for each thread.
+    pub take_tile: unsafe extern "C" fn(host: *mut c_void) -> *mut c_void,
+    /// Takes the memory back.
+    pub give_tile: unsafe extern "C" fn(host: *mut c_void, tile: *mut c_void),
     /// Waits for a ticket. Non-zero stops the run.
     pub wait: unsafe extern "C" fn(host: *mut c_void, ticket: i64) -> i32,
 }

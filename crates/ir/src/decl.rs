@@ -1,6 +1,6 @@
 //! Declarations: everything that the statements of a program may name.
 
-use crate::{Compression, DType, FieldId, ScalarId, SparseId};
+use crate::{Compression, DType, FieldId, ScalarId, SparseId, TableId};
 
 /// A dimension of space: its name, number of points and distance between points.
 #[derive(Clone, Debug, PartialEq)]
@@ -36,6 +36,11 @@ pub struct ScalarDecl {
 pub enum FieldKind {
     /// No time axis.
     Space,
+    /// Made by the compiler: values that do not change during a run, computed once, at the first step.
+    Invariant,
+    /// Made by the compiler: values at the points of one tile and around it, in memory of the thread that works on
+    /// the tile. See [`Field::window`] for how its points are numbered.
+    Tile,
     /// `slots` time levels; level `n` lives in slot `n mod slots`.
     Buffered {
         /// Number of slots.
@@ -79,6 +84,8 @@ pub struct Layout {
     pub alloc: Vec<usize>,
     /// Points allocated before the first point of the domain, at least the halo.
     pub pad: Vec<usize>,
+    /// Whether the first point of every row lies on a 64-byte boundary; not so in memory of the user's.
+    pub aligned: bool,
 }
 
 impl Layout {
@@ -100,7 +107,13 @@ impl Layout {
             }
             stride *= alloc[d];
         }
-        Layout { alloc, pad }
+        Layout { alloc, pad, aligned: true }
+    }
+
+    /// The layout without any padding: `shape` points with the halo around them, row-major.
+    pub fn tight(shape: &[usize], halo: usize) -> Layout {
+        let alloc = shape.iter().map(|n| n + 2 * halo).collect();
+        Layout { alloc, pad: vec![halo; shape.len()], aligned: false }
     }
 
     /// Distance between neighbours along each dimension, in elements.
@@ -123,6 +136,45 @@ impl Layout {
     }
 }
 
+/// A box of the domain on which a field is stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Window {
+    /// First point, per dimension.
+    pub from: Vec<usize>,
+    /// Number of points, per dimension.
+    pub shape: Vec<usize>,
+}
+
+/// A box of points: `from[d] <= i < to[d]`; entries past the rank are 0 and 1. Empty when `to <= from` somewhere.
+/// Boxes made by the compiler may reach into the halo.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Region {
+    /// First point, per dimension.
+    pub from: [i64; 3],
+    /// The point after the last, per dimension.
+    pub to: [i64; 3],
+}
+
+impl Region {
+    /// All points of the domain.
+    pub fn domain(dims: &[Dim]) -> Region {
+        let mut region = Region { from: [0; 3], to: [1; 3] };
+        for (to, dim) in region.to.iter_mut().zip(dims) {
+            *to = dim.size as i64;
+        }
+        region
+    }
+
+    /// Number of points.
+    pub fn points(&self) -> u64 {
+        self.from
+            .iter()
+            .zip(self.to)
+            .map(|(from, to)| to.saturating_sub(*from).max(0) as u64)
+            .fold(1, u64::saturating_mul)
+    }
+}
+
 /// A field on the grid.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Field {
@@ -130,8 +182,16 @@ pub struct Field {
     pub name: String,
     /// How its time levels are kept.
     pub kind: FieldKind,
-    /// Points outside the domain that a stencil may read, on each side of each dimension. They hold 0.
+    /// Type of its values in memory. A load converts it to the type of the program, a store back (one rounding).
+    pub dtype: DType,
+    /// Points outside the stored box that a stencil may read, on each side of each dimension. They hold 0.
     pub halo: usize,
+    /// The box of the domain on which it is stored; `None` for the whole domain. A point `i` of the domain is stored
+    /// as point `i - from`. For a [`FieldKind::Tile`], in dimensions that have tiles, `from` is the first point of
+    /// the current tile instead (and the window's entry is 0).
+    pub window: Option<Window>,
+    /// Whether its memory has no padding, since the user brings it.
+    pub tight: bool,
     /// Its place in memory; present from the tree level on (never for compressed fields).
     pub layout: Option<Layout>,
 }
@@ -140,7 +200,7 @@ impl Field {
     /// Number of slots in memory: time levels of a buffered field, snapshots of a saved one.
     pub fn slots(&self) -> usize {
         match self.kind {
-            FieldKind::Space => 1,
+            FieldKind::Space | FieldKind::Invariant | FieldKind::Tile => 1,
             FieldKind::Buffered { slots } | FieldKind::Ring { slots, .. } => slots,
             FieldKind::Saved { steps, .. } => steps,
             FieldKind::Compressed { .. } => 0,
@@ -153,7 +213,7 @@ impl Field {
             FieldKind::Saved { every, .. }
             | FieldKind::Compressed { every, .. }
             | FieldKind::Ring { every, .. } => every,
-            FieldKind::Space | FieldKind::Buffered { .. } => 1,
+            FieldKind::Space | FieldKind::Invariant | FieldKind::Tile | FieldKind::Buffered { .. } => 1,
         }
     }
 
@@ -169,7 +229,7 @@ impl Field {
 
     /// Whether the field has a time axis.
     pub fn is_time(&self) -> bool {
-        self.kind != FieldKind::Space
+        !matches!(self.kind, FieldKind::Space | FieldKind::Invariant | FieldKind::Tile)
     }
 
     /// Whether the field is kept as compressed streams.
@@ -187,6 +247,21 @@ pub struct SparseDecl {
     pub points: usize,
     /// Number of time steps of its values, when they depend on time.
     pub steps: Option<usize>,
+    /// Type of its values in memory; converted like those of a field.
+    pub dtype: DType,
+}
+
+/// Where the points of a set lie between the points of the grid: grid positions ("corners") with weights.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TableDecl {
+    /// The points.
+    pub sparse: SparseId,
+    /// Per dimension: whether the grid values lie half a spacing up.
+    pub half: [bool; 3],
+    /// Corners per point: 1 for the nearest, `2^rank` for multilinear weights, more for others.
+    pub corners: usize,
+    /// Whether the points move: then the table has a row for each step of the values of `sparse`.
+    pub moving: bool,
 }
 
 /// The declarations of a program.
@@ -194,7 +269,7 @@ pub struct SparseDecl {
 pub struct Decls {
     /// Name of the operator.
     pub name: String,
-    /// Type of all fields and of the arithmetic.
+    /// Type of the arithmetic.
     pub dtype: DType,
     /// Dimensions of the grid, outermost first.
     pub dims: Vec<Dim>,
@@ -204,6 +279,8 @@ pub struct Decls {
     pub fields: Vec<Field>,
     /// Sparse point sets.
     pub sparse: Vec<SparseDecl>,
+    /// Their places between grid points.
+    pub tables: Vec<TableDecl>,
 }
 
 impl Decls {
@@ -225,6 +302,39 @@ impl Decls {
     /// The sparse point set named by `id`.
     pub fn sparse(&self, id: SparseId) -> &SparseDecl {
         &self.sparse[id.index()]
+    }
+
+    /// The table named by `id`.
+    pub fn table(&self, id: TableId) -> &TableDecl {
+        &self.tables[id.index()]
+    }
+
+    /// The domain with `halo` points around it.
+    pub fn with_halo(&self, halo: usize) -> Region {
+        let mut region = Region::domain(&self.dims);
+        for d in 0..self.rank() {
+            region.from[d] -= halo as i64;
+            region.to[d] += halo as i64;
+        }
+        region
+    }
+
+    /// Shape of the box on which a field is stored.
+    pub fn stored_shape(&self, field: &Field) -> Vec<usize> {
+        match &field.window {
+            Some(window) => window.shape.clone(),
+            None => self.dims.iter().map(|d| d.size).collect(),
+        }
+    }
+
+    /// Position of a tile field in the memory of a thread, in bytes: they follow each other on 64-byte boundaries.
+    pub fn tile_offset(&self, id: FieldId) -> usize {
+        self.fields[..id.index()].iter().map(tile_bytes).sum()
+    }
+
+    /// Bytes of memory that a thread needs for its tile.
+    pub fn tile_bytes(&self) -> usize {
+        self.fields.iter().map(tile_bytes).sum()
     }
 
     /// Adds a field and returns its id.
@@ -262,5 +372,12 @@ impl Decls {
             k += 1;
         }
         name
+    }
+}
+
+fn tile_bytes(field: &Field) -> usize {
+    match (&field.kind, &field.layout) {
+        (FieldKind::Tile, Some(layout)) => (layout.slot_len() * field.dtype.size()).next_multiple_of(64),
+        _ => 0,
     }
 }

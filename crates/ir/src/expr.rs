@@ -127,7 +127,7 @@ impl Side {
 }
 
 /// A space derivative that is not yet a weighted sum.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub struct Derivative {
     /// What is differentiated.
     pub of: ExprId,
@@ -139,8 +139,23 @@ pub struct Derivative {
     pub order: u8,
     /// Which points it takes.
     pub side: Side,
+    /// Where it is evaluated, in half spacings relative to the samples: 1 for half a point up.
+    pub shift: i8,
     /// Transposed: the offsets are negated.
     pub transpose: bool,
+    /// Weights of the user for unit spacing, at offsets from the point; `order` and `side` then mean nothing.
+    pub weights: Option<Box<[(i32, Number)]>>,
+}
+
+/// How two numbers are compared. Every comparison with NaN is false.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+pub enum Comparison {
+    /// `a < b`
+    Less,
+    /// `a <= b`
+    LessOrEqual,
+    /// `a == b`
+    Equal,
 }
 
 /// A node. `Sum` and `Product` take two or more operands and are evaluated from left to right.
@@ -158,6 +173,21 @@ pub enum Expr {
     Load(Access),
     /// The value of the current sparse point, at a time shift.
     Sparse(SparseId, i32),
+    /// Index of the current point along a dimension (0 for x), as a number.
+    Index(u8),
+    /// The current step `t`, as a number.
+    Step,
+    /// A comparison of two numbers. Comparisons, `And`, `Or` and `Not` are *conditions*: they stand nowhere but in other
+    /// conditions and as the first operand of `Select`.
+    Compare(Comparison, ExprId, ExprId),
+    /// Both conditions hold.
+    And(ExprId, ExprId),
+    /// One of the conditions holds.
+    Or(ExprId, ExprId),
+    /// The condition does not hold.
+    Not(ExprId),
+    /// The second operand where the condition holds, the third elsewhere. Both may be evaluated.
+    Select(ExprId, ExprId, ExprId),
     /// `a + b + ..`
     Sum(SmallVec<[ExprId; 4]>),
     /// `a * b * ..`
@@ -182,9 +212,16 @@ impl Expr {
     /// The operands, in order.
     pub fn children(&self) -> SmallVec<[ExprId; 4]> {
         match self {
-            Expr::Number(_) | Expr::Scalar(_) | Expr::Local(_) | Expr::Load(_) | Expr::Sparse(..) => {
-                SmallVec::new()
-            }
+            Expr::Number(_)
+            | Expr::Scalar(_)
+            | Expr::Local(_)
+            | Expr::Load(_)
+            | Expr::Index(_)
+            | Expr::Step
+            | Expr::Sparse(..) => SmallVec::new(),
+            Expr::Compare(_, a, b) | Expr::And(a, b) | Expr::Or(a, b) => SmallVec::from_slice(&[*a, *b]),
+            Expr::Not(a) => SmallVec::from_slice(&[*a]),
+            Expr::Select(a, b, c) => SmallVec::from_slice(&[*a, *b, *c]),
             Expr::Sum(c) | Expr::Product(c) => c.clone(),
             Expr::Call(_, c) => SmallVec::from_slice(c),
             Expr::Power(a, _) | Expr::Neg(a) => SmallVec::from_slice(&[*a]),
@@ -197,15 +234,24 @@ impl Expr {
     /// The same node over other operands.
     pub fn with_children(&self, mut f: impl FnMut(ExprId) -> ExprId) -> Expr {
         match self {
-            Expr::Number(_) | Expr::Scalar(_) | Expr::Local(_) | Expr::Load(_) | Expr::Sparse(..) => {
-                self.clone()
-            }
+            Expr::Number(_)
+            | Expr::Scalar(_)
+            | Expr::Local(_)
+            | Expr::Load(_)
+            | Expr::Index(_)
+            | Expr::Step
+            | Expr::Sparse(..) => self.clone(),
+            Expr::Compare(op, a, b) => Expr::Compare(*op, f(*a), f(*b)),
+            Expr::And(a, b) => Expr::And(f(*a), f(*b)),
+            Expr::Or(a, b) => Expr::Or(f(*a), f(*b)),
+            Expr::Not(a) => Expr::Not(f(*a)),
+            Expr::Select(a, b, c) => Expr::Select(f(*a), f(*b), f(*c)),
             Expr::Sum(c) => Expr::Sum(c.iter().map(|e| f(*e)).collect()),
             Expr::Product(c) => Expr::Product(c.iter().map(|e| f(*e)).collect()),
             Expr::Call(g, c) => Expr::Call(*g, c.iter().map(|e| f(*e)).collect()),
             Expr::Power(a, n) => Expr::Power(f(*a), *n),
             Expr::Neg(a) => Expr::Neg(f(*a)),
-            Expr::Derivative(d) => Expr::Derivative(Derivative { of: f(d.of), ..*d }),
+            Expr::Derivative(d) => Expr::Derivative(Derivative { of: f(d.of), ..d.clone() }),
             Expr::Sub(a, b) => Expr::Sub(f(*a), f(*b)),
             Expr::Div(a, b) => Expr::Div(f(*a), f(*b)),
             Expr::Fma(a, b, c) => Expr::Fma(f(*a), f(*b), f(*c)),

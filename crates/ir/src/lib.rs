@@ -19,12 +19,15 @@ pub mod abi;
 pub mod cluster;
 mod decl;
 mod expr;
+mod machine;
 pub mod stencil;
 mod text;
 pub mod tree;
 
-pub use decl::{Decls, Dim, Field, FieldKind, Layout, ScalarDecl, ScalarKind, SparseDecl};
-pub use expr::{Access, Arena, Derivative, Expr, ExprId, Func, Number, Side};
+pub use decl::{
+    Decls, Dim, Field, FieldKind, Layout, Region, ScalarDecl, ScalarKind, SparseDecl, TableDecl, Window,
+};
+pub use expr::{Access, Arena, Comparison, Derivative, Expr, ExprId, Func, Number, Side};
 pub use text::ParseError;
 pub use wavefold_codecs::{Compression, CompressionError, DType, float_mode};
 
@@ -53,6 +56,8 @@ id!(/// A run-time scalar of [`Decls::scalars`].
     ScalarId, "scalar");
 id!(/// A set of sparse points of [`Decls::sparse`].
     SparseId, "sparse");
+id!(/// The places of sparse points between the points of a grid, in [`Decls::tables`].
+    TableId, "table");
 id!(/// A value computed once and named: per point inside a loop, once per run at the top of a tree.
     LocalId, "r");
 id!(/// Work in flight: returned by a compression or decompression, ended by a wait.

@@ -2,19 +2,20 @@
 
 use crate::backend::Kernel;
 use crate::overrides::{Override, Parameter, codecs};
-use crate::{
-    ApplyError, Backend, CompressionSummary, Operator, PerformanceSummary, Result, Use, range, traffic,
-};
+use crate::replace::{Bound, Handle, Replacements};
+use crate::sizes;
+use crate::{ApplyError, Backend, CompressionSummary, Operator, PerformanceSummary, Result, Use, range};
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Instant;
 use wavefold_ir::tree::Stmt;
-use wavefold_ir::{Compression, FieldId, FieldKind, ScalarId, SparseId};
+use wavefold_ir::{Compression, FieldId, FieldKind, ScalarId, SparseId, TableDecl, TableId};
+use wavefold_passes::Specialisation;
 use wavefold_runtime::{
     Dense, Host, HostReport, KernelThreads, SparseTables, SparseValues, Store, StoreProfile, dense_of, locks,
     store_of, threads, values_of,
 };
-use wavefold_symbolic::FunctionRef;
+use wavefold_symbolic::{Constant, Dim, FunctionRef, SubDomain};
 
 /// Receives the number of steps done and the number of all steps.
 pub type Progress<'a> = dyn Fn(u64, u64) + Sync + 'a;
@@ -29,6 +30,9 @@ pub struct Apply<'a> {
     backend: Backend,
     threads: Option<usize>,
     overrides: Vec<Override>,
+    special: Specialisation,
+    replaced: Replacements,
+    scalars: Vec<(Constant, f64)>,
     measure_errors: bool,
     progress: Option<&'a Progress<'a>>,
     cancel: Option<&'a AtomicBool>,
@@ -44,6 +48,9 @@ impl<'a> Apply<'a> {
             backend: Backend::Auto,
             threads: None,
             overrides: vec![],
+            special: Specialisation::default(),
+            replaced: Replacements::default(),
+            scalars: vec![],
             measure_errors: false,
             progress: None,
             cancel: None,
@@ -82,26 +89,62 @@ impl<'a> Apply<'a> {
 
     /// Bits per value for everything that this run quantizes.
     pub fn nbits(self, nbits: u32) -> Self {
-        self.set(None, Parameter::Nbits(nbits))
+        self.codec(None, Parameter::Nbits(nbits))
     }
 
     /// Bits per value for one function.
     pub fn nbits_of(self, function: &str, nbits: u32) -> Self {
-        self.set(Some(function), Parameter::Nbits(nbits))
+        self.codec(Some(function), Parameter::Nbits(nbits))
     }
 
     /// Quantisation step relative to the rms of a snapshot, for everything that this run compresses with wavelets.
     pub fn compscale(self, compscale: f64) -> Self {
-        self.set(None, Parameter::Compscale(compscale))
+        self.codec(None, Parameter::Compscale(compscale))
     }
 
     /// Quantisation step for one function.
     pub fn compscale_of(self, function: &str, compscale: f64) -> Self {
-        self.set(Some(function), Parameter::Compscale(compscale))
+        self.codec(Some(function), Parameter::Compscale(compscale))
     }
 
-    fn set(mut self, function: Option<&str>, parameter: Parameter) -> Self {
+    fn codec(mut self, function: Option<&str>, parameter: Parameter) -> Self {
         self.overrides.push(Override { function: function.map(str::to_string), parameter });
+        self
+    }
+
+    /// Runs with other data: those of `other` in the place of those of `function`. Both must be of one kind: grid, type,
+    /// halo, time levels and snapshots.
+    pub fn with(mut self, function: impl Into<Handle>, other: impl Into<Handle>) -> Self {
+        self.replaced.add(function.into(), other.into());
+        self
+    }
+
+    /// Runs with another value of a constant.
+    pub fn set(mut self, constant: &Constant, value: f64) -> Self {
+        self.scalars.push((constant.clone(), value));
+        self
+    }
+
+    /// Restricts all equations to the points `first ..= last` along a dimension of space. The operator is compiled anew
+    /// for it, once.
+    pub fn bounds(mut self, dim: Dim, first: usize, last: usize) -> Self {
+        // A dimension that there is not is refused by `run`.
+        let d = if let Dim::Space(d) = dim { d } else { usize::MAX };
+        self.special.bounds.push((d, first, last));
+        self
+    }
+
+    /// Runs with other thicknesses of a subdomain along a dimension: on the left and on the right. The operator is compiled
+    /// anew for them, once.
+    pub fn thickness(mut self, part: &SubDomain, dim: Dim, left: usize, right: usize) -> Self {
+        let d = if let Dim::Space(d) = dim { d } else { usize::MAX };
+        self.special.thickness.push((part.name().into(), d, left, right));
+        self
+    }
+
+    /// Runs with another distance between the snapshots of a function. The operator is compiled anew for it, once.
+    pub fn save_every_of(mut self, function: &str, every: usize) -> Self {
+        self.special.every.push((function.into(), every));
         self
     }
 
@@ -131,18 +174,30 @@ impl<'a> Apply<'a> {
     /// Arguments that make no sense, found before anything runs; a backend that is not available; a slice that
     /// cannot be compressed, a stream that is damaged, or memory that cannot be had while it runs.
     pub fn run(self) -> Result<PerformanceSummary> {
+        let op = self.sizes()?;
+        self.run_as(&op)
+    }
+
+    /// The operator for the sizes of this run.
+    fn sizes(&self) -> Result<Operator> {
+        sizes::check(self.op, &self.special)?;
+        self.op.specialised(&self.special)
+    }
+
+    fn run_as(&self, op: &Operator) -> Result<PerformanceSummary> {
         let start = Instant::now();
-        let codecs = codecs(self.op, &self.overrides)?;
-        let stores = Stores::find(self.op, &codecs)?;
-        let (time_m, time_max) = range::range(self.op, self.time_min, self.time_max, &|i| stores.written(i))?;
-        stores.check(self.op, time_m, time_max)?;
-        let scalars = self.scalars()?;
+        let bound = self.replaced.bind(op)?;
+        let codecs = codecs(op, &self.overrides)?;
+        let stores = Stores::find(op, &bound, &codecs)?;
+        let (time_m, time_max) = range::range(op, self.time_min, self.time_max, &|i| stores.written(i))?;
+        stores.check(op, time_m, time_max)?;
+        let scalars = self.scalar_values(op)?;
         let threads = self.threads.unwrap_or_else(threads::available);
         let backend = self.backend.resolve();
-        let (kernel, compile_seconds) = self.op.kernel(backend)?;
+        let (kernel, compile_seconds) = op.kernel(backend)?;
 
-        let fields = Fields::find(self.op)?;
-        let points = Points::find(self.op)?;
+        let fields = Fields::find(op, &bound)?;
+        let points = Points::find(op, &bound)?;
         let mut locked = fields.lock()?;
         let mut values = points.lock()?;
         let tell = |done: i64, total: i64| {
@@ -150,7 +205,7 @@ impl<'a> Apply<'a> {
                 f(done.max(0) as u64, total.max(0) as u64);
             }
         };
-        let mut host = Host::builder(&self.op.program().decls);
+        let mut host = Host::builder(&op.program().decls);
         host.time(time_m, time_max).threads(threads).measure_errors(self.measure_errors).progress(&tell);
         if let Some(flag) = self.cancel {
             host.cancel(flag);
@@ -162,11 +217,13 @@ impl<'a> Apply<'a> {
             }
         }
         for (id, guard) in &mut values {
-            let tables = &points.entries[id.index()].tables;
             match guard {
-                Guard::Read(values) => host.sparse_read(*id, tables, values)?,
-                Guard::Write(values) => host.sparse(*id, tables, values)?,
+                Guard::Read(values) => host.sparse_read(*id, values)?,
+                Guard::Write(values) => host.sparse(*id, values)?,
             }
+        }
+        for (i, table) in points.tables.iter().enumerate() {
+            host.table(TableId(i as u32), table)?;
         }
         for (i, value) in scalars.into_iter().enumerate() {
             host.scalar(ScalarId(i as u32), value)?;
@@ -183,18 +240,27 @@ impl<'a> Apply<'a> {
         if let Some(error) = report.error {
             return Err(error.into());
         }
-        Ok(self.summary(&kernel, backend, (time_m, time_max), threads, compile_seconds, start, report))
+        Ok(summary(op, &kernel, backend, (time_m, time_max), threads, compile_seconds, start, report))
     }
 
-    fn scalars(&self) -> Result<Vec<f64>> {
-        let bindings = &self.op.compiled().bindings;
+    fn scalar_values(&self, op: &Operator) -> Result<Vec<f64>> {
+        let bindings = &op.compiled().bindings;
+        if let Some((unused, _)) =
+            self.scalars.iter().find(|(c, _)| !bindings.scalars.contains(&Some(c.clone())))
+        {
+            let (operator, name) = (op.name().into(), unused.name().into());
+            return Err(ApplyError::UnusedArgument { operator, name }.into());
+        }
         let mut scalars = Vec::with_capacity(bindings.scalars.len());
         for constant in &bindings.scalars {
             let (name, value) = match constant {
-                Some(c) => (c.name().to_string(), c.value()),
+                Some(c) => {
+                    let given = self.scalars.iter().rev().find(|(other, _)| other == c);
+                    (c.name().to_string(), given.map_or(c.value(), |(_, value)| *value))
+                }
                 None => (
                     "dt".to_string(),
-                    self.dt.ok_or_else(|| ApplyError::NoStep { operator: self.op.name().into() })?,
+                    self.dt.ok_or_else(|| ApplyError::NoStep { operator: op.name().into() })?,
                 ),
             };
             if !value.is_finite() || (constant.is_none() && value == 0.0) {
@@ -204,36 +270,36 @@ impl<'a> Apply<'a> {
         }
         Ok(scalars)
     }
+}
 
-    #[allow(clippy::too_many_arguments, reason = "collects what the run has found out")]
-    fn summary(
-        &self,
-        kernel: &Kernel,
-        backend: Backend,
-        (time_m, time_max): (i64, i64),
-        threads: usize,
-        compile_seconds: f64,
-        start: Instant,
-        report: HostReport,
-    ) -> PerformanceSummary {
-        let p = self.op.program();
-        let timed = p.time().is_some();
-        PerformanceSummary {
-            operator: self.op.name().into(),
-            backend,
-            threads: if kernel.threaded { threads } else { 1 },
-            time_m,
-            time_max,
-            steps: if timed { (time_max - time_m + 1) as u64 } else { 1 },
-            points: p.decls.points() as u64,
-            seconds: report.seconds,
-            lower_seconds: self.op.lowering().as_secs_f64(),
-            compile_seconds,
-            cached: kernel.cached,
-            total_seconds: start.elapsed().as_secs_f64(),
-            bytes_per_point: traffic::bytes_per_point(p),
-            compression: report.stores.iter().filter_map(compression).collect(),
-        }
+#[allow(clippy::too_many_arguments, reason = "collects what the run has found out")]
+fn summary(
+    op: &Operator,
+    kernel: &Kernel,
+    backend: Backend,
+    (time_m, time_max): (i64, i64),
+    threads: usize,
+    compile_seconds: f64,
+    start: Instant,
+    report: HostReport,
+) -> PerformanceSummary {
+    let p = op.program();
+    let timed = p.time().is_some();
+    PerformanceSummary {
+        operator: op.name().into(),
+        backend,
+        threads: if kernel.threaded { threads } else { 1 },
+        time_m,
+        time_max,
+        steps: if timed { (time_max - time_m + 1) as u64 } else { 1 },
+        points: p.decls.points() as u64,
+        seconds: report.seconds,
+        lower_seconds: op.lowering().as_secs_f64(),
+        compile_seconds,
+        cached: kernel.cached,
+        total_seconds: start.elapsed().as_secs_f64(),
+        cost: op.compiled().cost,
+        compression: report.stores.iter().filter_map(compression).collect(),
     }
 }
 
@@ -267,9 +333,9 @@ struct StoreEntry {
 
 impl Stores {
     /// Checks the states as well, so that nothing else is set up for a run that cannot happen.
-    fn find(op: &Operator, codecs: &[(FieldId, Compression)]) -> Result<Stores> {
+    fn find(op: &Operator, bound: &Bound, codecs: &[(FieldId, Compression)]) -> Result<Stores> {
         let mut entries = Vec::new();
-        for (i, f) in op.compiled().bindings.functions.iter().enumerate() {
+        for (i, f) in bound.functions.iter().enumerate() {
             let field = FieldId(i as u32);
             if !op.program().decls.field(field).is_compressed() {
                 continue;
@@ -342,11 +408,9 @@ impl<'a, T> Guard<'a, T> {
 }
 
 impl Fields {
-    fn find(op: &Operator) -> Result<Fields> {
+    fn find(op: &Operator, bound: &Bound) -> Result<Fields> {
         let written = op.program().written();
-        let mut functions: Vec<(FieldId, &FunctionRef)> = op
-            .compiled()
-            .bindings
+        let mut functions: Vec<(FieldId, &FunctionRef)> = bound
             .functions
             .iter()
             .enumerate()
@@ -369,33 +433,35 @@ impl Fields {
 /// The sparse functions of an operator, by declaration, with the order in which they are locked.
 struct Points {
     entries: Vec<PointsEntry>,
+    tables: Vec<SparseTables>,
     order: Vec<usize>,
 }
 
 struct PointsEntry {
-    tables: SparseTables,
     write: bool,
     name: String,
     values: Arc<RwLock<SparseValues>>,
 }
 
 impl Points {
-    fn find(op: &Operator) -> Result<Points> {
-        let sparse = &op.compiled().bindings.sparse;
+    fn find(op: &Operator, bound: &Bound) -> Result<Points> {
+        let sparse = &bound.sparse;
         let mut written = vec![false; sparse.len()];
         op.program().visit(&mut |s| {
-            if let Stmt::Interpolate { sparse, .. } = s {
+            if let Stmt::Interpolate { sparse, .. } | Stmt::Reduce { series: sparse, .. } = s {
                 written[sparse.index()] = true;
             }
         });
         let mut entries = Vec::with_capacity(sparse.len());
         for (s, write) in sparse.iter().zip(written) {
-            let (tables, name) = (SparseTables::of(s)?, s.name().to_string());
-            entries.push(PointsEntry { tables, write, name, values: values_of(s)? });
+            entries.push(PointsEntry { write, name: s.name().to_string(), values: values_of(s)? });
         }
+        let decls = &op.program().decls;
+        let table = |t: &TableDecl| SparseTables::of(&sparse[t.sparse.index()], t.half, decls.dtype);
+        let tables = decls.tables.iter().map(table).collect::<wavefold_runtime::Result<_>>()?;
         let mut order: Vec<usize> = (0..sparse.len()).collect();
         order.sort_by_key(|i| sparse[*i].id());
-        Ok(Points { entries, order })
+        Ok(Points { entries, tables, order })
     }
 
     fn lock(&self) -> Result<Vec<(SparseId, Guard<'_, SparseValues>)>> {

@@ -76,6 +76,36 @@ pub enum ApplyError {
         /// What the operator compresses.
         compresses: Vec<String>,
     },
+    /// An argument that nothing in the operator uses.
+    #[error("nothing in `{operator}` uses the argument {name}")]
+    UnusedArgument {
+        /// The operator.
+        operator: String,
+        /// What was given.
+        name: String,
+    },
+    /// Bounds or thicknesses that do not fit the grid.
+    #[error("the bounds {first} and {last} do not fit the {size} points along {dim}")]
+    BadBounds {
+        /// The dimension.
+        dim: String,
+        /// First point, or thickness on the left.
+        first: usize,
+        /// Last point, or thickness on the right.
+        last: usize,
+        /// Points of the grid.
+        size: usize,
+    },
+    /// A function that cannot stand for another.
+    #[error("`{other}` cannot take the place of `{function}`: its {what} is another")]
+    Mismatch {
+        /// The function of the operator.
+        function: String,
+        /// The one that was given.
+        other: String,
+        /// What differs.
+        what: &'static str,
+    },
     /// A backend that this machine or this build lacks.
     #[error("the {backend} backend is not available: {reason}")]
     NoBackend {
@@ -96,6 +126,9 @@ impl ApplyError {
             ApplyError::BadScalar { .. } => "apply::bad_scalar",
             ApplyError::UnusedOverride { .. } => "override::unused",
             ApplyError::UnknownOverride { .. } => "override::unknown",
+            ApplyError::UnusedArgument { .. } => "apply::unused",
+            ApplyError::BadBounds { .. } => "apply::bounds",
+            ApplyError::Mismatch { .. } => "apply::mismatch",
             ApplyError::NoBackend { .. } => "backend::not_available",
         }
     }
@@ -115,6 +148,9 @@ impl ApplyError {
                     "narrow the range with `.time_min(..)` or `.time_max(..)`, or give `{function}` more samples"
                 )
             }
+            ApplyError::UnusedArgument { .. } => "check the name, or leave the argument out".into(),
+            ApplyError::BadBounds { .. } => "points count from 0; the last one is included".into(),
+            ApplyError::Mismatch { function, .. } => format!("make it with `{function}.twin(..)`"),
             ApplyError::NoStep { .. } => "give one: `.dt(0.5)`".into(),
             ApplyError::BadScalar { name, .. } if name == "dt" => "`dt` must be finite and not zero".into(),
             ApplyError::BadScalar { .. } => "set it to a finite value".into(),

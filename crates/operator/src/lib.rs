@@ -10,11 +10,14 @@ mod error;
 mod operator;
 mod overrides;
 mod range;
+mod replace;
+mod sizes;
 mod summary;
-mod traffic;
 
 pub use apply::{Apply, Progress};
 pub use backend::Backend;
 pub use error::{ApplyError, Error, Result};
 pub use operator::{Operator, Trace};
+pub use replace::Handle;
 pub use summary::{CompressionSummary, PerformanceSummary, Use};
+pub use wavefold_ir::tree::Cost;

@@ -7,7 +7,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use wavefold_ir::tree;
-use wavefold_passes::{Compiled, compile};
+use wavefold_passes::{Compiled, Specialisation, compile};
 use wavefold_symbolic::Equation;
 
 /// Equations, compiled. Cheap to clone; may be applied any number of times, from any thread.
@@ -31,7 +31,10 @@ struct Inner {
     equations: Vec<Equation>,
     compiled: Compiled,
     lowering: Duration,
+    special: Specialisation,
     kernels: Mutex<HashMap<Backend, Arc<Kernel>>>,
+    /// The operator for other sizes.
+    variants: Mutex<HashMap<Specialisation, Operator>>,
 }
 
 impl Operator {
@@ -49,17 +52,22 @@ impl Operator {
     /// # Errors
     /// As [`Operator::new`]; characters that a C identifier cannot hold become `_`.
     pub fn named(name: &str, equations: impl IntoIterator<Item = Equation>) -> Result<Operator> {
-        let start = Instant::now();
         let equations: Vec<Equation> = equations.into_iter().collect();
-        let name = identifier(name);
-        let compiled = compile(&name, &equations, false)?;
+        Operator::with_sizes(identifier(name), equations, &Specialisation::default())
+    }
+
+    fn with_sizes(name: String, equations: Vec<Equation>, special: &Specialisation) -> Result<Operator> {
+        let start = Instant::now();
+        let compiled = compile(&name, &equations, special, false)?;
         let operator = Operator {
             inner: Arc::new(Inner {
                 name,
                 equations,
                 compiled,
                 lowering: start.elapsed(),
+                special: special.clone(),
                 kernels: Mutex::new(HashMap::new()),
+                variants: Mutex::new(HashMap::new()),
             }),
         };
         if std::env::var_os("WAVEFOLD_TRACE").is_some_and(|v| v != "0") {
@@ -106,8 +114,24 @@ impl Operator {
     /// Every pass with its time and the program after it.
     pub fn trace(&self) -> Trace {
         // The equations compiled before, so they do again.
-        let stages = compile(self.name(), self.equations(), true).map(|c| c.stages).unwrap_or_default();
+        let stages = compile(self.name(), self.equations(), &self.inner.special, true)
+            .map(|c| c.stages)
+            .unwrap_or_default();
         Trace { name: self.name().into(), stages }
+    }
+
+    /// The operator for other sizes, compiled once for each set of them.
+    pub(crate) fn specialised(&self, special: &Specialisation) -> Result<Operator> {
+        if *special == self.inner.special {
+            return Ok(self.clone());
+        }
+        let mut variants = self.inner.variants.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = variants.get(special) {
+            return Ok(known.clone());
+        }
+        let variant = Operator::with_sizes(self.name().into(), self.equations().to_vec(), special)?;
+        variants.insert(special.clone(), variant.clone());
+        Ok(variant)
     }
 
     /// Compiles for a backend now, not at the first run. Returns the seconds that it took, 0 when it was done before.

@@ -132,7 +132,7 @@ fn collect(op: &Operator, written: Written) -> (Vec<Bound>, i64, Option<i64>, i6
                     present,
                 });
             }
-            FieldKind::Space | FieldKind::Ring { .. } => {}
+            FieldKind::Space | FieldKind::Invariant | FieldKind::Tile | FieldKind::Ring { .. } => {}
         }
     }
     for (id, time) in sparse_uses(op) {
@@ -157,8 +157,13 @@ fn sparse_uses(op: &Operator) -> Vec<(usize, i32)> {
     let p = op.program();
     let mut uses = Vec::new();
     p.visit(&mut |s| {
-        if let Stmt::Interpolate { sparse, time, .. } = s {
-            uses.push((sparse.index(), *time));
+        match s {
+            Stmt::Interpolate { sparse, time, .. } => uses.push((sparse.index(), *time)),
+            Stmt::Reduce { series, .. } => uses.push((series.index(), 0)),
+            Stmt::Inject { sparse, table, .. } if p.decls.table(*table).moving => {
+                uses.push((sparse.index(), 0))
+            }
+            _ => {}
         }
         if let Some(value) = s.value() {
             p.exprs.visit(value, &mut |_, e| {

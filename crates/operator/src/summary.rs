@@ -3,6 +3,7 @@
 use crate::Backend;
 use std::fmt;
 use wavefold_ir::Compression;
+use wavefold_ir::tree::Cost;
 
 /// Whether a compressed function was written or read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,8 +76,8 @@ pub struct PerformanceSummary {
     pub cached: bool,
     /// Time of the whole `run()`: checks, compilation, tables, kernel.
     pub total_seconds: f64,
-    /// Bytes per point and step that the loops read and write, by the compiler's own count.
-    pub bytes_per_point: f64,
+    /// Operations and bytes per point and step, by the compiler's own count.
+    pub cost: Cost,
     /// Per compressed function.
     pub compression: Vec<CompressionSummary>,
 }
@@ -89,7 +90,12 @@ impl PerformanceSummary {
 
     /// Memory traffic by the compiler's own count, in GB/s (10^9 bytes).
     pub fn gb_per_s(&self) -> f64 {
-        self.gpts_per_s() * self.bytes_per_point
+        self.gpts_per_s() * self.cost.bytes
+    }
+
+    /// Floating-point operations by the compiler's own count, in 10^9 a second.
+    pub fn gflops(&self) -> f64 {
+        self.gpts_per_s() * self.cost.flops
     }
 
     /// What the run did with one compressed function.
@@ -116,10 +122,13 @@ impl fmt::Display for PerformanceSummary {
         )?;
         writeln!(
             f,
-            "  {:.4} GPts/s, {:.2} GB/s at {} B/point; lowered in {:.2} ms, compiled in {:.2} ms{}",
+            "  {:.4} GPts/s, {:.2} GB/s at {} B/point, {:.2} GFlops/s at {} flops/point; lowered in {:.2} ms, \
+             compiled in {:.2} ms{}",
             self.gpts_per_s(),
             self.gb_per_s(),
-            self.bytes_per_point,
+            tidy(self.cost.bytes),
+            self.gflops(),
+            tidy(self.cost.flops),
             self.lower_seconds * 1e3,
             self.compile_seconds * 1e3,
             if self.cached { " (cached)" } else { "" }
@@ -145,6 +154,11 @@ impl fmt::Display for PerformanceSummary {
         }
         Ok(())
     }
+}
+
+/// Up to two decimals, none for a whole number.
+fn tidy(value: f64) -> f64 {
+    (value * 100.0).round() / 100.0
 }
 
 /// Bytes in binary units.

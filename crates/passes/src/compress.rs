@@ -11,7 +11,9 @@
 //! from its start until the first reader. A slice that a later equation of the step changes is waited for before.
 
 use wavefold_ir::cluster::{Action, Cluster, PointStatement, Program, Slice};
-use wavefold_ir::{Access, Arena, Direction, Expr, ExprId, Field, FieldId, FieldKind, TicketId};
+use wavefold_ir::{
+    Access, Arena, Decls, Direction, Expr, ExprId, Field, FieldId, FieldKind, Region, TicketId,
+};
 
 /// Rewrites every access to a compressed function.
 pub fn compress(mut p: Program) -> Program {
@@ -43,7 +45,8 @@ fn ring(p: &mut Program, of: FieldId, slots: usize, stem: &str, halo: usize) -> 
     let field = p.decls.field(of);
     let name = p.decls.fresh_name(&format!("{}_{stem}", field.name));
     let kind = FieldKind::Ring { slots, every: field.every(), of };
-    p.decls.add_field(Field { name, kind, halo, layout: None })
+    let (dtype, window) = (field.dtype, field.window.clone());
+    p.decls.add_field(Field { name, kind, dtype, halo, window, tight: false, layout: None })
 }
 
 fn write(p: &mut Program, store: FieldId, tickets: &mut Tickets) {
@@ -75,15 +78,16 @@ fn write(p: &mut Program, store: FieldId, tickets: &mut Tickets) {
             continue;
         };
         let (every, mut source) = (cluster.every, cluster.source.clone());
-        let slice = match plain_copy(p, value, every) {
+        let slice = match plain_copy(p, store, value, every) {
             Some(slice) => slice,
             None => {
                 let ring = ring(p, store, 1, "slice", 0);
                 let target = Access { field: ring, ..target };
-                cluster.action = Action::Points {
-                    statements: vec![PointStatement::Assign { target, value, increment: false }],
-                    serial: false,
-                };
+                if let Action::Points { region, statements, serial, .. } = &mut cluster.action {
+                    *region = stored_region(&p.decls, store);
+                    *statements = vec![PointStatement::Assign { target, value, increment: false }];
+                    *serial = false;
+                }
                 out.push(cluster);
                 source = vec![];
                 Slice { field: ring, time: target.time }
@@ -101,11 +105,25 @@ fn write(p: &mut Program, store: FieldId, tickets: &mut Tickets) {
     p.clusters = out;
 }
 
+/// The points of a snapshot.
+fn stored_region(d: &Decls, store: FieldId) -> Region {
+    let mut region = Region::domain(&d.dims);
+    if let Some(window) = &d.field(store).window {
+        for (i, (from, points)) in window.from.iter().zip(&window.shape).enumerate() {
+            (region.from[i], region.to[i]) = (*from as i64, (from + points) as i64);
+        }
+    }
+    region
+}
+
 /// The slot that can be compressed where it lies.
-fn plain_copy(p: &Program, value: ExprId, every: usize) -> Option<Slice> {
+fn plain_copy(p: &Program, store: FieldId, value: ExprId, every: usize) -> Option<Slice> {
     let Expr::Load(a) = p.exprs[value] else { return None };
     let field = p.decls.field(a.field);
-    let fits = a.is_here() && !field.is_compressed() && (field.every() == every || field.every() == 1);
+    let kept = p.decls.field(store);
+    let same = field.dtype == kept.dtype && field.window == kept.window;
+    let fits =
+        a.is_here() && same && !field.is_compressed() && (field.every() == every || field.every() == 1);
     fits.then_some(Slice { field: a.field, time: a.time })
 }
 

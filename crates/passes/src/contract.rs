@@ -29,14 +29,23 @@ pub fn contract(mut p: Program) -> Program {
 
 fn statement(s: &mut Stmt, exprs: &mut Arena, c: &mut Contract) {
     match s {
-        Stmt::Time { body, .. } | Stmt::First(body) | Stmt::When { body, .. } => {
+        Stmt::Time { scalars, body, .. } => {
+            for s in scalars {
+                s.value = c.expression(exprs, s.value);
+            }
             body.iter_mut().for_each(|s| statement(s, exprs, c));
         }
-        Stmt::Nest { outer: l, .. } | Stmt::Loop(l) => l.body.iter_mut().for_each(|s| statement(s, exprs, c)),
+        Stmt::First(body) | Stmt::When { body, .. } => {
+            body.iter_mut().for_each(|s| statement(s, exprs, c));
+        }
+        Stmt::Nest { outer: l, .. } | Stmt::Reduce { outer: l, .. } | Stmt::Loop(l) => {
+            l.body.iter_mut().for_each(|s| statement(s, exprs, c))
+        }
         Stmt::Let { value, .. }
         | Stmt::Assign { value, .. }
         | Stmt::Inject { value, .. }
-        | Stmt::Interpolate { value, .. } => *value = c.expression(exprs, *value),
+        | Stmt::Interpolate { value, .. }
+        | Stmt::Accumulate(value) => *value = c.expression(exprs, *value),
         Stmt::Compress { .. } | Stmt::Decompress { .. } | Stmt::Wait(_) => {}
     }
 }

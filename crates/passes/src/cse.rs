@@ -13,14 +13,16 @@ use wavefold_ir::{Access, Arena, Decls, Expr, ExprId, LocalId};
 /// Names common subexpressions in every loop nest.
 pub fn cse(mut p: Program) -> Program {
     let mut next = p.next_local();
-    for cluster in &mut p.clusters {
-        if let Action::Points { statements, .. } = &mut cluster.action {
-            let old = std::mem::take(statements);
-            let mut cse = Cse::new(&p.decls, &p.exprs, &old, next);
-            for s in &old {
-                cse.statement(&mut p.exprs, s, statements);
+    for cluster in p.first.iter_mut().chain(&mut p.clusters) {
+        if let Action::Points { stages, statements, .. } = &mut cluster.action {
+            for list in stages.iter_mut().map(|stage| &mut stage.statements).chain([statements]) {
+                let old = std::mem::take(list);
+                let mut cse = Cse::new(&p.decls, &p.exprs, &old, next);
+                for s in &old {
+                    cse.statement(&mut p.exprs, s, list);
+                }
+                next = cse.next;
             }
-            next = cse.next;
         }
     }
     p

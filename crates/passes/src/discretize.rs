@@ -9,7 +9,7 @@
 use crate::{CompileError, Result};
 use std::collections::HashMap;
 use wavefold_ir::stencil::Program;
-use wavefold_ir::{Access, Arena, Decls, Derivative, Expr, ExprId, Side};
+use wavefold_ir::{Access, Arena, Decls, Derivative, Expr, ExprId, FieldKind, Side};
 use wavefold_symbolic as sym;
 
 /// Expands all derivatives.
@@ -32,29 +32,27 @@ fn expand(exprs: &mut Arena, decls: &Decls, root: ExprId, memo: &mut HashMap<Exp
         if let Some(done) = memo.get(&id) {
             return Some(*done);
         }
-        let Expr::Derivative(d) = exprs[id] else { return None };
+        let Expr::Derivative(d) = exprs[id].clone() else { return None };
         let of = expand(exprs, decls, d.of, memo);
-        let new = difference(exprs, decls, Derivative { of, ..d });
+        let new = difference(exprs, decls, &Derivative { of, ..d });
         memo.insert(id, new);
         Some(new)
     })
 }
 
-fn difference(exprs: &mut Arena, decls: &Decls, d: Derivative) -> ExprId {
+/// The number of points of a derivative.
+pub(crate) fn points(d: &Derivative) -> usize {
+    stencil(d).len()
+}
+
+/// How far a derivative reaches to either side, in points.
+pub(crate) fn reach(d: &Derivative) -> i64 {
+    stencil(d).iter().map(|(offset, _)| i64::from(offset.unsigned_abs())).max().unwrap_or(0)
+}
+
+fn difference(exprs: &mut Arena, decls: &Decls, d: &Derivative) -> ExprId {
     let scale = decls.dims[d.dim as usize].spacing.powi(-i32::from(d.degree));
-    let side = match d.side {
-        Side::Centered => sym::Side::Centered,
-        Side::Left => sym::Side::Left,
-        Side::Right => sym::Side::Right,
-    };
-    let weights = sym::fd::stencil(&sym::Derivative {
-        expr: sym::Expr::number(0.0),
-        dim: sym::Dim::Space(d.dim as usize),
-        degree: d.degree.into(),
-        order: d.order.into(),
-        side,
-        transpose: d.transpose,
-    });
+    let weights = stencil(d);
     let terms: Vec<ExprId> = weights
         .into_iter()
         .map(|(offset, weight)| {
@@ -63,6 +61,25 @@ fn difference(exprs: &mut Arena, decls: &Decls, d: Derivative) -> ExprId {
         })
         .collect();
     exprs.sum(terms)
+}
+
+/// Offsets and weights for unit spacing.
+fn stencil(d: &Derivative) -> sym::fd::Stencil {
+    let side = match d.side {
+        Side::Centered => sym::Side::Centered,
+        Side::Left => sym::Side::Left,
+        Side::Right => sym::Side::Right,
+    };
+    sym::fd::stencil(&sym::Derivative {
+        expr: sym::Expr::number(0.0),
+        dim: sym::Dim::Space(d.dim as usize),
+        degree: d.degree.into(),
+        order: d.order.into(),
+        side,
+        transpose: d.transpose,
+        x0: Some(d.shift.into()),
+        weights: d.weights.as_ref().map(|list| list.iter().map(|(k, w)| (*k, w.value())).collect()),
+    })
 }
 
 /// The expression `offset` points further along a dimension.
@@ -76,16 +93,30 @@ fn shift(exprs: &mut Arena, root: ExprId, dim: usize, offset: i32) -> ExprId {
     })
 }
 
+/// No access leaves the halo, over the region of its statement.
 fn halos(p: &Program) -> Result<()> {
     for s in &p.statements {
+        // Temporaries were made within the halos, invariants of what has them.
+        let made = |a: Access| matches!(p.decls.field(a.field).kind, FieldKind::Tile | FieldKind::Invariant);
+        if s.action.target().is_some_and(made) {
+            continue;
+        }
         for (Access { field, offsets, .. }, _) in p.accesses(s) {
             let field = p.decls.field(field);
-            for (dim, offset) in p.decls.dims.iter().zip(offsets) {
-                if offset.unsigned_abs() as usize > field.halo {
+            if field.kind == FieldKind::Tile {
+                continue;
+            }
+            let shape = p.decls.stored_shape(field);
+            for (d, dim) in p.decls.dims.iter().enumerate() {
+                let from = field.window.as_ref().map_or(0, |w| w.from[d] as i64);
+                let (low, high) =
+                    (s.region.from[d] + i64::from(offsets[d]), s.region.to[d] + i64::from(offsets[d]));
+                let beyond = (from - low).max(high - (from + shape[d] as i64));
+                if s.region.points() > 0 && beyond > field.halo as i64 {
                     return Err(CompileError::Halo {
                         name: field.name.clone(),
                         dim: dim.name.clone(),
-                        reach: offset.unsigned_abs(),
+                        reach: u32::try_from(beyond).unwrap_or(u32::MAX),
                         halo: field.halo,
                         equation: s.source.clone(),
                     });

@@ -31,17 +31,29 @@ pub enum CompileError {
         /// The other.
         second: String,
     },
-    /// Functions of different types.
-    #[error("`{first}` is {first_type}, `{second}` is {second_type}")]
-    Types {
-        /// One function.
-        first: String,
-        /// Its type.
-        first_type: String,
-        /// The other.
-        second: String,
-        /// Its type.
-        second_type: String,
+    /// Equations that mean nothing together.
+    #[error(transparent)]
+    Program {
+        /// What is wrong.
+        source: SymbolicError,
+    },
+    /// An equation that writes a function where it is not stored.
+    #[error("`{name}` is stored on `{part}` only, and written outside of it")]
+    Outside {
+        /// The function.
+        name: String,
+        /// Where it is stored.
+        part: String,
+        /// The equation.
+        equation: String,
+    },
+    /// A compressed snapshot of which an equation writes a part.
+    #[error("the equation {equation} writes a part of a snapshot of the compressed function `{name}`")]
+    PartialSnapshot {
+        /// The function.
+        name: String,
+        /// The equation.
+        equation: String,
     },
     /// Two functions, constants or sparse functions of one name.
     #[error("two different functions or constants are named `{name}`")]
@@ -137,7 +149,9 @@ impl CompileError {
             CompileError::Equation { source, .. } => source.code(),
             CompileError::Empty => "operator::empty",
             CompileError::Grids { .. } => "operator::grids",
-            CompileError::Types { .. } => "operator::types",
+            CompileError::Program { source } => source.code(),
+            CompileError::Outside { .. } => "equation::outside",
+            CompileError::PartialSnapshot { .. } => "compress::partial",
             CompileError::DuplicateName { .. } => "operator::duplicate_name",
             CompileError::ReadAndWrite { .. } => "compress::read_and_write",
             CompileError::WrittenTwice { .. } => "compress::written_twice",
@@ -156,7 +170,15 @@ impl CompileError {
             CompileError::Equation { source, .. } => return source.help(),
             CompileError::Empty => "pass equations, such as `eq(u.forward(), &u + 1.0)`".into(),
             CompileError::Grids { .. } => "make all functions of an operator on one `Grid`".into(),
-            CompileError::Types { .. } => "give the grid, or every function, the same `dtype`".into(),
+            CompileError::Program { source } => return source.help(),
+            CompileError::Outside { part, equation, .. } => {
+                format!("in: {equation}\nrestrict the equation with `.on(&{part})`")
+            }
+            CompileError::PartialSnapshot { .. } => {
+                "a snapshot is compressed whole: write `select(condition, value, 0.0)` everywhere, or store the \
+                 function on the subdomain with `.on(..)`"
+                    .into()
+            }
             CompileError::DuplicateName { .. } => {
                 "names identify functions in generated code: rename one".into()
             }

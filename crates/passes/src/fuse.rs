@@ -6,8 +6,9 @@
 //! A cluster moves up into an earlier one when nothing in between, and nothing there at another point, depends
 //! on it or it on them. Statements keep their order.
 
-use wavefold_ir::cluster::{Action, Cluster, Program, Touch};
-use wavefold_ir::{Arena, Decls};
+use crate::stages::arrange;
+use wavefold_ir::cluster::{Action, Cluster, PointStatement, Program, Stage, Touch};
+use wavefold_ir::{Access, Arena, Decls, Expr, ExprId, FieldId, FieldKind, Region};
 
 /// Fuses greedily, first fit.
 pub fn fuse(mut p: Program) -> Program {
@@ -15,7 +16,7 @@ pub fn fuse(mut p: Program) -> Program {
     for cluster in std::mem::take(&mut p.clusters) {
         let cluster = Touched::new(&p.exprs, cluster);
         match home(&p.decls, &out, &cluster) {
-            Some(i) => out[i].absorb(cluster),
+            Some(i) => out[i].absorb(&p.decls, &mut p.exprs, cluster),
             None => out.push(cluster),
         }
     }
@@ -36,15 +37,26 @@ impl Touched {
         Touched { cluster, reads, writes }
     }
 
-    fn is_parallel_points(&self) -> bool {
-        matches!(self.cluster.action, Action::Points { serial: false, .. })
+    /// The points that a cluster visits, when it may do so in any order.
+    fn parallel_region(&self) -> Option<Region> {
+        match self.cluster.action {
+            Action::Points { region, serial: false, .. } => Some(region),
+            _ => None,
+        }
     }
 
-    fn absorb(&mut self, other: Touched) {
-        if let (Action::Points { statements, .. }, Action::Points { statements: more, .. }) =
-            (&mut self.cluster.action, other.cluster.action)
+    fn absorb(&mut self, decls: &Decls, exprs: &mut Arena, other: Touched) {
+        if let (
+            Action::Points { stages, statements, .. },
+            Action::Points { stages: more_stages, statements: more, .. },
+        ) = (&mut self.cluster.action, other.cluster.action)
         {
+            let mut added = Added { stages, more: more_stages, statements: more };
+            added.share(exprs);
+            let Added { more: more_stages, statements: more, .. } = added;
             statements.extend(more);
+            let all = std::mem::take(stages).into_iter().chain(more_stages).collect();
+            *stages = arrange(decls, exprs, all, statements);
             self.cluster.source.extend(other.cluster.source);
             self.reads.extend(other.reads);
             self.writes.extend(other.writes);
@@ -52,13 +64,52 @@ impl Touched {
     }
 }
 
+/// What a cluster brings into another.
+struct Added<'a> {
+    /// Stages that are there.
+    stages: &'a [Stage],
+    more: Vec<Stage>,
+    statements: Vec<PointStatement>,
+}
+
+impl Added<'_> {
+    /// A tile field that is computed already takes the place of one that is brought.
+    fn share(&mut self, exprs: &mut Arena) {
+        let made = |stages: &[Stage]| -> Vec<(FieldId, ExprId)> {
+            let statements = stages.iter().flat_map(|s| &s.statements);
+            let pair = |s: &PointStatement| match s {
+                PointStatement::Assign { target, value, .. } => Some((target.field, *value)),
+                PointStatement::Let { .. } => None,
+            };
+            statements.filter_map(pair).collect()
+        };
+        let there = made(self.stages);
+        // In order: what reads a shared field is equal only once it reads the same one.
+        while let Some((old, new)) = made(&self.more).into_iter().find_map(|(field, value)| {
+            there.iter().find(|(known, v)| *v == value && *known != field).map(|(known, _)| (field, *known))
+        }) {
+            let is_old = |s: &PointStatement| matches!(s, PointStatement::Assign { target, .. } if target.field == old);
+            self.more.iter_mut().for_each(|stage| stage.statements.retain(|s| !is_old(s)));
+            self.more.retain(|stage| !stage.statements.is_empty());
+            let all =
+                self.more.iter_mut().flat_map(|stage| &mut stage.statements).chain(&mut self.statements);
+            for s in all {
+                let value = exprs.rewrite(s.value(), &mut |exprs, id| match exprs[id] {
+                    Expr::Load(a) if a.field == old => Some(exprs.load(Access { field: new, ..a })),
+                    _ => None,
+                });
+                *s = s.with_value(value);
+            }
+        }
+    }
+}
+
 /// The earlier cluster that can take in `cluster`.
 fn home(decls: &Decls, earlier: &[Touched], cluster: &Touched) -> Option<usize> {
-    if !cluster.is_parallel_points() {
-        return None;
-    }
+    let region = cluster.parallel_region()?;
     for (i, candidate) in earlier.iter().enumerate().rev() {
-        let same_space = candidate.is_parallel_points() && candidate.cluster.every == cluster.cluster.every;
+        let same_space =
+            candidate.parallel_region() == Some(region) && candidate.cluster.every == cluster.cluster.every;
         if same_space && shares_points(decls, candidate, cluster) {
             return Some(i);
         }
@@ -78,8 +129,10 @@ fn conflicts<'a>(
     let all = |t: &'a Touched| t.reads.iter().chain(&t.writes);
     let writes_of_a = a.writes.iter().flat_map(move |x| all(b).map(move |y| (x, y)));
     let writes_of_b = b.writes.iter().flat_map(move |y| a.reads.iter().map(move |x| (x, y)));
-    writes_of_a.chain(writes_of_b).filter(|(x, y)| {
+    let is_tile = |t: &Touch| decls.field(t.access.field).kind == FieldKind::Tile;
+    writes_of_a.chain(writes_of_b).filter(move |(x, y)| {
         x.access.field == y.access.field
+            && !is_tile(x)
             && decls.field(x.access.field).same_slot(x.access.time, y.access.time)
     })
 }

@@ -1,4 +1,5 @@
-//! `hoist`: what depends on run-time scalars only is computed once per run, in double precision.
+//! `hoist`: what depends on run-time scalars only is computed once per run, what depends on the step as well once per step;
+//! both in double precision.
 //!
 //! ```text
 //! u[t+1, x] = 2*dt^-2*m[x]*u[t, x]   ->   once r0 = 2*dt^-2;  u[t+1, x] = r0*m[x]*u[t, x]
@@ -13,23 +14,26 @@ pub fn hoist(mut p: Program) -> Program {
     let mut h = Hoist {
         next: p.next_local(),
         scalars: std::mem::take(&mut p.scalars),
+        step_scalars: std::mem::take(&mut p.step_scalars),
         names: HashMap::new(),
         known: HashMap::new(),
         done: HashMap::new(),
     };
-    for cluster in &mut p.clusters {
+    for cluster in p.first.iter_mut().chain(&mut p.clusters) {
         cluster.action.map_values(|value| h.expression(&mut p.exprs, value));
     }
     p.scalars = h.scalars;
+    p.step_scalars = h.step_scalars;
     p
 }
 
 struct Hoist {
     next: LocalId,
     scalars: Vec<ScalarLet>,
+    step_scalars: Vec<ScalarLet>,
     names: HashMap<ExprId, LocalId>,
-    /// Whether an expression depends on scalars only.
-    known: HashMap<ExprId, bool>,
+    /// How often expressions change.
+    known: HashMap<ExprId, Rate>,
     /// Sums and products that were rewritten, so that those used in several places are visited once.
     done: HashMap<ExprId, ExprId>,
 }
@@ -37,7 +41,7 @@ struct Hoist {
 impl Hoist {
     fn expression(&mut self, exprs: &mut Arena, root: ExprId) -> ExprId {
         exprs.rewrite(root, &mut |exprs, id| {
-            if is_scalar(exprs, id, &mut self.known) {
+            if rate(exprs, id, &mut self.known) != Rate::Point {
                 return Some(self.name(exprs, id));
             }
             if let Some(done) = self.done.get(&id) {
@@ -57,7 +61,7 @@ impl Hoist {
             _ => return None,
         };
         let (scalars, others): (Vec<ExprId>, Vec<ExprId>) =
-            parts.iter().partition(|c| is_scalar(exprs, **c, &mut self.known));
+            parts.iter().partition(|c| rate(exprs, **c, &mut self.known) != Rate::Point);
         if scalars.len() < 2 {
             return None;
         }
@@ -69,28 +73,47 @@ impl Hoist {
 
     /// A leaf stays as it is; anything larger gets a name.
     fn name(&mut self, exprs: &mut Arena, id: ExprId) -> ExprId {
-        if exprs[id].children().is_empty() {
+        if exprs[id].children().is_empty() && exprs[id] != Expr::Step {
             return id;
         }
-        let local = *self.names.entry(id).or_insert_with(|| {
+        let local = self.names.get(&id).copied().unwrap_or_else(|| {
             let local = self.next;
             self.next = LocalId(local.0 + 1);
-            self.scalars.push(ScalarLet { local, value: id });
+            let list = match rate(exprs, id, &mut self.known) {
+                Rate::Run => &mut self.scalars,
+                _ => &mut self.step_scalars,
+            };
+            list.push(ScalarLet { local, value: id });
+            self.names.insert(id, local);
             local
         });
         exprs.intern(Expr::Local(local))
     }
 }
 
-fn is_scalar(exprs: &Arena, id: ExprId, memo: &mut HashMap<ExprId, bool>) -> bool {
+/// How often a value changes.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Rate {
+    /// Never during a run.
+    Run,
+    /// From step to step.
+    Step,
+    /// From point to point.
+    Point,
+}
+
+fn rate(exprs: &Arena, id: ExprId, memo: &mut HashMap<ExprId, Rate>) -> Rate {
     if let Some(known) = memo.get(&id) {
         return *known;
     }
-    let scalar = match &exprs[id] {
-        Expr::Number(_) | Expr::Scalar(_) => true,
-        Expr::Load(_) | Expr::Sparse(..) | Expr::Local(_) => false,
-        e => e.children().iter().all(|c| is_scalar(exprs, *c, memo)),
+    let rate = match &exprs[id] {
+        Expr::Number(_) | Expr::Scalar(_) => Rate::Run,
+        Expr::Step => Rate::Step,
+        Expr::Load(_) | Expr::Sparse(..) | Expr::Local(_) | Expr::Index(_) => Rate::Point,
+        // A condition is no number that could get a name.
+        Expr::Compare(..) | Expr::And(..) | Expr::Or(..) | Expr::Not(_) => Rate::Point,
+        e => e.children().iter().map(|c| rate(exprs, *c, memo)).max().unwrap_or(Rate::Run),
     };
-    memo.insert(id, scalar);
-    scalar
+    memo.insert(id, rate);
+    rate
 }

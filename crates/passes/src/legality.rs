@@ -77,7 +77,7 @@ fn buffers(p: &Program, id: FieldId) -> Result<()> {
     let slots = match field.kind {
         FieldKind::Buffered { slots } => slots,
         FieldKind::Saved { steps, .. } | FieldKind::Compressed { steps, .. } => steps,
-        FieldKind::Space | FieldKind::Ring { .. } => return Ok(()),
+        FieldKind::Space | FieldKind::Invariant | FieldKind::Tile | FieldKind::Ring { .. } => return Ok(()),
     };
     let Some((lowest, highest)) = shifts(p, id).map(RangeInclusive::into_inner) else { return Ok(()) };
     if highest.abs_diff(lowest) as usize >= slots {

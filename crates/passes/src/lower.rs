@@ -7,12 +7,12 @@
 //! Declarations are collected in order of first appearance; time derivatives become differences of time
 //! levels; grid spacings become numbers.
 
-use crate::{CompileError, Result};
+use crate::{CompileError, Result, Specialisation};
 use std::collections::HashMap;
-use wavefold_ir::stencil::{Action, Program, Statement};
+use wavefold_ir::stencil::{Action, Program, Reduction, Statement};
 use wavefold_ir::{
-    Access, Arena, Decls, Derivative, Dim, Expr, ExprId, Field, FieldId, FieldKind, Func, ScalarDecl,
-    ScalarId, ScalarKind, Side, SparseDecl, SparseId,
+    Access, Arena, Comparison, Decls, Derivative, Dim, Expr, ExprId, Field, FieldId, FieldKind, Func, Number,
+    Region, ScalarDecl, ScalarId, ScalarKind, Side, SparseDecl, SparseId, TableDecl, TableId, Window,
 };
 use wavefold_symbolic as sym;
 use wavefold_symbolic::{
@@ -45,16 +45,18 @@ pub struct Lowered {
 ///
 /// # Errors
 /// An equation that means nothing, mixed grids or types, names used twice.
-pub fn lower(name: &str, equations: &[Equation]) -> Result<Lowered> {
-    for e in equations {
+pub fn lower(name: &str, equations: &[Equation], special: &Specialisation) -> Result<Lowered> {
+    let equations: Vec<Equation> = equations.iter().flat_map(Equation::flatten).collect();
+    for e in &equations {
         e.check().map_err(|source| CompileError::Equation {
             source,
             equation: one_line(e),
             at: e.location().to_string(),
         })?;
     }
-    let mut b = Builder::new(name, equations)?;
-    for e in equations {
+    let inlined = sym::inline_temporaries(&equations).map_err(|source| CompileError::Program { source })?;
+    let mut b = Builder::new(name, &inlined, special)?;
+    for e in &inlined {
         b.statement(e)?;
     }
     b.check_names()?;
@@ -64,7 +66,8 @@ pub fn lower(name: &str, equations: &[Equation]) -> Result<Lowered> {
     })
 }
 
-struct Builder {
+struct Builder<'a> {
+    special: &'a Specialisation,
     decls: Decls,
     exprs: Arena,
     statements: Vec<Statement>,
@@ -73,21 +76,20 @@ struct Builder {
     first: String,
 }
 
-impl Builder {
-    fn new(name: &str, equations: &[Equation]) -> Result<Builder> {
-        let (first, grid, dtype) = equations
-            .iter()
-            .find_map(|e| {
-                let f = e
-                    .functions()
-                    .into_iter()
-                    .next()
-                    .map(|f| (f.name().to_string(), f.grid().clone(), f.dtype()));
-                f.or_else(|| {
-                    e.sparse().into_iter().next().map(|s| (s.name().to_string(), s.grid().clone(), s.dtype()))
-                })
-            })
-            .ok_or(CompileError::Empty)?;
+impl<'a> Builder<'a> {
+    fn new(name: &str, equations: &[Equation], special: &'a Specialisation) -> Result<Builder<'a>> {
+        let named = equations.iter().flat_map(|e| {
+            let functions =
+                e.functions().into_iter().map(|f| (f.name().to_string(), f.grid().clone(), f.dtype()));
+            let sparse = e.sparse().into_iter().map(|s| (s.name().to_string(), s.grid().clone(), s.dtype()));
+            functions.chain(sparse).collect::<Vec<_>>()
+        });
+        let named: Vec<_> = named.collect();
+        // Arithmetic is done in the widest type that something is kept in.
+        let dtype = named.iter().map(|(.., dtype)| *dtype).max_by_key(|dtype| dtype.size());
+        let (Some((first, grid, _)), Some(dtype)) = (named.into_iter().next(), dtype) else {
+            return Err(CompileError::Empty);
+        };
         let dims = (0..grid.rank())
             .map(|d| Dim {
                 name: sym::Dim::Space(d).name().to_string(),
@@ -96,7 +98,16 @@ impl Builder {
             })
             .collect();
         Ok(Builder {
-            decls: Decls { name: name.into(), dtype, dims, scalars: vec![], fields: vec![], sparse: vec![] },
+            special,
+            decls: Decls {
+                name: name.into(),
+                dtype,
+                dims,
+                scalars: vec![],
+                fields: vec![],
+                sparse: vec![],
+                tables: vec![],
+            },
             exprs: Arena::new(),
             statements: vec![],
             bindings: Bindings { grid, functions: vec![], scalars: vec![], sparse: vec![] },
@@ -104,48 +115,95 @@ impl Builder {
         })
     }
 
-    fn check_common(&self, name: &str, grid: &Grid, dtype: wavefold_ir::DType) -> Result<()> {
-        if !self.bindings.grid.same_as(grid) {
-            return Err(CompileError::Grids { first: self.first.clone(), second: name.into() });
+    fn check_grid(&self, name: &str, grid: &Grid) -> Result<()> {
+        if self.bindings.grid.same_as(grid) {
+            return Ok(());
         }
-        if self.decls.dtype != dtype {
-            return Err(CompileError::Types {
-                first: self.first.clone(),
-                first_type: self.decls.dtype.to_string(),
-                second: name.into(),
-                second_type: dtype.to_string(),
-            });
+        Err(CompileError::Grids { first: self.first.clone(), second: name.into() })
+    }
+
+    /// The distance of the snapshots of a function, in steps.
+    fn every(&self, name: &str, declared: usize) -> usize {
+        let special = self.special.every.iter().find(|(function, _)| function == name);
+        special.map_or(declared, |(_, every)| (*every).max(1))
+    }
+
+    /// The points at which an equation holds.
+    fn region(&self, e: &Equation) -> Region {
+        let mut region = Region::domain(&self.decls.dims);
+        if let Some(part) = e.region() {
+            let thickness = |d: usize| {
+                let special = &self.special.thickness;
+                let other = special.iter().find(|(name, dim, ..)| name == part.name() && *dim == d);
+                other.map(|(_, _, left, right)| (*left, *right))
+            };
+            for (d, (from, to)) in part.bounds_with(&thickness).into_iter().enumerate() {
+                (region.from[d], region.to[d]) = (from as i64, to as i64);
+            }
         }
-        Ok(())
+        for (d, first, last) in &self.special.bounds {
+            region.from[*d] = region.from[*d].max(*first as i64);
+            region.to[*d] = region.to[*d].min(*last as i64 + 1);
+        }
+        region
     }
 
     fn field(&mut self, f: &FunctionRef) -> Result<FieldId> {
         if let Some(i) = self.bindings.functions.iter().position(|g| g == f) {
             return Ok(FieldId(i as u32));
         }
-        self.check_common(f.name(), f.grid(), f.dtype())?;
+        self.check_grid(f.name(), f.grid())?;
         let kind = match *f.kind() {
             FunctionKind::Space => FieldKind::Space,
             FunctionKind::Time { save: None, .. } => FieldKind::Buffered { slots: f.buffers() },
             FunctionKind::Time { save: Some(steps), every, compression: None, .. } => {
-                FieldKind::Saved { steps, every }
+                FieldKind::Saved { steps, every: self.every(f.name(), every) }
             }
             FunctionKind::Time { save: Some(steps), every, compression: Some(codec), .. } => {
-                FieldKind::Compressed { steps, every, codec }
+                FieldKind::Compressed { steps, every: self.every(f.name(), every), codec }
             }
         };
         self.bindings.functions.push(f.clone());
-        Ok(self.decls.add_field(Field { name: f.name().into(), kind, halo: f.halo(), layout: None }))
+        Ok(self.decls.add_field(Field {
+            name: f.name().into(),
+            kind,
+            dtype: f.dtype(),
+            halo: f.halo(),
+            window: f.region().map(|part| Window {
+                from: part.bounds().iter().map(|(from, _)| *from).collect(),
+                shape: f.shape(),
+            }),
+            tight: f.is_tight(),
+            layout: None,
+        }))
     }
 
     fn sparse(&mut self, s: &SparseRef) -> Result<SparseId> {
         if let Some(i) = self.bindings.sparse.iter().position(|g| g == s) {
             return Ok(SparseId(i as u32));
         }
-        self.check_common(s.name(), s.grid(), s.dtype())?;
+        self.check_grid(s.name(), s.grid())?;
         self.bindings.sparse.push(s.clone());
-        self.decls.sparse.push(SparseDecl { name: s.name().into(), points: s.points(), steps: s.steps() });
+        self.decls.sparse.push(SparseDecl {
+            name: s.name().into(),
+            points: s.points(),
+            steps: s.steps(),
+            dtype: s.dtype(),
+        });
         Ok(SparseId(self.decls.sparse.len() as u32 - 1))
+    }
+
+    /// The table of sparse points among grid values that lie half a spacing up in some dimensions.
+    fn table(&mut self, sparse: SparseId, half: [bool; 3]) -> TableId {
+        let points = &self.bindings.sparse[sparse.index()];
+        let corners = points.interpolation().width().pow(self.decls.rank() as u32);
+        let table = TableDecl { sparse, half, corners, moving: points.is_moving() };
+        let known = self.decls.tables.iter().position(|t| *t == table);
+        let i = known.unwrap_or_else(|| {
+            self.decls.tables.push(table);
+            self.decls.tables.len() - 1
+        });
+        TableId(i as u32)
     }
 
     fn scalar(&mut self, name: &str, constant: Option<&Constant>) -> ScalarId {
@@ -169,23 +227,83 @@ impl Builder {
     }
 
     fn statement(&mut self, e: &Equation) -> Result<()> {
-        let action = match e.kind() {
+        let located = sym::locate(e);
+        let half = sym::location(e);
+        let condition = located.condition();
+        let action = match located.kind() {
             EquationKind::Assign { lhs, rhs, increment } => {
                 let target = self.target(lhs)?;
-                Action::Assign { target, value: self.value(rhs)?, increment: *increment }
+                let other = if *increment { sym::Expr::number(0.0) } else { lhs.clone() };
+                self.refuse_condition_on_history(e, target)?;
+                let value = self.value(&restricted(condition, rhs, other))?;
+                Action::Assign { target, value, increment: *increment }
             }
             EquationKind::Inject { sparse, target, value } => {
                 let target = self.target(target)?;
                 let sparse = self.sparse(sparse)?;
-                Action::Inject { sparse, target, value: self.value(value)? }
+                let table = self.table(sparse, half);
+                let value = restricted(condition, value, sym::Expr::number(0.0));
+                Action::Inject { sparse, table, target, value: self.value(&value)? }
             }
             EquationKind::Interpolate { sparse, value, increment } => {
-                let value = self.value(value)?;
-                Action::Interpolate { sparse: self.sparse(sparse)?, time: 0, value, increment: *increment }
+                let value = self.value(&restricted(condition, value, sym::Expr::number(0.0)))?;
+                let sparse = self.sparse(sparse)?;
+                let table = self.table(sparse, half);
+                Action::Interpolate { sparse, table, time: 0, value, increment: *increment }
             }
+            EquationKind::Reduce { series, op, value } => {
+                let value = self.value(value)?;
+                let op = match op {
+                    sym::Reduction::Sum => Reduction::Sum,
+                    sym::Reduction::Min => Reduction::Min,
+                    sym::Reduction::Max => Reduction::Max,
+                };
+                Action::Reduce { series: self.sparse(series)?, op, value }
+            }
+            // They were taken apart before.
+            EquationKind::Group(_) => return Err(CompileError::Empty),
         };
-        self.statements.push(Statement { action, source: one_line(e) });
+        let region = self.region(e);
+        self.check_stored(e, &action, &region)?;
+        self.statements.push(Statement { action, region, source: one_line(e) });
         Ok(())
+    }
+
+    /// A target is stored at every point of the region of its equation.
+    fn check_stored(&self, e: &Equation, action: &Action, region: &Region) -> Result<()> {
+        let Some(target) = action.target() else { return Ok(()) };
+        let field = self.decls.field(target.field);
+        let Some(window) = &field.window else { return Ok(()) };
+        let inside = (0..self.decls.rank()).all(|d| {
+            let from = window.from[d] as i64;
+            region.from[d] >= from && region.to[d] <= from + window.shape[d] as i64
+        });
+        if inside || region.points() == 0 {
+            return Ok(());
+        }
+        let part = self.bindings.functions[target.field.index()].region().map(|r| r.name().to_string());
+        Err(CompileError::Outside {
+            name: field.name.clone(),
+            part: part.unwrap_or_default(),
+            equation: one_line(e),
+        })
+    }
+
+    /// A snapshot that is compressed is written whole.
+    fn refuse_condition_on_history(&self, e: &Equation, target: Access) -> Result<()> {
+        let field = self.decls.field(target.field);
+        if field.is_compressed() && (e.condition().is_some() || !self.covers(field, &self.region(e))) {
+            return Err(CompileError::PartialSnapshot { name: field.name.clone(), equation: one_line(e) });
+        }
+        Ok(())
+    }
+
+    fn covers(&self, field: &Field, region: &Region) -> bool {
+        let shape = self.decls.stored_shape(field);
+        (0..self.decls.rank()).all(|d| {
+            let from = field.window.as_ref().map_or(0, |w| w.from[d] as i64);
+            region.from[d] <= from && region.to[d] >= from + shape[d] as i64
+        })
     }
 
     fn target(&mut self, e: &sym::Expr) -> Result<Access> {
@@ -245,6 +363,18 @@ impl Builder {
                 self.exprs.product(factors)
             }
             Node::Pow(base, exponent) => self.power(base, exponent, memo)?,
+            Node::Index(sym::Dim::Space(d)) => self.exprs.intern(Expr::Index(*d as u8)),
+            Node::Index(sym::Dim::Time) => self.exprs.intern(Expr::Step),
+            Node::Extremum(which, a, b) => {
+                let f = if *which == sym::Extremum::Min { Func::Min } else { Func::Max };
+                let operands = [self.expression(a, memo)?, self.expression(b, memo)?];
+                self.exprs.intern(Expr::Call(f, operands.into_iter().collect()))
+            }
+            Node::Select(condition, a, b) => {
+                let condition = self.condition(condition, memo)?;
+                let (a, b) = (self.expression(a, memo)?, self.expression(b, memo)?);
+                self.exprs.intern(Expr::Select(condition, a, b))
+            }
             Node::Call(f, argument) => {
                 let argument = self.expression(argument, memo)?;
                 self.exprs.intern(Expr::Call(func(*f), [argument].into_iter().collect()))
@@ -263,12 +393,34 @@ impl Builder {
                     degree: d.degree.min(u8::MAX.into()) as u8, // far too wide for any halo
                     order: d.order.min(u8::MAX.into()) as u8,
                     side,
+                    shift: d.x0.unwrap_or(0).clamp(-127, 127) as i8, // the check allows fewer
                     transpose: d.transpose,
+                    weights: d
+                        .weights
+                        .as_ref()
+                        .map(|list| list.iter().map(|(offset, w)| (*offset, Number::new(*w))).collect()),
                 }))
             }
         };
         memo.insert(key, id);
         Ok(id)
+    }
+
+    fn condition(&mut self, c: &sym::Condition, memo: &mut HashMap<*const Node, ExprId>) -> Result<ExprId> {
+        let node = match c {
+            sym::Condition::Compare(op, a, b) => {
+                let op = match op {
+                    sym::Comparison::Less => Comparison::Less,
+                    sym::Comparison::LessOrEqual => Comparison::LessOrEqual,
+                    sym::Comparison::Equal => Comparison::Equal,
+                };
+                Expr::Compare(op, self.expression(a, memo)?, self.expression(b, memo)?)
+            }
+            sym::Condition::And(a, b) => Expr::And(self.condition(a, memo)?, self.condition(b, memo)?),
+            sym::Condition::Or(a, b) => Expr::Or(self.condition(a, memo)?, self.condition(b, memo)?),
+            sym::Condition::Not(a) => Expr::Not(self.condition(a, memo)?),
+        };
+        Ok(self.exprs.intern(node))
     }
 
     fn list(&mut self, list: &[sym::Expr], memo: &mut HashMap<*const Node, ExprId>) -> Result<Vec<ExprId>> {
@@ -293,6 +445,14 @@ impl Builder {
                 self.exprs.intern(Expr::Call(Func::Pow, [base, exponent].into_iter().collect()))
             }
         })
+    }
+}
+
+/// A value where a condition holds, another elsewhere.
+fn restricted(condition: Option<&sym::Condition>, value: &sym::Expr, other: sym::Expr) -> sym::Expr {
+    match condition {
+        Some(condition) => sym::select(condition.clone(), value, other),
+        None => value.clone(),
     }
 }
 

@@ -1,8 +1,8 @@
 //! The pipeline: every pass in order, each timed, verified, and shown on request.
 
 use crate::{
-    Bindings, Lowered, Result, clusters, compress, contract, cse, discretize, factorize, fuse, hoist, layout,
-    legality, lower, schedule, sizes,
+    Bindings, Lowered, Result, Specialisation, clusters, compress, contract, cse, discretize, factorize,
+    fuse, hoist, invariants, layout, legality, lower, schedule, sizes, temporaries,
 };
 use std::time::{Duration, Instant};
 use wavefold_ir::{FieldId, VerifyError, cluster, stencil, tree};
@@ -39,18 +39,22 @@ pub struct Compiled {
     pub bindings: Bindings,
     /// All accesses to fields.
     pub uses: Vec<FieldUse>,
+    /// What a step costs.
+    pub cost: tree::Cost,
     /// One entry per pass.
     pub stages: Vec<Stage>,
 }
 
-/// Compiles the equations of an operator called `name`; `show` keeps the text after every pass.
+/// Compiles the equations of an operator called `name` for the sizes of a run; `show` keeps the text after every pass.
 ///
 /// # Errors
 /// See [`crate::CompileError`].
-pub fn compile(name: &str, equations: &[Equation], show: bool) -> Result<Compiled> {
+pub fn compile(name: &str, equations: &[Equation], special: &Specialisation, show: bool) -> Result<Compiled> {
     let mut log = Log { show, stages: Vec::new() };
-    let Lowered { program, bindings } = log.stage("lower", equations, |e| lower(name, e))?;
+    let Lowered { program, bindings } = log.stage("lower", equations, |e| lower(name, e, special))?;
     let p = log.stage("legality", program, |p| legality(&p).map(|()| p))?;
+    let p = log.stage("invariants", p, |p| Ok(invariants(p)))?;
+    let p = log.stage("temporaries", p, |p| Ok(temporaries(p)))?;
     let p = log.stage("discretize", p, discretize)?;
     let uses = uses(&p);
     let p = log.stage("clusters", p, clusters)?;
@@ -64,7 +68,8 @@ pub fn compile(name: &str, equations: &[Equation], show: bool) -> Result<Compile
     let tree = log.stage("contract", p, |p| Ok(contract(p)))?;
     tree.verify()?;
     sizes(&tree)?;
-    Ok(Compiled { tree, bindings, uses, stages: log.stages })
+    let cost = tree::cost(&tree);
+    Ok(Compiled { tree, cost, bindings, uses, stages: log.stages })
 }
 
 fn uses(p: &stencil::Program) -> Vec<FieldUse> {

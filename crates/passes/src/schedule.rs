@@ -5,35 +5,45 @@
 //! ```
 //! In three dimensions the tiles are strips of y that each thread follows along x, so that the planes of a strip
 //! stay in its cache; z, the contiguous dimension, is never cut. In one and two dimensions the tiles cut x.
+//!
+//! Clusters with stages get tiles small enough for the tile fields to stay in the cache of a core: blocks of x and y in
+//! three dimensions. Each stage runs over the whole tile, and as far around it as its readers need.
 
-use wavefold_ir::cluster::{self, Cluster, PointStatement};
+use wavefold_ir::cluster::{self, Cluster, PointStatement, Stage};
 use wavefold_ir::tree::{Loop, LoopForm, Program, Slice, Slot, Stmt};
-use wavefold_ir::{Access, Arena, Decls, Expr};
+use wavefold_ir::{Access, Arena, Decls, Expr, FieldId, FieldKind, Layout, Region, Window};
 
 /// Rows of a strip: enough to amortise its overlap with the neighbours, few enough for the second-level cache.
 const STRIP: usize = 32;
 /// Points of a tile where only one dimension exists.
 const SEGMENT: usize = 4096;
+/// Points of a tile with stages along each of its dimensions, if its memory allows.
+const BLOCK: usize = 16;
+/// Largest memory of a tile, in bytes: half of a second-level cache.
+const TILE_BYTES: usize = 1 << 20;
+/// Most tiles of a reduction: each leaves a result that is combined at the end.
+const REDUCTION_TILES: usize = 1024;
 
 /// Builds the tree.
-pub fn schedule(p: cluster::Program) -> Program {
+pub fn schedule(mut p: cluster::Program) -> Program {
     let mut step = Vec::new();
-    let first: Vec<Stmt> = guarded(&p.first, &p.decls);
+    let first: Vec<Stmt> = guarded(&p.first, &mut p.decls);
     if !first.is_empty() {
         step.push(Stmt::First(first));
     }
-    step.extend(guarded(&p.clusters, &p.decls));
+    step.extend(guarded(&p.clusters, &mut p.decls));
     let body = match p.direction {
         None => step,
         Some(direction) => {
-            vec![Stmt::Time { direction, slots: slots(&step, &p.decls, &p.exprs), body: step }]
+            let slots = slots(&step, &p.decls, &p.exprs);
+            vec![Stmt::Time { direction, slots, scalars: p.step_scalars, body: step }]
         }
     };
     Program { decls: p.decls, exprs: p.exprs, scalars: p.scalars, body }
 }
 
 /// Neighbours with the same guard share it.
-fn guarded(clusters: &[Cluster], decls: &Decls) -> Vec<Stmt> {
+fn guarded(clusters: &[Cluster], decls: &mut Decls) -> Vec<Stmt> {
     let mut out: Vec<Stmt> = Vec::new();
     for c in clusters {
         let s = statement(c, decls);
@@ -46,15 +56,30 @@ fn guarded(clusters: &[Cluster], decls: &Decls) -> Vec<Stmt> {
     out
 }
 
-fn statement(c: &Cluster, decls: &Decls) -> Stmt {
+fn statement(c: &Cluster, decls: &mut Decls) -> Stmt {
     let source = c.source.first().cloned().unwrap_or_default();
     match c.action.clone() {
-        cluster::Action::Points { statements, serial } => {
-            Stmt::Nest { source: c.source.clone(), outer: nest(statements, serial, decls) }
+        cluster::Action::Points { region, stages, statements, serial } => {
+            let outer = if stages.is_empty() {
+                nest(body(statements), &region, serial, decls)
+            } else {
+                staged(&region, stages, statements, decls)
+            };
+            Stmt::Nest { source: c.source.clone(), outer }
         }
-        cluster::Action::Inject { sparse, target, value } => Stmt::Inject { sparse, target, value, source },
-        cluster::Action::Interpolate { sparse, time, value, increment } => {
-            Stmt::Interpolate { sparse, time, value, increment, source }
+        cluster::Action::Reduce { region, series, op, value } => {
+            let mut outer = nest(vec![Stmt::Accumulate(value)], &region, false, decls);
+            if let LoopForm::Tiles { from, to, size, .. } = &mut outer.form {
+                let points = usize::try_from(to.saturating_sub(*from)).unwrap_or(0);
+                *size = (*size).max(points.div_ceil(REDUCTION_TILES));
+            }
+            Stmt::Reduce { series, op, outer, source }
+        }
+        cluster::Action::Inject { sparse, table, target, value } => {
+            Stmt::Inject { sparse, table, target, value, source }
+        }
+        cluster::Action::Interpolate { sparse, table, time, value, increment } => {
+            Stmt::Interpolate { sparse, table, time, value, increment, source }
         }
         cluster::Action::Compress { ticket, store, time, slice } => {
             Stmt::Compress { ticket, store, time, slice, source }
@@ -66,26 +91,110 @@ fn statement(c: &Cluster, decls: &Decls) -> Stmt {
     }
 }
 
-fn nest(statements: Vec<PointStatement>, serial: bool, decls: &Decls) -> Loop {
+fn body(statements: Vec<PointStatement>) -> Vec<Stmt> {
+    let statement = |s| match s {
+        PointStatement::Let { local, value } => Stmt::Let { local, value },
+        PointStatement::Assign { target, value, increment } => Stmt::Assign { target, value, increment },
+    };
+    statements.into_iter().map(statement).collect()
+}
+
+/// Loops over a region, with one dimension cut into tiles unless the points must be visited in order.
+fn nest(body: Vec<Stmt>, region: &Region, serial: bool, decls: &Decls) -> Loop {
     let rank = decls.rank();
-    let tiled_dim = if rank == 3 { 1 } else { 0 };
-    let mut body: Vec<Stmt> = statements
-        .into_iter()
-        .map(|s| match s {
-            PointStatement::Let { local, value } => Stmt::Let { local, value },
-            PointStatement::Assign { target, value, increment } => Stmt::Assign { target, value, increment },
-        })
-        .collect();
+    if serial {
+        return points(body, region, &[(0, 0); 3], &[], false, rank);
+    }
+    let dim = if rank == 3 { 1 } else { 0 };
+    let body = vec![Stmt::Loop(points(body, region, &[(0, 0); 3], &[dim], true, rank))];
+    let size = tile(extent(region, dim), rank);
+    let form = LoopForm::Tiles { from: region.from[dim], to: region.to[dim], size, parallel: true };
+    Loop { dim, form, body }
+}
+
+/// Loops over the points of a region, or of the tile in the dimensions `tiled`, and of some around.
+fn points(
+    mut body: Vec<Stmt>,
+    region: &Region,
+    widen: &[(i64, i64); 3],
+    tiled: &[usize],
+    simd: bool,
+    rank: usize,
+) -> Loop {
     for dim in (0..rank).rev() {
-        let form = LoopForm::Points { tiled: !serial && dim == tiled_dim, simd: !serial && dim + 1 == rank };
+        let (before, after) = widen[dim];
+        let simd = simd && dim + 1 == rank;
+        let form = if tiled.contains(&dim) {
+            LoopForm::Tile { before, after, simd }
+        } else {
+            LoopForm::Points { from: region.from[dim] - before, to: region.to[dim] + after, simd }
+        };
         let l = Loop { dim, form, body };
-        if dim == 0 && serial {
+        if dim == 0 {
             return l;
         }
         body = vec![Stmt::Loop(l)];
     }
-    let size = tile(decls.dims[tiled_dim].size, rank);
-    Loop { dim: tiled_dim, form: LoopForm::Tiles { size, parallel: true }, body }
+    unreachable!("a grid has a dimension")
+}
+
+/// All stages of a tile one after the other, and then the statements that read them.
+fn staged(region: &Region, stages: Vec<Stage>, statements: Vec<PointStatement>, decls: &mut Decls) -> Loop {
+    let rank = decls.rank();
+    let tiled: &[usize] = if rank == 3 { &[0, 1] } else { &[0] };
+    let mut block = if rank == 1 { SEGMENT } else { BLOCK };
+    while block > 4 && place(region, &stages, tiled, block, decls) > TILE_BYTES {
+        block /= 2;
+    }
+    place(region, &stages, tiled, block, decls);
+    let mut inner: Vec<Stmt> = stages
+        .into_iter()
+        .map(|stage| Stmt::Loop(points(body(stage.statements), region, &stage.widen, tiled, true, rank)))
+        .collect();
+    inner.push(Stmt::Loop(points(body(statements), region, &[(0, 0); 3], tiled, true, rank)));
+    let cut = |dim: usize, parallel, body| {
+        let form = LoopForm::Tiles { from: region.from[dim], to: region.to[dim], size: block, parallel };
+        Loop { dim, form, body }
+    };
+    match tiled {
+        [outer, within] => cut(*outer, true, vec![Stmt::Loop(cut(*within, false, inner))]),
+        _ => cut(tiled[0], true, inner),
+    }
+}
+
+/// Gives the tile fields their place in the memory of a tile, and returns the bytes that they need.
+fn place(region: &Region, stages: &[Stage], tiled: &[usize], block: usize, decls: &mut Decls) -> usize {
+    let rank = decls.rank();
+    let targets = stages.iter().flat_map(|stage| {
+        stage.statements.iter().filter_map(move |s| match s {
+            PointStatement::Assign { target, .. } => Some((target.field, stage.widen)),
+            PointStatement::Let { .. } => None,
+        })
+    });
+    let targets: Vec<(FieldId, [(i64, i64); 3])> = targets.collect();
+    let mut bytes = 0;
+    for (id, widen) in targets {
+        let field = &mut decls.fields[id.index()];
+        debug_assert_eq!(field.kind, FieldKind::Tile);
+        let vector = 64 / field.dtype.size();
+        let size =
+            |d: usize| if tiled.contains(&d) { block.min(extent(region, d)) } else { extent(region, d) };
+        let mut pad: Vec<usize> = widen[..rank].iter().map(|w| w.0 as usize).collect();
+        pad[rank - 1] = pad[rank - 1].next_multiple_of(vector);
+        let mut alloc: Vec<usize> = (0..rank).map(|d| pad[d] + size(d) + widen[d].1 as usize).collect();
+        alloc[rank - 1] = alloc[rank - 1].next_multiple_of(vector);
+        let from = |d: usize| if tiled.contains(&d) { 0 } else { region.from[d].max(0) as usize };
+        field.window =
+            Some(Window { from: (0..rank).map(from).collect(), shape: (0..rank).map(size).collect() });
+        bytes += alloc.iter().product::<usize>() * field.dtype.size();
+        field.layout = Some(Layout { alloc, pad, aligned: true });
+    }
+    bytes
+}
+
+/// Points of a region along a dimension.
+fn extent(region: &Region, dim: usize) -> usize {
+    usize::try_from(region.to[dim].saturating_sub(region.from[dim])).unwrap_or(0)
 }
 
 /// Tiles are the unit of parallel work: small domains get smaller ones, so that all threads have some.

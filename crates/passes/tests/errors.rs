@@ -6,7 +6,8 @@ use wavefold_symbolic::Equation;
 use wavefold_symbolic::prelude::*;
 
 fn refused(equations: &[Equation]) -> (&'static str, String, String) {
-    let e = compile("op", equations, false).expect_err("refused");
+    let e =
+        compile("op", equations, &wavefold_passes::Specialisation::default(), false).expect_err("refused");
     (e.code(), e.to_string(), e.help().unwrap_or_default())
 }
 
@@ -52,18 +53,6 @@ fn two_grids() {
         "operator::grids",
         "`u` and `v` live on different grids",
         "make all functions of an operator on one `Grid`",
-    );
-}
-
-#[test]
-fn two_types() {
-    let g = Grid::new([9]);
-    let v = Function::new("v", &g).dtype(DType::F64).build().unwrap();
-    check(
-        &[eq(time("u", &g).forward(), 1.0), eq(&v, 1.0)],
-        "operator::types",
-        "`u` is f32, `v` is f64",
-        "give the grid, or every function, the same `dtype`",
     );
 }
 

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use support::grid;
 use wavefold_ir::stencil::Action;
 use wavefold_ir::tree::Stmt;
-use wavefold_ir::{Access, Arena, Decls, Derivative, Expr, ExprId, FieldId, Func, LocalId, Side};
+use wavefold_ir::{Access, Arena, Decls, Derivative, Expr, ExprId, FieldId, FieldKind, Func, LocalId, Side};
 use wavefold_passes::{CompileError, compile, lower};
 use wavefold_symbolic as sym;
 use wavefold_symbolic::Equation;
@@ -63,6 +63,9 @@ impl Value {
 struct Point {
     written: HashMap<Access, Value>,
     locals: HashMap<LocalId, Value>,
+    /// What defines locals, for other points, and the fields of the compiler.
+    named: HashMap<LocalId, ExprId>,
+    made: HashMap<FieldId, ExprId>,
 }
 
 /// A number between 0.5 and 1.5 that looks random.
@@ -87,25 +90,31 @@ impl Point {
         match &e[id] {
             Expr::Number(n) => Value::exact(n.value()),
             Expr::Scalar(s) => Value::exact(noise(&[-1, s.0.into()])),
-            Expr::Local(l) => self.locals[l],
+            Expr::Local(l) => match self.named.get(l) {
+                Some(value) if at != [0; 3] => of(*value),
+                _ => self.locals[l],
+            },
             Expr::Load(a) => {
                 let offsets = [0, 1, 2].map(|i| a.offsets[i] + at[i]);
+                if let Some(value) = self.made.get(&a.field) {
+                    return self.eval(d, e, *value, offsets);
+                }
                 self.load(Access { offsets, ..*a })
             }
             Expr::Sum(c) => c.iter().map(|c| of(*c)).reduce(Value::add).expect("operands"),
             Expr::Product(c) => c.iter().map(|c| of(*c)).reduce(Value::mul).expect("operands"),
             Expr::Power(a, n) => of(*a).power((*n).into()),
             Expr::Call(f, c) => Value::call(*f, &c.iter().map(|c| of(*c)).collect::<Vec<_>>()),
-            Expr::Derivative(v) => self.derivative(d, e, *v, at),
+            Expr::Derivative(v) => self.derivative(d, e, v, at),
             Expr::Sub(a, b) => of(*a).add(of(*b).mul(Value::exact(-1.0))),
             Expr::Neg(a) => of(*a).mul(Value::exact(-1.0)),
             Expr::Div(a, b) => of(*a).mul(of(*b).power(-1.0)),
             Expr::Fma(a, b, c) => of(*a).mul(of(*b)).add(of(*c)),
-            Expr::Sparse(..) => panic!("no sparse values here"),
+            other => panic!("{other:?} is not generated"),
         }
     }
 
-    fn derivative(&self, d: &Decls, e: &Arena, v: Derivative, at: [i32; 3]) -> Value {
+    fn derivative(&self, d: &Decls, e: &Arena, v: &Derivative, at: [i32; 3]) -> Value {
         let stencil = sym::fd::stencil(&sym::Derivative {
             expr: sym::Expr::number(0.0),
             dim: sym::Dim::Space(v.dim.into()),
@@ -117,6 +126,8 @@ impl Point {
                 Side::Right => sym::Side::Right,
             },
             transpose: v.transpose,
+            x0: Some(v.shift.into()),
+            weights: None,
         });
         let h = Value::exact(d.dims[usize::from(v.dim)].spacing).power(-f64::from(v.degree));
         let terms = stencil.into_iter().map(|(offset, weight)| {
@@ -135,7 +146,7 @@ impl Point {
 
 /// The values that the equations leave at the point, as written.
 fn as_written(equations: &[Equation]) -> Result<HashMap<Access, Value>, CompileError> {
-    let p = lower("op", equations)?.program;
+    let p = lower("op", equations, &wavefold_passes::Specialisation::default())?.program;
     let mut point = Point::default();
     for s in &p.statements {
         let value = point.eval(&p.decls, &p.exprs, s.action.value(), [0; 3]);
@@ -148,7 +159,7 @@ fn as_written(equations: &[Equation]) -> Result<HashMap<Access, Value>, CompileE
 
 /// The values that the tree leaves at the point.
 fn as_compiled(equations: &[Equation]) -> Result<HashMap<Access, Value>, CompileError> {
-    let p = compile("op", equations, true)?.tree;
+    let p = compile("op", equations, &wavefold_passes::Specialisation::default(), true)?.tree;
     let mut point = Point::default();
     for s in &p.scalars {
         let value = point.eval(&p.decls, &p.exprs, s.value, [0; 3]);
@@ -156,8 +167,14 @@ fn as_compiled(equations: &[Equation]) -> Result<HashMap<Access, Value>, Compile
     }
     p.visit(&mut |s| match s {
         Stmt::Let { local, value } => {
+            point.named.insert(*local, *value);
             let value = point.eval(&p.decls, &p.exprs, *value, [0; 3]);
             point.locals.insert(*local, value);
+        }
+        Stmt::Assign { target, value, .. }
+            if matches!(p.decls.field(target.field).kind, FieldKind::Tile | FieldKind::Invariant) =>
+        {
+            point.made.insert(target.field, *value);
         }
         Stmt::Assign { target, value, increment } => {
             let value = point.eval(&p.decls, &p.exprs, *value, [0; 3]);
@@ -326,8 +343,8 @@ fn declarations_keep_their_order() {
     let n = names();
     let equations = [eq(&n.targets[0], &n.u + &n.m)];
     let (a, b) = (
-        lower("op", &equations).unwrap().program.decls,
-        compile("op", &equations, false).unwrap().tree.decls,
+        lower("op", &equations, &wavefold_passes::Specialisation::default()).unwrap().program.decls,
+        compile("op", &equations, &wavefold_passes::Specialisation::default(), false).unwrap().tree.decls,
     );
     for i in 0..a.fields.len() {
         assert_eq!(a.field(FieldId(i as u32)).name, b.field(FieldId(i as u32)).name);

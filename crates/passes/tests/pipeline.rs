@@ -25,7 +25,7 @@ fn every_stage_prints_and_reads_back() {
     for equations in [op0, op1, acoustic(8, &[40, 30, 20]), acoustic(4, &[40, 30]), acoustic(2, &[40])] {
         for stage in compiled(&equations).stages {
             let again = match stage.pass {
-                "lower" | "legality" | "discretize" => {
+                "lower" | "legality" | "invariants" | "temporaries" | "discretize" => {
                     stencil::Program::parse(&stage.text).map(|p| p.to_string())
                 }
                 "schedule" | "contract" => tree::Program::parse(&stage.text).map(|p| p.to_string()),
@@ -158,7 +158,7 @@ fn shared_expressions_stay_small() {
     }
     let equation = eq(u.forward(), e);
     let start = Instant::now();
-    let p = compile("op", &[equation], false).unwrap().tree;
+    let p = compile("op", &[equation], &wavefold_passes::Specialisation::default(), false).unwrap().tree;
     println!("12 levels: {:?}, {} characters", start.elapsed(), p.to_string().len());
     assert!(p.to_string().len() < 8_000, "{p}");
     assert!(flops(&p) < 120, "{}", flops(&p));
@@ -188,7 +188,9 @@ fn compiling_takes_milliseconds() {
         let mut count = 0;
         for _ in 0..5 {
             let start = Instant::now();
-            count = flops(&compile("op", &equations, false).unwrap().tree);
+            count = flops(
+                &compile("op", &equations, &wavefold_passes::Specialisation::default(), false).unwrap().tree,
+            );
             best = best.min(start.elapsed().as_secs_f64());
         }
         println!("{name}: {:.2} ms, {count} operations a point", best * 1e3);
@@ -204,7 +206,7 @@ fn many_equations_fuse_in_reasonable_time() {
     let outs: Vec<Function> = (0..60).map(|i| Function::new(format!("w{i}"), &g).build().unwrap()).collect();
     let equations: Vec<Equation> = outs.iter().map(|w| inc(w, u.laplace())).collect();
     let start = Instant::now();
-    let p = compile("op", &equations, false).unwrap().tree;
+    let p = compile("op", &equations, &wavefold_passes::Specialisation::default(), false).unwrap().tree;
     println!("60 equations: {:?}", start.elapsed());
     assert_eq!(outline(&p).len(), 1, "one nest");
     assert!(start.elapsed().as_secs_f64() < 2.0);

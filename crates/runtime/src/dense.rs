@@ -22,6 +22,7 @@ pub struct Dense {
     name: String,
     dtype: DType,
     shape: Vec<usize>,
+    halo: usize,
     slots: usize,
     layout: Layout,
     buffer: Buffer,
@@ -44,9 +45,22 @@ impl Dense {
         let padded: Option<Vec<usize>> = shape.iter().map(|n| n.checked_add(margin)).collect();
         count(&padded.ok_or_else(too_large)?, &what)?;
         let layout = Layout::new(shape, halo, dtype.size());
+        Dense::place(name, dtype, shape, halo, slots, layout)
+    }
+
+    fn place(
+        name: &str,
+        dtype: DType,
+        shape: &[usize],
+        halo: usize,
+        slots: usize,
+        layout: Layout,
+    ) -> Result<Dense> {
+        let what = format!("`{name}`");
+        let too_large = || RuntimeError::TooLarge { what: what.clone(), shape: shape.to_vec() };
         let bytes = layout.slot_len().checked_mul(slots).and_then(|n| n.checked_mul(dtype.size()));
         let buffer = Buffer::zeroed(bytes.ok_or_else(too_large)?, &what)?;
-        Ok(Dense { name: name.into(), dtype, shape: shape.to_vec(), slots, layout, buffer })
+        Ok(Dense { name: name.into(), dtype, shape: shape.to_vec(), halo, slots, layout, buffer })
     }
 
     /// Zeros for a declared function: its time levels or snapshots, with its halo.
@@ -54,8 +68,13 @@ impl Dense {
     /// # Errors
     /// As [`Dense::new`].
     pub fn of(function: &FunctionDecl) -> Result<Dense> {
-        let (shape, slots) = (function.grid().shape(), function.buffers());
-        Dense::new(function.name(), function.dtype(), shape, function.halo(), slots)
+        let (name, dtype, shape, halo) =
+            (function.name(), function.dtype(), function.shape(), function.halo());
+        if function.is_tight() {
+            let layout = Layout::tight(&shape, halo);
+            return Dense::place(name, dtype, &shape, halo, function.buffers(), layout);
+        }
+        Dense::new(name, dtype, &shape, halo, function.buffers())
     }
 
     /// The name of the function.
@@ -159,6 +178,36 @@ impl Dense {
                 self.rows(slot, |row, values: &mut [T]| values.copy_from_slice(&source[row * width..][..width]));
             }
         });
+        Ok(())
+    }
+
+    /// Calls `body` with the halo as a part of the domain: `shape + 2*halo` points.
+    pub fn with_halo<R>(&mut self, body: impl FnOnce(&mut Dense) -> R) -> R {
+        let (shape, pad, halo) = (self.shape.clone(), self.layout.pad.clone(), self.halo);
+        self.shape.iter_mut().for_each(|n| *n += 2 * halo);
+        self.layout.pad.iter_mut().for_each(|p| *p -= halo);
+        let result = body(self);
+        (self.shape, self.layout.pad) = (shape, pad);
+        result
+    }
+
+    /// Fills the halo with the nearest values of the domain.
+    ///
+    /// # Errors
+    /// `memory::allocation`.
+    pub fn extend_halo(&mut self) -> Result<()> {
+        let (shape, halo) = (self.shape.clone(), self.halo);
+        for slot in 0..self.slots {
+            let inner = self.read_slot(slot)?.to_f64();
+            let wide: Vec<usize> = shape.iter().map(|n| n + 2 * halo).collect();
+            let nearest = |at: ndarray::IxDyn| {
+                let along = |d: usize| at[d].saturating_sub(halo).min(shape[d] - 1);
+                let at: Vec<usize> = (0..shape.len()).map(along).collect();
+                inner[&at[..]]
+            };
+            let data = Data::from(ndarray::ArrayD::from_shape_fn(wide, nearest));
+            self.with_halo(|dense| dense.write_slot(slot, &data))?;
+        }
         Ok(())
     }
 

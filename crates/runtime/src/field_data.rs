@@ -84,6 +84,39 @@ pub trait FieldData {
         })
     }
 
+    /// As [`data`](FieldData::data), with the halo: `halo` more points on each side of each dimension.
+    ///
+    /// # Errors
+    /// `store::data_of_compressed`, `memory::allocation`.
+    fn data_with_halo(&self) -> Result<Data> {
+        write(self.function(), |dense, is_time| {
+            dense.with_halo(|dense| if is_time { dense.read_all() } else { dense.read_slot(0) })
+        })
+    }
+
+    /// As [`set_data`](FieldData::set_data), with the halo: `halo` more points on each side of each dimension. What
+    /// equations differentiate, or take between two points, is read there as well.
+    ///
+    /// # Errors
+    /// `data::wrong_shape`, `store::data_of_compressed`, `memory::allocation`.
+    fn set_data_with_halo(&self, data: impl Into<Data>) -> Result<()>
+    where
+        Self: Sized,
+    {
+        let data = data.into();
+        write(self.function(), |dense, is_time| {
+            dense.with_halo(|d| if is_time { d.write_all(&data) } else { d.write_slot(0, &data) })
+        })
+    }
+
+    /// Fills the halo with the nearest values of the domain.
+    ///
+    /// # Errors
+    /// `store::data_of_compressed`, `memory::allocation`.
+    fn extend_halo(&self) -> Result<()> {
+        write(self.function(), |dense, _| dense.extend_halo())
+    }
+
     /// A copy of time level `n` (of slot `n mod slots`), or of snapshot `n` of a saved function: shape `[nx,
     /// ..]`.
     ///

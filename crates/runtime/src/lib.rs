@@ -32,7 +32,7 @@ pub use dense::Dense;
 pub use error::{Result, RuntimeError};
 pub use field_data::{FieldData, dense_of};
 pub use host::{EffectProfile, Host, HostBuilder, HostReport, KernelThreads, StoreProfile, status};
-pub use sparse::{SparseTables, SparseValues};
+pub use sparse::{Points, SparseTables, SparseValues};
 pub use sparse_data::{SparseData, values_of};
 pub use store::{State, Store};
 

@@ -4,7 +4,7 @@ use std::ffi::c_void;
 
 use wavefold_codecs::{DType, Element};
 use wavefold_ir::abi::SparseTable;
-use wavefold_symbolic::SparseDecl;
+use wavefold_symbolic::{Interpolation, SparseDecl};
 
 use crate::data::{Data, array, count, each, with_type, zeros};
 use crate::{Result, RuntimeError};
@@ -98,34 +98,49 @@ impl SparseValues {
     }
 }
 
-/// Where sparse points lie between grid points: per point its `2^rank` corners, with weights.
+/// Where sparse points lie between grid points: per point (and step, for points that move) its corners, with weights.
 ///
-/// Corner `k` lies one further along dimension `d` when bit `rank - 1 - d` of `k` is set.
+/// Corners come in row-major order: the last dimension varies fastest.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SparseTables {
     points: usize,
+    corners: usize,
     cells: Vec<i32>,
     weights: Data,
 }
 
+/// The grid points that tables refer to.
+#[derive(Clone, Copy, Debug)]
+pub struct Points<'a> {
+    /// Number of points of the grid, per dimension.
+    pub shape: &'a [usize],
+    /// Distance of neighbouring points.
+    pub spacing: &'a [f64],
+    /// Position of the first point.
+    pub origin: &'a [f64],
+    /// Whether the values lie half a spacing up, per dimension.
+    pub half: [bool; 3],
+}
+
 impl SparseTables {
-    /// Tables for points at `coordinates` (row-major, points by rank) of a grid.
+    /// Tables for points at `coordinates` (row-major, points by rank).
     ///
-    /// The cell is `floor((x - origin) / spacing)`, the weights are multilinear, both in double precision;
-    /// weights are then rounded to `dtype`. All weights of a point outside the domain are 0, and so are those
-    /// of corners outside.
+    /// Along a dimension the position is `(x - origin)/spacing`, less 1/2 where the values lie half a spacing up. Weights
+    /// are products over the dimensions, made in double precision and rounded to `dtype`: multilinear in the cell that
+    /// holds the point, 1 at the nearest grid point, or a sinc in a Kaiser window (Hicks, 2002). All weights of a point
+    /// outside the domain are 0, and so are those of corners outside.
     ///
     /// # Errors
     /// `memory::too_large`; `run::internal` when the lengths do not fit.
     pub fn new(
-        shape: &[usize],
-        spacing: &[f64],
-        origin: &[f64],
+        grid: Points,
         coordinates: &[f64],
+        interpolation: Interpolation,
         dtype: DType,
     ) -> Result<SparseTables> {
+        let Points { shape, spacing, origin, half } = grid;
         let rank = shape.len();
-        if rank == 0
+        if !(1..=3).contains(&rank)
             || spacing.len() != rank
             || origin.len() != rank
             || !coordinates.len().is_multiple_of(rank)
@@ -139,7 +154,8 @@ impl SparseTables {
             });
         }
         let points = coordinates.len() / rank;
-        let corners = 1_usize << rank;
+        let width = interpolation.width();
+        let corners = width.pow(rank as u32);
         let (mut cells, mut weights) = (Vec::new(), Vec::new());
         let entries = points.saturating_mul(corners);
         if cells.try_reserve_exact(entries.saturating_mul(rank)).is_err()
@@ -149,52 +165,58 @@ impl SparseTables {
             return Err(RuntimeError::Allocation { what: "the cells of sparse points".into(), bytes });
         }
         for at in coordinates.chunks_exact(rank) {
-            let place = |d: usize| locate((at[d] - origin[d]) / spacing[d], shape[d]);
-            let places: Option<Vec<(usize, f64)>> = (0..rank).map(place).collect();
-            let within = places.is_some();
-            let places = places.unwrap_or_else(|| vec![(0, 0.0); rank]);
+            let axis = |d: usize| {
+                let position = (at[d] - origin[d]) / spacing[d] - if half[d] { 0.5 } else { 0.0 };
+                axis_weights(position, shape[d], half[d], interpolation)
+            };
+            let axes: Vec<Axis> = (0..rank).map(axis).collect();
             for k in 0..corners {
-                let mut weight = if within { 1.0 } else { 0.0 };
-                for (d, (cell, fraction)) in places.iter().enumerate() {
-                    let far = k >> (rank - 1 - d) & 1;
-                    let outside = cell + far >= shape[d];
-                    weight *= match far {
-                        _ if outside => 0.0,
-                        0 => 1.0 - fraction,
-                        _ => *fraction,
-                    };
-                    cells.push((cell + far).min(shape[d] - 1) as i32);
+                let mut weight = 1.0;
+                for (d, axis) in axes.iter().enumerate() {
+                    let along = k / width.pow((rank - 1 - d) as u32) % width;
+                    let index = axis.first + along as i64;
+                    let inside = (0..shape[d] as i64).contains(&index);
+                    weight *= if inside { axis.weights.get(along).copied().unwrap_or(0.0) } else { 0.0 };
+                    cells.push(index.clamp(0, shape[d] as i64 - 1) as i32);
                 }
                 weights.push(weight);
             }
         }
         let weights =
             with_type!(dtype, T => Data::from(weights.iter().map(|w| T::from_f64(*w)).collect::<Vec<T>>()));
-        Ok(SparseTables { points, cells, weights })
+        Ok(SparseTables { points, corners, cells, weights })
     }
 
-    /// Tables for the points of a declared function, where they are now.
+    /// Tables for the points of a declared function, where they are now, among values that lie half a spacing up in
+    /// some dimensions; weights of the type of a program.
     ///
     /// # Errors
     /// As [`SparseTables::new`].
-    pub fn of(sparse: &SparseDecl) -> Result<SparseTables> {
+    pub fn of(sparse: &SparseDecl, half: [bool; 3], dtype: DType) -> Result<SparseTables> {
         let grid = sparse.grid();
-        SparseTables::new(grid.shape(), grid.spacing(), grid.origin(), &sparse.coordinates(), sparse.dtype())
+        let points = Points { shape: grid.shape(), spacing: grid.spacing(), origin: grid.origin(), half };
+        SparseTables::new(points, &sparse.coordinates(), sparse.interpolation(), dtype)
     }
 
-    /// Number of points.
+    /// Number of points; times the number of steps for points that move.
     #[must_use]
     pub fn points(&self) -> usize {
         self.points
     }
 
-    /// Index of corner `k` of point `p` along dimension `d` at `[(p * 2^rank + k) * rank + d]`.
+    /// Corners per point.
+    #[must_use]
+    pub fn corners(&self) -> usize {
+        self.corners
+    }
+
+    /// Index of corner `k` of point `p` along dimension `d` at `[(p * corners + k) * rank + d]`.
     #[must_use]
     pub fn cells(&self) -> &[i32] {
         &self.cells
     }
 
-    /// Weight of corner `k` of point `p` at `[p * 2^rank + k]`.
+    /// Weight of corner `k` of point `p` at `[p * corners + k]`.
     #[must_use]
     pub fn weights(&self) -> &Data {
         &self.weights
@@ -203,9 +225,8 @@ impl SparseTables {
     /// Number of points with no weight: they lie outside the domain, and are skipped.
     #[must_use]
     pub fn outside(&self) -> usize {
-        let corners = self.weights.len() / self.points.max(1);
         let weights: Vec<f64> = self.weights.iter().collect();
-        weights.chunks(corners.max(1)).filter(|w| w.iter().all(|w| *w == 0.0)).count()
+        weights.chunks(self.corners).filter(|w| w.iter().all(|w| *w == 0.0)).count()
     }
 
     /// Whether all cells lie in a grid of this shape.
@@ -214,32 +235,85 @@ impl SparseTables {
         corners.all(|c| c.iter().zip(shape).all(|(i, n)| usize::try_from(*i).is_ok_and(|i| i < *n)))
     }
 
-    /// What a kernel takes, with the first of the values; the pointers live as long as the tables and values.
-    pub(crate) fn table(&self, values: *mut c_void) -> SparseTable {
-        SparseTable {
-            points: self.points as i64,
-            cells: self.cells.as_ptr(),
-            weights: each!(&self.weights, a => a.as_ptr().cast()),
-            values,
+    /// What a kernel takes; the pointers live as long as the tables.
+    pub(crate) fn table(&self) -> SparseTable {
+        SparseTable { cells: self.cells.as_ptr(), weights: each!(&self.weights, a => a.as_ptr().cast()) }
+    }
+}
+
+/// Grid points along one dimension and their weights; none for a point outside.
+struct Axis {
+    first: i64,
+    weights: Vec<f64>,
+}
+
+fn axis_weights(position: f64, n: usize, half: bool, interpolation: Interpolation) -> Axis {
+    let Some((cell, fraction)) = locate(position, n, half) else { return Axis { first: 0, weights: vec![] } };
+    match interpolation {
+        Interpolation::Linear => Axis { first: cell, weights: vec![1.0 - fraction, fraction] },
+        Interpolation::Nearest => Axis { first: cell + i64::from(fraction >= 0.5), weights: vec![1.0] },
+        Interpolation::Sinc { radius } => {
+            let first = cell - radius as i64 + 1;
+            let weight = |k: usize| kaiser_sinc(k as f64 - (radius - 1) as f64 - fraction, radius);
+            Axis { first, weights: (0..2 * radius).map(weight).collect() }
         }
     }
 }
 
-/// The cell and the fraction within it of a position in cells, in a dimension of `n` points; `None` outside.
-fn locate(position: f64, n: usize) -> Option<(usize, f64)> {
+/// `sinc(x)` in a Kaiser window of half width `radius`, `x` in grid points; 0 at all other grid points when it is 1 at
+/// one. The window's shape is that of Hicks (2002, table 1: wavenumbers up to half of the Nyquist limit).
+fn kaiser_sinc(x: f64, radius: usize) -> f64 {
+    const SHAPE: [f64; 9] = [2.94, 4.53, 4.14, 5.26, 6.40, 7.51, 8.56, 9.56, 10.64];
+    let shape = SHAPE[radius.clamp(2, 10) - 2];
+    let within = 1.0 - (x / radius as f64).powi(2);
+    if within < 0.0 {
+        return 0.0;
+    }
+    let window = bessel_i0(shape * within.sqrt()) / bessel_i0(shape);
+    let angle = std::f64::consts::PI * x;
+    let sinc = if angle.abs() < 1e-12 { 1.0 } else { angle.sin() / angle };
+    sinc * window
+}
+
+/// The modified Bessel function of order 0, by its power series (Abramowitz and Stegun, 1964, 9.6.12).
+fn bessel_i0(x: f64) -> f64 {
+    let quarter = x * x / 4.0;
+    let (mut sum, mut term) = (1.0, 1.0);
+    for k in 1..60 {
+        term *= quarter / f64::from(k * k);
+        sum += term;
+    }
+    sum
+}
+
+/// The grid point at or below a position, and the fraction beyond it; `None` outside the domain, which values half a
+/// spacing up reach from -1/2 on.
+fn locate(position: f64, n: usize, half: bool) -> Option<(i64, f64)> {
     let end = (n - 1) as f64;
     let slack = EDGE * end.max(1.0);
-    if !(position >= -slack && position <= end + slack) {
+    let (low, high) = if half { (-0.5, end - 0.5) } else { (0.0, end) };
+    if !(position >= low - slack && position <= high + slack) {
         return None;
     }
-    let position = position.clamp(0.0, end);
+    let position = position.clamp(low, high);
     let cell = position.floor();
-    Some((cell as usize, position - cell))
+    Some((cell as i64, position - cell))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn linear(
+        shape: &[usize],
+        spacing: &[f64],
+        origin: &[f64],
+        at: &[f64],
+        dtype: DType,
+    ) -> Result<SparseTables> {
+        let grid = Points { shape, spacing, origin, half: [false; 3] };
+        SparseTables::new(grid, at, Interpolation::Linear, dtype)
+    }
 
     fn weights(tables: &SparseTables) -> Vec<f64> {
         tables.weights().iter().collect()
@@ -247,7 +321,7 @@ mod tests {
 
     #[test]
     fn corners_and_weights_in_two_dimensions() {
-        let t = SparseTables::new(&[4, 5], &[10.0, 2.0], &[100.0, -2.0], &[112.5, 1.0], DType::F64).unwrap();
+        let t = linear(&[4, 5], &[10.0, 2.0], &[100.0, -2.0], &[112.5, 1.0], DType::F64).unwrap();
         assert_eq!(t.cells(), [1, 1, 1, 2, 2, 1, 2, 2]);
         assert_eq!(weights(&t), [0.375, 0.375, 0.125, 0.125]);
         assert_eq!((t.points(), t.outside()), (1, 0));
@@ -257,7 +331,7 @@ mod tests {
     fn the_domain_is_closed_and_tolerates_rounding() {
         let (n, h) = (4, 0.1);
         let at = [0.0, 3.0 * h, 0.3 * (1.0 + 1e-15), -1e-12, 0.3 + 1e-6, -1e-6, 0.15];
-        let t = SparseTables::new(&[n], &[h], &[0.0], &at, DType::F64).unwrap();
+        let t = linear(&[n], &[h], &[0.0], &at, DType::F64).unwrap();
         assert_eq!(&t.cells()[..8], [0, 1, 3, 3, 3, 3, 0, 1]);
         assert_eq!(&weights(&t)[..8], [1.0, 0.0, 1.0, 0.0, 1.0, 0.0, 1.0, 0.0]);
         assert_eq!(&weights(&t)[8..12], [0.0; 4]);
@@ -269,7 +343,7 @@ mod tests {
     #[test]
     fn a_dimension_of_one_point_and_far_points() {
         let at = [0.0, 5.0, 0.5, 5.5, 0.0, 1e300, 0.0, 8.0];
-        let t = SparseTables::new(&[1, 9], &[1.0, 1.0], &[0.0, 0.0], &at, DType::F32).unwrap();
+        let t = linear(&[1, 9], &[1.0, 1.0], &[0.0, 0.0], &at, DType::F32).unwrap();
         assert_eq!(&weights(&t)[..4], [1.0, 0.0, 0.0, 0.0]);
         assert_eq!(&weights(&t)[4..12], [0.0; 8], "off the line, and far away");
         assert_eq!(&weights(&t)[12..], [1.0, 0.0, 0.0, 0.0]);
@@ -279,8 +353,34 @@ mod tests {
 
     #[test]
     fn no_points_and_wrong_lengths() {
-        assert_eq!(SparseTables::new(&[3], &[1.0], &[0.0], &[], DType::F32).unwrap().outside(), 0);
-        let error = SparseTables::new(&[3, 3], &[1.0, 1.0], &[0.0, 0.0], &[1.0], DType::F32).unwrap_err();
+        assert_eq!(linear(&[3], &[1.0], &[0.0], &[], DType::F32).unwrap().outside(), 0);
+        let error = linear(&[3, 3], &[1.0, 1.0], &[0.0, 0.0], &[1.0], DType::F32).unwrap_err();
         assert_eq!(error.code(), "run::internal");
+    }
+
+    #[test]
+    fn the_nearest_point_and_values_half_a_spacing_up() {
+        let grid = Points { shape: &[4], spacing: &[2.0], origin: &[0.0], half: [false; 3] };
+        let t = SparseTables::new(grid, &[2.9, 3.0, 6.0, 7.0], Interpolation::Nearest, DType::F64).unwrap();
+        assert_eq!((t.cells(), weights(&t)), (&[1, 2, 3, 0][..], vec![1.0, 1.0, 1.0, 0.0]));
+        // The values lie at 1, 3, 5, 7: the first half cell has one neighbour alone.
+        let grid = Points { half: [true, false, false], ..grid };
+        let t = SparseTables::new(grid, &[2.0, 0.5, 6.0], Interpolation::Linear, DType::F64).unwrap();
+        assert_eq!(t.cells(), [0, 1, 0, 0, 2, 3]);
+        assert_eq!(weights(&t), [0.5, 0.5, 0.0, 0.75, 0.5, 0.5]);
+    }
+
+    #[test]
+    fn a_sinc_is_exact_at_grid_points_and_reproduces_waves() {
+        let grid = Points { shape: &[40], spacing: &[1.0], origin: &[0.0], half: [false; 3] };
+        let sinc = Interpolation::Sinc { radius: 4 };
+        let t = SparseTables::new(grid, &[20.0, 17.3, 1.5], sinc, DType::F64).unwrap();
+        let w = weights(&t);
+        assert!((w[3] - 1.0).abs() < 1e-15 && w[..3].iter().chain(&w[4..8]).all(|w| w.abs() < 1e-15));
+        // A wave of six points: to a fraction of a per cent.
+        let wave = |x: f64| (2.0 * std::f64::consts::PI * x / 6.0).cos();
+        let sum: f64 = (0..8).map(|k| w[8 + k] * wave(f64::from(t.cells()[8 + k]))).sum();
+        assert!((sum - wave(17.3)).abs() < 5e-3, "{sum} is not {}", wave(17.3));
+        assert_eq!(w[16..18], [0.0; 2], "corners outside have no weight");
     }
 }

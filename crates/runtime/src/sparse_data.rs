@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, RwLock};
 
-use wavefold_symbolic::{SparseDecl, SparseFunction, SparseRef, SparseTimeFunction};
+use wavefold_symbolic::{Series, SparseDecl, SparseFunction, SparseRef, SparseTimeFunction};
 
 use crate::{Data, Result, SparseValues, locks};
 
@@ -65,6 +65,12 @@ impl SparseData for SparseRef {
 impl SparseData for SparseFunction {
     fn sparse(&self) -> &SparseRef {
         self.handle()
+    }
+}
+
+impl SparseData for Series {
+    fn sparse(&self) -> &SparseRef {
+        self.as_ref()
     }
 }
 

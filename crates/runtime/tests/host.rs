@@ -8,7 +8,7 @@ use std::sync::{Arc, PoisonError};
 use wavefold_ir::abi::Context;
 use wavefold_ir::{
     Compression, DType, Decls, Dim, Field, FieldId, FieldKind, Layout, ScalarDecl, ScalarId, ScalarKind,
-    SparseDecl, SparseId,
+    SparseDecl, SparseId, TableDecl, TableId,
 };
 use wavefold_runtime::{
     Data, Dense, Host, HostReport, KernelThreads, RuntimeError, SparseTables, State, Store, status, threads,
@@ -23,7 +23,15 @@ fn decls(dtype: DType) -> Decls {
     let layout = || Some(Layout::new(&SHAPE, 2, dtype.size()));
     let dim = |name: &str, size| Dim { name: name.into(), size, spacing: 1.0 };
     let codec = Compression::Noop;
-    let field = |name: &str, kind, layout| Field { name: name.into(), kind, halo: 2, layout };
+    let field = |name: &str, kind, layout| Field {
+        name: name.into(),
+        kind,
+        dtype,
+        halo: 2,
+        window: None,
+        tight: false,
+        layout,
+    };
     Decls {
         name: "op".into(),
         dtype,
@@ -35,6 +43,7 @@ fn decls(dtype: DType) -> Decls {
             field("usave_ring", FieldKind::Ring { slots: 2, every: 1, of: USAVE }, layout()),
         ],
         sparse: vec![],
+        tables: vec![],
     }
 }
 
@@ -385,10 +394,10 @@ fn sparse_points_reach_the_kernel() {
     unsafe extern "C" fn kernel(context: *const Context) -> i32 {
         // SAFETY: the table holds two points in two dimensions, of one step, in f32.
         unsafe {
-            let table = &*(*context).sparse;
+            let (points, table) = (&*(*context).sparse, &*(*context).tables);
             let weights = table.weights.cast::<f32>();
-            let ok = table.points == 2 && *table.cells.add(8) == 1 && *weights.add(4) == 0.25;
-            *table.values.cast::<f32>().add(1) = 7.0;
+            let ok = points.points == 2 && *table.cells.add(8) == 1 && *weights.add(4) == 0.25;
+            *points.values.cast::<f32>().add(1) = 7.0;
             i32::from(!ok)
         }
     }
@@ -398,25 +407,32 @@ fn sparse_points_reach_the_kernel() {
     let rec =
         SparseTimeFunction::new("rec", &grid).steps(1).coordinates([[0.0, 0.0], [1.5, 2.5]]).build().unwrap();
     let mut decls = Decls { fields: vec![], scalars: vec![], ..decls(DType::F32) };
-    decls.sparse = vec![SparseDecl { name: "rec".into(), points: 2, steps: Some(1) }];
-    let tables = SparseTables::of(&rec).unwrap();
+    decls.sparse = vec![SparseDecl { name: "rec".into(), points: 2, steps: Some(1), dtype: DType::F32 }];
+    decls.tables = vec![TableDecl { sparse: SparseId(0), half: [false; 3], corners: 4, moving: false }];
+    let tables = SparseTables::of(&rec, [false; 3], DType::F32).unwrap();
     let values = values_of(&rec).unwrap();
     let mut values = values.write().unwrap();
     let mut builder = Host::builder(&decls);
-    builder.sparse(SparseId(0), &tables, &mut values).unwrap();
+    builder.sparse(SparseId(0), &mut values).unwrap();
+    assert!(builder.table(TableId(1), &tables).is_err());
+    builder.table(TableId(0), &tables).unwrap();
     // SAFETY: the kernel is written for these declarations.
     assert_eq!(unsafe { builder.build().unwrap().run(kernel) }.error, None);
     drop(values);
     assert_eq!(rec.data().unwrap().iter().collect::<Vec<_>>(), [0.0, 7.0]);
 
-    let wide = Decls { dtype: DType::F64, ..decls.clone() };
+    let mut wide = decls.clone();
+    wide.sparse[0].dtype = DType::F64;
     let values = values_of(&rec).unwrap();
     let mut values = values.write().unwrap();
-    assert!(Host::builder(&wide).sparse(SparseId(0), &tables, &mut values).is_err());
-    assert!(Host::builder(&decls).sparse(SparseId(1), &tables, &mut values).is_err());
-    assert!(Host::builder(&wide).sparse_read(SparseId(0), &tables, &values).is_err());
+    assert!(Host::builder(&wide).sparse(SparseId(0), &mut values).is_err());
+    assert!(Host::builder(&decls).sparse(SparseId(1), &mut values).is_err());
+    assert!(Host::builder(&wide).sparse_read(SparseId(0), &values).is_err());
+    let wide = Decls { dtype: DType::F64, ..decls.clone() };
+    assert!(Host::builder(&wide).table(TableId(0), &tables).is_err(), "weights have the program's type");
     let mut builder = Host::builder(&decls);
-    builder.sparse_read(SparseId(0), &tables, &values).unwrap();
+    builder.sparse_read(SparseId(0), &values).unwrap();
+    builder.table(TableId(0), &tables).unwrap();
     let host = builder.build().unwrap();
     // SAFETY: there is one table.
     let table = unsafe { &*host.context().sparse };

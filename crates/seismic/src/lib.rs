@@ -23,6 +23,7 @@
 //! # Ok::<(), wavefold_seismic::ShotError>(())
 //! ```
 
+pub mod equations;
 mod error;
 mod load;
 mod model;

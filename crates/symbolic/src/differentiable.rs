@@ -1,8 +1,8 @@
 //! Derivatives and elementary functions, as methods.
 
 use crate::{
-    Constant, Derivative, Dim, Expr, Function, FunctionRef, IntoExpr, MathFn, Side, SparseFunction,
-    SparseTimeFunction, TimeFunction, transpose,
+    Comparison, Condition, Constant, Derivative, Diff, Dim, Expr, Extremum, Function, FunctionRef, IntoExpr,
+    MathFn, Node, Side, SparseFunction, SparseTimeFunction, TimeFunction, select, transpose,
 };
 
 macro_rules! derivatives {
@@ -126,6 +126,77 @@ pub trait Differentiable: IntoExpr {
         self.expr().shifted(dim, k)
     }
 
+    /// A derivative with settings of its own: degree, order, side, place of evaluation, weights.
+    fn diff(&self, dim: Dim) -> Diff {
+        Diff::new(self.expr(), dim)
+    }
+
+    /// The mixed derivative along `x` and `y`: one after the other.
+    #[must_use]
+    fn dxdy(&self) -> Expr {
+        self.dx().dy()
+    }
+
+    /// The mixed derivative along `x` and `z`: one after the other.
+    #[must_use]
+    fn dxdz(&self) -> Expr {
+        self.dx().dz()
+    }
+
+    /// The mixed derivative along `y` and `z`: one after the other.
+    #[must_use]
+    fn dydz(&self) -> Expr {
+        self.dy().dz()
+    }
+
+    /// `self < other`
+    #[must_use]
+    fn lt(&self, other: impl IntoExpr) -> Condition {
+        Condition::Compare(Comparison::Less, self.expr(), other.expr())
+    }
+
+    /// `self <= other`
+    #[must_use]
+    fn le(&self, other: impl IntoExpr) -> Condition {
+        Condition::Compare(Comparison::LessOrEqual, self.expr(), other.expr())
+    }
+
+    /// `self > other`
+    #[must_use]
+    fn gt(&self, other: impl IntoExpr) -> Condition {
+        Condition::Compare(Comparison::Less, other.expr(), self.expr())
+    }
+
+    /// `self >= other`
+    #[must_use]
+    fn ge(&self, other: impl IntoExpr) -> Condition {
+        Condition::Compare(Comparison::LessOrEqual, other.expr(), self.expr())
+    }
+
+    /// `self == other`, to the last bit.
+    #[must_use]
+    fn equals(&self, other: impl IntoExpr) -> Condition {
+        Condition::Compare(Comparison::Equal, self.expr(), other.expr())
+    }
+
+    /// The smaller of two values.
+    #[must_use]
+    fn min(&self, other: impl IntoExpr) -> Expr {
+        Expr::from_node(Node::Extremum(Extremum::Min, self.expr(), other.expr()))
+    }
+
+    /// The larger of two values.
+    #[must_use]
+    fn max(&self, other: impl IntoExpr) -> Expr {
+        Expr::from_node(Node::Extremum(Extremum::Max, self.expr(), other.expr()))
+    }
+
+    /// -1, 0 or 1.
+    #[must_use]
+    fn sign(&self) -> Expr {
+        select(self.gt(0.0), 1.0, select(self.lt(0.0), -1.0, 0.0))
+    }
+
     /// A power.
     #[must_use]
     fn pow(&self, exponent: impl IntoExpr) -> Expr
@@ -157,12 +228,36 @@ impl Differentiable for TimeFunction {}
 impl Differentiable for SparseFunction {}
 impl Differentiable for SparseTimeFunction {}
 
+/// The least space order of the functions in an expression.
+pub(crate) fn space_order(expr: &Expr) -> u32 {
+    expr.functions().iter().map(|function| function.space_order()).min().unwrap_or(2)
+}
+
 fn space(expr: &Expr, dim: Dim, degree: u32, side: Side) -> Expr {
-    let order = expr.functions().iter().map(|function| function.space_order()).min().unwrap_or(2);
-    Expr::derivative(Derivative { expr: expr.clone(), dim, degree, order, side, transpose: false })
+    let order = space_order(expr);
+    Expr::derivative(Derivative {
+        expr: expr.clone(),
+        dim,
+        degree,
+        order,
+        side,
+        transpose: false,
+        x0: None,
+        weights: None,
+    })
 }
 
 fn time(expr: &Expr, degree: u32, order: u32, side: Side) -> Expr {
     let dim = Dim::Time;
-    Expr::derivative(Derivative { expr: expr.clone(), dim, degree, order, side, transpose: false })
+    let (x0, weights) = (None, None);
+    Expr::derivative(Derivative {
+        expr: expr.clone(),
+        dim,
+        degree,
+        order,
+        side,
+        transpose: false,
+        x0,
+        weights,
+    })
 }

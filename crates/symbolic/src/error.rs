@@ -36,6 +36,8 @@ pub enum SymbolicError {
     SpaceOrder { name: String, order: u32 },
     #[error("`{name}` has time order {order}; it must be 1 or 2")]
     TimeOrder { name: String, order: u32 },
+    #[error("`{name}` keeps {buffers} time level(s), with time order {time_order}")]
+    Buffers { name: String, buffers: usize, time_order: u32 },
     #[error("`{name}` saves no snapshot")]
     SaveEmpty { name: String },
     #[error("`{name}` saves every 0 steps")]
@@ -57,6 +59,8 @@ pub enum SymbolicError {
     SparseTooLarge { name: String, points: usize },
     #[error("`{name}` has no time steps")]
     SparseSteps { name: String },
+    #[error("`{name}` has a sinc of radius {radius}; it must be 2 to 10")]
+    SincRadius { name: String, radius: usize },
 
     #[error("`{expr}` is differentiated along {dim}, which the grid of `{function}` does not have")]
     DerivativeDimension { expr: String, dim: &'static str, function: String },
@@ -76,6 +80,35 @@ pub enum SymbolicError {
     NumberNotFinite { value: f64 },
     #[error("the expression is nested {depth} levels deep; at most {limit} can be compiled")]
     TooDeep { depth: usize, limit: usize },
+
+    #[error(
+        "the derivative `{expr}` is evaluated at a place that is neither a point nor halfway between two"
+    )]
+    DerivativePlace { expr: String },
+    #[error("the derivative `{expr}` has order {order}; it must be even, 2 to 64")]
+    DerivativeOwnOrder { expr: String, order: u32 },
+    #[error("the derivative `{expr}` has no weights, or one that is not finite, or two at one point")]
+    DerivativeWeights { expr: String },
+    #[error("`{name}` takes {thickness} point(s) along {dim}, where the grid has {points}")]
+    SubDomainTooThick { name: String, dim: &'static str, thickness: usize, points: usize },
+    #[error("`{name}` is cut along {dim}, which its grid does not have")]
+    SubDomainDimension { name: String, dim: &'static str },
+    #[error("`{name}` holds no points")]
+    SubDomainEmpty { name: String },
+    #[error("an equation between {lhs} and {rhs}")]
+    EquationComponents { lhs: String, rhs: String },
+    #[error("an {what} cannot be restricted to a part of the grid")]
+    EquationRegion { what: &'static str },
+    #[error("a reduction cannot have a condition")]
+    ReduceCondition,
+    #[error("`{name}` is no series: it has {points} points")]
+    ReduceTarget { name: String, points: usize },
+    #[error("`{name}` is stored on `{region}`, and used outside of it")]
+    EquationOutside { name: String, region: String },
+    #[error("the temporary `{name}` is used before an equation defines it")]
+    TemporaryUndefined { name: String },
+    #[error("the temporary `{name}` cannot be {how}")]
+    TemporaryTarget { name: String, how: &'static str },
 
     #[error("`{lhs}` cannot be assigned to")]
     EquationLhs { lhs: String },
@@ -117,6 +150,7 @@ impl SymbolicError {
             Self::NameReserved { .. } => "name::reserved",
             Self::SpaceOrder { .. } => "function::space_order",
             Self::TimeOrder { .. } => "function::time_order",
+            Self::Buffers { .. } => "function::buffers",
             Self::SaveEmpty { .. } => "function::save",
             Self::SaveEveryZero { .. } => "function::save_every",
             Self::SaveEveryWithoutSave { .. } => "function::save_every_without_save",
@@ -127,6 +161,7 @@ impl SymbolicError {
             Self::CoordinateNotFinite { .. } => "sparse::not_finite",
             Self::SparseTooLarge { .. } => "sparse::too_large",
             Self::SparseSteps { .. } => "sparse::steps",
+            Self::SincRadius { .. } => "sparse::radius",
             Self::DerivativeDimension { .. } => "derivative::dimension",
             Self::DerivativeTime { .. } => "derivative::time",
             Self::DerivativeOrder { .. } => "derivative::order",
@@ -135,6 +170,19 @@ impl SymbolicError {
             Self::SpacingDimension { .. } => "expression::spacing",
             Self::NumberNotFinite { .. } => "expression::not_finite",
             Self::TooDeep { .. } => "expression::too_deep",
+            Self::DerivativePlace { .. } => "derivative::place",
+            Self::DerivativeOwnOrder { .. } => "derivative::own_order",
+            Self::DerivativeWeights { .. } => "derivative::weights",
+            Self::SubDomainTooThick { .. } => "subdomain::too_thick",
+            Self::SubDomainDimension { .. } => "subdomain::dimension",
+            Self::SubDomainEmpty { .. } => "subdomain::empty",
+            Self::EquationComponents { .. } => "equation::components",
+            Self::EquationRegion { .. } => "equation::region",
+            Self::ReduceCondition => "reduce::condition",
+            Self::ReduceTarget { .. } => "reduce::target",
+            Self::EquationOutside { .. } => "equation::outside",
+            Self::TemporaryUndefined { .. } => "temporary::undefined",
+            Self::TemporaryTarget { .. } => "temporary::target",
             Self::EquationLhs { .. } => "equation::lhs",
             Self::EquationGrid { .. } => "equation::grid",
             Self::EquationTimeShift { .. } => "equation::time_shift",
@@ -168,6 +216,22 @@ impl SymbolicError {
             Self::TimeOrder { .. } => {
                 "use `.time_order(2)` for equations with `dt2`, else `.time_order(1)`".into()
             }
+            Self::Buffers { time_order, .. } => {
+                format!("give {} or more, and only to a function that is not saved", time_order + 1)
+            }
+            Self::SincRadius { .. } => "Hicks (2002) recommends a radius of 4".into(),
+            Self::DerivativePlace { .. } => "use `.x0(0.5)`, `.x0(-0.5)` or `.x0(0.0)`".into(),
+            Self::DerivativeWeights { .. } => "give finite weights: `.weights(-1, &[-0.5, 0.0, 0.5])`".into(),
+            Self::SubDomainTooThick { points, .. } => format!("take at most {points} points"),
+            Self::EquationComponents { .. } => "both sides need the same components".into(),
+            Self::EquationRegion { .. } => "use `.when(condition)` instead".into(),
+            Self::ReduceCondition => "reduce `select(condition, value, 0.0)`".into(),
+            Self::ReduceTarget { .. } => "make a `Series`".into(),
+            Self::EquationOutside { name, region } => {
+                format!("restrict the equation with `.on(&{region})`, or store `{name}` on all of the grid")
+            }
+            Self::TemporaryUndefined { name } => format!("write `eq(&{name}, ..)` before it is used"),
+            Self::TemporaryTarget { .. } => "use a function with memory".into(),
             Self::SaveEmpty { .. } => {
                 "give the number of snapshots: `.save(nt)`; leave it out to keep only the working levels"
                     .into()

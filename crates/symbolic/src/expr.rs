@@ -11,7 +11,7 @@ use std::sync::{Arc, LazyLock};
 
 use smallvec::SmallVec;
 
-use crate::{Constant, Dim, FunctionRef, SparseRef};
+use crate::{Condition, Constant, Dim, FunctionRef, SparseRef};
 
 /// Offsets of an access in points, one per space dimension.
 pub type Offsets = SmallVec<[i32; 3]>;
@@ -52,8 +52,14 @@ pub enum Node {
     Mul(Vec<Expr>),
     /// A power. A quotient `a/b` is `a*b^-1`.
     Pow(Expr, Expr),
+    /// The index of the point along a dimension of space, or the number of the step, as a number.
+    Index(Dim),
     /// An elementary function of one argument.
     Call(MathFn, Expr),
+    /// The smaller or larger of two numbers.
+    Extremum(Extremum, Expr, Expr),
+    /// The second expression where the condition holds, the third elsewhere.
+    Select(Condition, Expr, Expr),
     /// A derivative that has not been turned into a stencil.
     Derivative(Derivative),
 }
@@ -92,6 +98,21 @@ pub struct Derivative {
     pub side: Side,
     /// Whether it is the matrix transpose, with every offset negated.
     pub transpose: bool,
+    /// Where it is evaluated along `dim`, in half points from the grid node of the index: 1 for `i + 1/2`. `None`:
+    /// where the left-hand side of the equation lives. In an equation that was [located](crate::locate) it counts from
+    /// the points of the operand, and is never `None` in space.
+    pub x0: Option<i32>,
+    /// Weights of the user at offsets from the point, for unit spacing, in place of those of [`crate::fd`].
+    pub weights: Option<Arc<[(i32, f64)]>>,
+}
+
+/// Which of two numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Extremum {
+    /// `a < b ? a : b`
+    Min,
+    /// `a > b ? a : b`
+    Max,
 }
 
 /// Where the points of a difference lie.
@@ -307,7 +328,7 @@ impl Expr {
     /// A derivative; that of an expression without any function is 0.
     #[must_use]
     pub fn derivative(derivative: Derivative) -> Self {
-        let varies = |node: &Node| matches!(node, Node::Access(_) | Node::Sparse { .. });
+        let varies = |node: &Node| matches!(node, Node::Access(_) | Node::Sparse { .. } | Node::Index(_));
         if derivative.degree == 0 {
             derivative.expr
         } else if derivative.expr.any(varies) {
@@ -359,13 +380,31 @@ impl Node {
                 out.push(std::mem::replace(exponent, ZERO.clone()));
             }
             Self::Call(_, argument) => out.push(std::mem::replace(argument, ZERO.clone())),
+            Self::Extremum(_, a, b) => {
+                out.push(std::mem::replace(a, ZERO.clone()));
+                out.push(std::mem::replace(b, ZERO.clone()));
+            }
+            Self::Select(condition, a, b) => {
+                condition.take_numbers(out);
+                out.push(std::mem::replace(a, ZERO.clone()));
+                out.push(std::mem::replace(b, ZERO.clone()));
+            }
             Self::Derivative(derivative) => out.push(std::mem::replace(&mut derivative.expr, ZERO.clone())),
             _ => {}
         }
     }
 
     fn is_leaf(&self) -> bool {
-        !matches!(self, Self::Add(_) | Self::Mul(_) | Self::Pow(..) | Self::Call(..) | Self::Derivative(_))
+        matches!(
+            self,
+            Self::Number(_)
+                | Self::Spacing(_)
+                | Self::TimeStep
+                | Self::Constant(_)
+                | Self::Access(_)
+                | Self::Sparse { .. }
+                | Self::Index(_)
+        )
     }
 }
 

@@ -16,7 +16,8 @@ use crate::{Derivative, Dim, Result, Side, SymbolicError};
 /// The points of a derivative on the index axis, one `(offset, weight)` each.
 pub type Stencil = Vec<(i32, f64)>;
 
-type Key = (Dim, u32, u32, Side, bool);
+/// Dimension, degree, order, side, half points from the samples to the place of evaluation, transpose.
+type Key = (Dim, u32, u32, Side, i32, bool);
 
 /// Stencils are asked for again and again while an operator is built.
 static CACHE: LazyLock<Mutex<HashMap<Key, Arc<Stencil>>>> = LazyLock::new(Mutex::default);
@@ -28,13 +29,20 @@ static CACHE: LazyLock<Mutex<HashMap<Key, Arc<Stencil>>>> = LazyLock::new(Mutex:
 /// order allows the degree at all, as in Devito, so that the stencil fits the halo. Its accuracy is
 /// `order` for first and second derivatives and falls by 2 with every further two degrees.
 /// In time, `Right` and `Left` are one-sided differences on `degree + order` points.
-/// A transpose has every offset negated.
+/// A derivative that is evaluated `x0` half points from its samples uses those points within `r` of that place: `order`
+/// points halfway between two. Weights of the user stand as they are given. A transpose has every offset negated.
 #[must_use]
 pub fn stencil(derivative: &Derivative) -> Stencil {
-    let Derivative { dim, degree, order, side, transpose, .. } = *derivative;
+    let Derivative { dim, degree, order, side, transpose, x0, ref weights, .. } = *derivative;
+    if let Some(weights) = weights {
+        let sign = if transpose { -1 } else { 1 };
+        let mut given: Stencil = weights.iter().map(|(offset, w)| (sign * offset, *w)).collect();
+        given.sort_by_key(|(offset, _)| *offset);
+        return given;
+    }
     // Space dimensions share their stencils.
     let dim = if dim == Dim::Time { dim } else { Dim::X };
-    let key = (dim, degree, order, side, transpose);
+    let key = (dim, degree, order, side, x0.unwrap_or(0), transpose);
     let mut cache = CACHE.lock().unwrap_or_else(PoisonError::into_inner);
     cache.entry(key).or_insert_with(|| Arc::new(compute(key))).as_ref().clone()
 }
@@ -45,20 +53,25 @@ pub fn radius(derivative: &Derivative) -> u32 {
     stencil(derivative).iter().map(|(offset, _)| offset.unsigned_abs()).max().unwrap_or(0)
 }
 
-fn compute((dim, degree, order, side, transpose): Key) -> Stencil {
+fn compute((dim, degree, order, side, x0, transpose): Key) -> Stencil {
     let (degree, order) = (degree.min(MAX_ORDER), order.min(MAX_ORDER));
-    let r = (order / 2).max(degree.div_ceil(2)) as i32;
+    let between = x0 % 2 != 0;
+    let r = (order / 2).max((degree + u32::from(between)).div_ceil(2)) as i32;
+    // The points within r of the place of evaluation.
+    let (low, high) = ((x0 - 2 * r + 1).div_euclid(2), (x0 + 2 * r).div_euclid(2));
     let one_sided = (degree + order).saturating_sub(1) as i32;
     let (first, last) = match (dim, side) {
-        (_, Side::Centered) => (-r, r),
+        (Dim::Time, Side::Centered) => (-r, r),
+        (Dim::Space(_), Side::Centered) => (low, high),
         (Dim::Time, Side::Left) => (-one_sided, 0),
         (Dim::Time, Side::Right) => (0, one_sided),
-        (Dim::Space(_), Side::Left) => (-r - 1, r - 1),
-        (Dim::Space(_), Side::Right) => (1 - r, r + 1),
+        (Dim::Space(_), Side::Left) => (low - 1, high - 1),
+        (Dim::Space(_), Side::Right) => (low + 1, high + 1),
     };
     let offsets: Vec<i32> = (first..=last).collect();
     // Cannot fail: the offsets are distinct and outnumber the degree.
-    let weights = weights(degree, &offsets, 0).unwrap_or_default();
+    let half_steps = if dim == Dim::Time { 0 } else { x0 };
+    let weights = weights(degree, &offsets, half_steps).unwrap_or_default();
     let mut stencil: Stencil =
         offsets.into_iter().zip(weights).filter(|(_, weight)| *weight != 0.0).collect();
     if transpose {

@@ -5,7 +5,9 @@ use std::ops::Deref;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::{Compression, DType, Grid, Result, Storage, SymbolicError, identifier};
+use crate::{
+    Average, Compression, DType, Grid, Result, Stagger, Storage, SubDomain, SymbolicError, identifier,
+};
 
 /// Where the history of a saved function lives besides the place where it is computed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -26,6 +28,8 @@ pub enum FunctionKind {
     Time {
         /// 1 or 2: the highest time derivative it takes part in.
         time_order: u32,
+        /// Time levels that are kept when no history is, if more than `time_order + 1`.
+        buffers: Option<usize>,
         /// The number of stored snapshots, if the history is kept.
         save: Option<usize>,
         /// Snapshot `t / every` belongs to step `t`, for steps with `t % every == 0`.
@@ -45,6 +49,11 @@ pub struct FunctionDecl {
     pub(crate) grid: Grid,
     pub(crate) dtype: DType,
     pub(crate) space_order: u32,
+    pub(crate) stagger: Stagger,
+    pub(crate) average: Average,
+    pub(crate) region: Option<SubDomain>,
+    pub(crate) tight: bool,
+    pub(crate) temporary: bool,
     pub(crate) kind: FunctionKind,
     pub(crate) storage: Storage,
 }
@@ -149,9 +158,48 @@ impl FunctionDecl {
     pub fn buffers(&self) -> usize {
         match self.kind {
             FunctionKind::Time { save: Some(save), .. } => save,
-            FunctionKind::Time { time_order, .. } => time_order as usize + 1,
+            FunctionKind::Time { time_order, buffers, .. } => buffers.unwrap_or(time_order as usize + 1),
             FunctionKind::Space => 1,
         }
+    }
+
+    /// Per dimension: whether the values lie half a spacing up.
+    #[must_use]
+    pub fn stagger(&self) -> [bool; 3] {
+        self.stagger.halves(self.grid.rank())
+    }
+
+    /// How it is taken to a place where it does not live.
+    #[must_use]
+    pub fn average(&self) -> Average {
+        self.average
+    }
+
+    /// The part of the grid on which it is stored, if not on all of it.
+    #[must_use]
+    pub fn region(&self) -> Option<&SubDomain> {
+        self.region.as_ref()
+    }
+
+    /// Points that are stored, per dimension: those of the grid, or of the part of it.
+    #[must_use]
+    pub fn shape(&self) -> Vec<usize> {
+        match &self.region {
+            Some(region) => region.bounds().iter().map(|(from, to)| to - from).collect(),
+            None => self.grid.shape().to_vec(),
+        }
+    }
+
+    /// Whether its memory has no padding: `shape + 2*halo` points, row-major.
+    #[must_use]
+    pub fn is_tight(&self) -> bool {
+        self.tight
+    }
+
+    /// Whether it is a name for an expression, without memory.
+    #[must_use]
+    pub fn is_temporary(&self) -> bool {
+        self.temporary
     }
 
     /// The slot for its data.
@@ -173,11 +221,26 @@ impl FunctionDecl {
         if !self.space_order.is_multiple_of(2) || self.space_order > 64 {
             return Err(SymbolicError::SpaceOrder { name: name(), order: self.space_order });
         }
-        let FunctionKind::Time { time_order, save, every, compression, .. } = &self.kind else {
+        if let Some(region) = &self.region {
+            region.check()?;
+            if !region.grid().same_as(&self.grid) {
+                let (first, second) = (self.name.clone(), region.name().to_string());
+                return Err(SymbolicError::EquationGrid { first, second });
+            }
+            if self.shape().contains(&0) {
+                return Err(SymbolicError::SubDomainEmpty { name: region.name().into() });
+            }
+        }
+        let FunctionKind::Time { time_order, buffers, save, every, compression, .. } = &self.kind else {
             return Ok(());
         };
         if !(1..=2).contains(time_order) {
             return Err(SymbolicError::TimeOrder { name: name(), order: *time_order });
+        }
+        if let Some(buffers) = buffers
+            && (save.is_some() || *buffers <= *time_order as usize)
+        {
+            return Err(SymbolicError::Buffers { name: name(), buffers: *buffers, time_order: *time_order });
         }
         if *save == Some(0) {
             return Err(SymbolicError::SaveEmpty { name: name() });
@@ -218,6 +281,11 @@ impl FunctionRef {
             grid: self.grid.clone(),
             dtype: self.dtype,
             space_order: self.space_order,
+            stagger: self.stagger.clone(),
+            average: self.average,
+            region: self.region.clone(),
+            tight: self.tight,
+            temporary: self.temporary,
             kind: self.kind.clone(),
             storage: Storage::default(),
         })

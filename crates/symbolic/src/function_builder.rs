@@ -2,8 +2,8 @@
 
 use crate::function::next_id;
 use crate::{
-    Compression, DType, Function, FunctionDecl, FunctionKind, FunctionRef, Grid, Layers, Result, Storage,
-    TimeFunction,
+    Average, Compression, DType, Function, FunctionDecl, FunctionKind, FunctionRef, Grid, Layers, Result,
+    Stagger, Storage, SubDomain, TimeFunction,
 };
 
 /// The largest distance of snapshots; beyond it only step 0 is ever kept.
@@ -16,17 +16,45 @@ struct Common {
     grid: Grid,
     dtype: DType,
     space_order: u32,
+    stagger: Stagger,
+    average: Average,
+    region: Option<SubDomain>,
+    tight: bool,
+    temporary: bool,
 }
 
 impl Common {
     fn new(name: String, grid: &Grid) -> Self {
-        Self { name, grid: grid.clone(), dtype: grid.dtype(), space_order: 2 }
+        Self {
+            name,
+            grid: grid.clone(),
+            dtype: grid.dtype(),
+            space_order: 2,
+            stagger: Stagger::Node,
+            average: Average::Arithmetic,
+            region: None,
+            tight: false,
+            temporary: false,
+        }
     }
 
     fn build(self, kind: FunctionKind) -> Result<FunctionRef> {
-        let Self { name, grid, dtype, space_order } = self;
-        let decl =
-            FunctionDecl { id: next_id(), name, grid, dtype, space_order, kind, storage: Storage::default() };
+        let Self { name, grid, dtype, space_order, stagger, average, region, tight, temporary } = self;
+        let (id, storage) = (next_id(), Storage::default());
+        let decl = FunctionDecl {
+            id,
+            name,
+            grid,
+            dtype,
+            space_order,
+            stagger,
+            average,
+            region,
+            tight,
+            temporary,
+            kind,
+            storage,
+        };
         decl.check()?;
         Ok(FunctionRef::new(decl))
     }
@@ -54,6 +82,53 @@ impl FunctionBuilder {
         self
     }
 
+    /// Where the values lie: [`Stagger`], a dimension, or several.
+    pub fn staggered(mut self, stagger: impl Into<Stagger>) -> Self {
+        self.0.stagger = stagger.into();
+        self
+    }
+
+    /// How it is taken to a place where it does not live.
+    pub fn average(mut self, average: Average) -> Self {
+        self.0.average = average;
+        self
+    }
+
+    /// Stores it on a part of the grid only. Equations that name it must be restricted to points where it is stored,
+    /// or where its halo reaches.
+    pub fn on(mut self, region: &SubDomain) -> Self {
+        self.0.region = Some(region.clone());
+        self
+    }
+
+    /// Keeps its memory without padding, as `shape + 2*halo` points, row-major: for memory that the caller brings.
+    pub fn tight(mut self) -> Self {
+        self.0.tight = true;
+        self
+    }
+
+    /// The same settings under another name.
+    pub(crate) fn renamed(&self, name: String) -> Self {
+        let mut other = self.clone();
+        other.0.name = name;
+        other
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        &self.0.name
+    }
+
+    pub(crate) fn grid(&self) -> &Grid {
+        &self.0.grid
+    }
+
+    /// A name for an expression, without memory: the equation that assigns it defines it, and equations behind that one
+    /// get the expression wherever they name it.
+    pub fn temporary(mut self) -> Self {
+        self.0.temporary = true;
+        self
+    }
+
     /// Makes the function.
     ///
     /// # Errors
@@ -69,6 +144,7 @@ impl FunctionBuilder {
 pub struct TimeFunctionBuilder {
     common: Common,
     time_order: u32,
+    buffers: Option<usize>,
     save: Option<usize>,
     every: usize,
     compression: Option<Compression>,
@@ -80,6 +156,7 @@ impl TimeFunctionBuilder {
         Self {
             common: Common::new(name, grid),
             time_order: 1,
+            buffers: None,
             save: None,
             every: 1,
             compression: None,
@@ -97,6 +174,52 @@ impl TimeFunctionBuilder {
     pub fn dtype(mut self, dtype: DType) -> Self {
         self.common.dtype = dtype;
         self
+    }
+
+    /// Where the values lie: [`Stagger`], a dimension, or several.
+    pub fn staggered(mut self, stagger: impl Into<Stagger>) -> Self {
+        self.common.stagger = stagger.into();
+        self
+    }
+
+    /// How it is taken to a place where it does not live.
+    pub fn average(mut self, average: Average) -> Self {
+        self.common.average = average;
+        self
+    }
+
+    /// Stores it on a part of the grid only. Equations that name it must be restricted to points where it is stored,
+    /// or where its halo reaches.
+    pub fn on(mut self, region: &SubDomain) -> Self {
+        self.common.region = Some(region.clone());
+        self
+    }
+
+    /// Keeps its memory without padding, as `shape + 2*halo` points, row-major: for memory that the caller brings.
+    pub fn tight(mut self) -> Self {
+        self.common.tight = true;
+        self
+    }
+
+    /// Keeps `n` time levels, more than `time_order + 1`, for equations that look further back.
+    pub fn buffers(mut self, n: usize) -> Self {
+        self.buffers = Some(n);
+        self
+    }
+
+    /// The same settings under another name.
+    pub(crate) fn renamed(&self, name: String) -> Self {
+        let mut other = self.clone();
+        other.common.name = name;
+        other
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        &self.common.name
+    }
+
+    pub(crate) fn grid(&self) -> &Grid {
+        &self.common.grid
     }
 
     /// 1 or 2. A function that is not saved keeps `time_order + 1` time levels.
@@ -135,8 +258,8 @@ impl TimeFunctionBuilder {
     /// # Errors
     /// The `grid::`, `name::` and `function::` codes.
     pub fn build(self) -> Result<TimeFunction> {
-        let Self { common, time_order, save, every, compression, layers } = self;
-        let kind = FunctionKind::Time { time_order, save, every, compression, layers };
+        let Self { common, time_order, buffers, save, every, compression, layers } = self;
+        let kind = FunctionKind::Time { time_order, buffers, save, every, compression, layers };
         common.build(kind).map(TimeFunction::from_handle)
     }
 }

@@ -206,6 +206,24 @@ impl Grid {
         Expr::from_node(Node::Spacing(i))
     }
 
+    /// The index of the point along a dimension, as a number; of the step along [`Dim::Time`].
+    #[must_use]
+    pub fn index(&self, dim: Dim) -> Expr {
+        Expr::from_node(Node::Index(dim))
+    }
+
+    /// The position of the node along a dimension: `origin + index*spacing`; the time `step*dt` along [`Dim::Time`].
+    #[must_use]
+    pub fn position(&self, dim: Dim) -> Expr {
+        match dim {
+            Dim::Time => self.index(dim) * self.dt(),
+            Dim::Space(d) => {
+                let origin = self.origin().get(d).copied().unwrap_or(0.0);
+                self.index(dim) * self.h(d) + origin
+            }
+        }
+    }
+
     /// Whether both grids have the same points, whoever made them.
     #[must_use]
     pub fn same_as(&self, other: &Self) -> bool {

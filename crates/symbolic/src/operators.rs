@@ -4,7 +4,7 @@ use std::iter::{Product, Sum};
 use std::ops::{Add, AddAssign, Div, DivAssign, Mul, MulAssign, Neg, Sub, SubAssign};
 
 use crate::{
-    Constant, Expr, Function, FunctionRef, IntoExpr, SparseFunction, SparseRef, SparseTimeFunction,
+    Constant, Diff, Expr, Function, FunctionRef, IntoExpr, SparseFunction, SparseRef, SparseTimeFunction,
     TimeFunction,
 };
 
@@ -46,6 +46,8 @@ macro_rules! owned {
 }
 
 owned!(
+    Diff,
+    &Diff,
     &Expr,
     Constant,
     &Constant,
@@ -105,6 +107,8 @@ macro_rules! operators {
 }
 
 operators!(
+    Diff,
+    &Diff,
     Expr,
     &Expr,
     Constant,

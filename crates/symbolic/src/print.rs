@@ -14,7 +14,10 @@
 
 use std::fmt::{self, Display, Formatter, Write};
 
-use crate::{Access, Derivative, Dim, Equation, EquationKind, Expr, IntoExpr, MathFn, Node, Side, validate};
+use crate::{
+    Access, Derivative, Dim, Equation, EquationKind, Expr, Extremum, IntoExpr, MathFn, Node, Reduction, Side,
+    validate,
+};
 
 /// How tightly an expression holds together, loosest first.
 #[derive(Clone, Copy, PartialEq, PartialOrd)]
@@ -46,6 +49,21 @@ fn expression(f: &mut Formatter<'_>, expr: &Expr) -> fmt::Result {
         Node::Add(terms) => sum(f, terms),
         Node::Mul(factors) => product(f, factors),
         Node::Pow(..) => product(f, std::slice::from_ref(expr)),
+        Node::Index(dim) => f.write_str(dim.name()),
+        Node::Extremum(which, a, b) => {
+            f.write_str(if *which == Extremum::Min { "min(" } else { "max(" })?;
+            expression(f, a)?;
+            f.write_str(", ")?;
+            expression(f, b)?;
+            f.write_char(')')
+        }
+        Node::Select(condition, a, b) => {
+            write!(f, "select({condition}, ")?;
+            expression(f, a)?;
+            f.write_str(", ")?;
+            expression(f, b)?;
+            f.write_char(')')
+        }
         Node::Call(function, argument) => {
             f.write_str(if *function == MathFn::Sqrt { "√" } else { function.name() })?;
             in_parentheses(f, argument)
@@ -81,7 +99,12 @@ impl Display for Derivative {
             (Side::Left, _) => "₋",
             (Side::Right, Dim::Space(_)) => "₊",
         };
-        let operator = format!("∂{degree}{side}/∂{}{degree}", self.dim);
+        let place = match self.x0 {
+            Some(x0) if x0 % 2 != 0 => format!("({}{:+}/2)", self.dim, x0),
+            Some(x0) if x0 != 0 => format!("({}{:+})", self.dim, x0 / 2),
+            _ => String::new(),
+        };
+        let operator = format!("∂{degree}{side}/∂{}{degree}{place}", self.dim);
         match self.transpose {
             true => write!(f, "({operator})ᵀ ")?,
             false => write!(f, "{operator} ")?,
@@ -97,14 +120,34 @@ impl Display for Equation {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         let sign = |increment: bool| if increment { "+=" } else { "=" };
         match self.kind() {
-            EquationKind::Assign { lhs, rhs, increment } => write!(f, "{lhs} {} {rhs}", sign(*increment)),
+            EquationKind::Assign { lhs, rhs, increment } => write!(f, "{lhs} {} {rhs}", sign(*increment))?,
             EquationKind::Inject { sparse, target, value } => {
-                write!(f, "{target} += {value}  for p in {}", sparse.name())
+                write!(f, "{target} += {value}  for p in {}", sparse.name())?;
             }
             EquationKind::Interpolate { sparse, value, increment } => {
-                write!(f, "{} {} {value}  for p in {}", sparse.expr(), sign(*increment), sparse.name())
+                write!(f, "{} {} {value}  for p in {}", sparse.expr(), sign(*increment), sparse.name())?;
+            }
+            EquationKind::Reduce { series, op, value } => {
+                let op = match op {
+                    Reduction::Sum => "sum",
+                    Reduction::Min => "min",
+                    Reduction::Max => "max",
+                };
+                write!(f, "{}(t) = {op} {value}", series.name())?;
+            }
+            EquationKind::Group(members) => {
+                for (i, member) in members.iter().enumerate() {
+                    write!(f, "{}{member}", if i == 0 { "" } else { "; " })?;
+                }
             }
         }
+        if let Some(region) = self.region() {
+            write!(f, "  on {region}")?;
+        }
+        if let Some(condition) = self.condition() {
+            write!(f, "  when {condition}")?;
+        }
+        Ok(())
     }
 }
 

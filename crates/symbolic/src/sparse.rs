@@ -3,6 +3,7 @@
 use std::fmt;
 use std::marker::PhantomData;
 use std::ops::Deref;
+use std::panic::Location;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use crate::function::next_id;
@@ -17,6 +18,26 @@ pub enum Interpolation {
     /// Multilinear weights on the corners of the cell that holds the point.
     #[default]
     Linear,
+    /// The nearest grid point alone; halfway between two, the one further along.
+    Nearest,
+    /// A sinc function in a Kaiser window of `2*radius` grid points along each dimension (Hicks, 2002): exact to
+    /// high wavenumbers for a point anywhere between grid points.
+    Sinc {
+        /// Half the width of the window in grid points, 2 to 10; Hicks recommends 4.
+        radius: usize,
+    },
+}
+
+impl Interpolation {
+    /// Grid points along one dimension that take part in one value.
+    #[must_use]
+    pub fn width(self) -> usize {
+        match self {
+            Self::Nearest => 1,
+            Self::Linear => 2,
+            Self::Sinc { radius } => 2 * radius,
+        }
+    }
 }
 
 /// The declaration of a sparse function, shared by all its handles.
@@ -29,6 +50,7 @@ pub struct SparseDecl {
     points: usize,
     steps: Option<usize>,
     interpolation: Interpolation,
+    moving: bool,
     coordinates: RwLock<Vec<f64>>,
     storage: Storage,
 }
@@ -76,7 +98,14 @@ impl SparseDecl {
         self.interpolation
     }
 
-    /// The coordinates: row-major, points by rank, in the unit of the grid's spacing.
+    /// Whether the points move: then there are coordinates for each sample in time.
+    #[must_use]
+    pub fn is_moving(&self) -> bool {
+        self.moving
+    }
+
+    /// The coordinates: row-major, points by rank (steps by points by rank for points that move), in the unit of the
+    /// grid's spacing.
     #[must_use]
     pub fn coordinates(&self) -> Vec<f64> {
         self.coordinates.read().unwrap_or_else(PoisonError::into_inner).clone()
@@ -88,9 +117,10 @@ impl SparseDecl {
     /// `sparse::coordinate_count`, `sparse::coordinate_rank`, `sparse::not_finite`; the old ones stay.
     pub fn set_coordinates(&self, coordinates: impl Coordinates) -> Result<()> {
         let points = coordinates.points();
-        if points.len() != self.points {
+        let wanted = if self.moving { self.points * self.steps.unwrap_or(1) } else { self.points };
+        if points.len() != wanted {
             let (name, found) = (self.name.clone(), points.len());
-            return Err(SymbolicError::CoordinateCount { name, points: self.points, found });
+            return Err(SymbolicError::CoordinateCount { name, points: wanted, found });
         }
         let flat = coordinates::flatten(&self.name, self.grid.rank(), &points)?;
         *self.coordinates.write().unwrap_or_else(PoisonError::into_inner) = flat;
@@ -163,6 +193,7 @@ pub struct SparseFunctionBuilder<H> {
     points: Option<usize>,
     steps: Option<usize>,
     interpolation: Interpolation,
+    moving: bool,
     coordinates: Option<Vec<Vec<f64>>>,
     handle: PhantomData<fn() -> H>,
 }
@@ -176,6 +207,7 @@ impl<H> SparseFunctionBuilder<H> {
             points: None,
             steps: None,
             interpolation: Interpolation::Linear,
+            moving: false,
             coordinates: None,
             handle: PhantomData,
         }
@@ -208,14 +240,25 @@ impl<H> SparseFunctionBuilder<H> {
     fn declare(self) -> Result<SparseRef> {
         identifier::check(&self.name)?;
         self.grid.check()?;
+        if let Interpolation::Sinc { radius } = self.interpolation
+            && !(2..=10).contains(&radius)
+        {
+            return Err(SymbolicError::SincRadius { name: self.name, radius });
+        }
         let given = self.coordinates.as_ref().map(Vec::len);
-        let points = self.points.or(given).unwrap_or(0);
+        let times = if self.moving { self.steps.unwrap_or(1) } else { 1 };
+        let points = self.points.or(given.map(|n| n / times)).unwrap_or(0);
+        let rows = points.saturating_mul(times);
         let coordinates = match self.coordinates {
-            Some(given) if given.len() != points => {
-                return Err(SymbolicError::CoordinateCount { name: self.name, points, found: given.len() });
+            Some(given) if given.len() != rows => {
+                return Err(SymbolicError::CoordinateCount {
+                    name: self.name,
+                    points: rows,
+                    found: given.len(),
+                });
             }
             Some(given) => coordinates::flatten(&self.name, self.grid.rank(), &given)?,
-            None => coordinates::repeat(&self.name, self.grid.origin(), points)?,
+            None => coordinates::repeat(&self.name, self.grid.origin(), rows)?,
         };
         let decl = SparseDecl {
             id: next_id(),
@@ -225,6 +268,7 @@ impl<H> SparseFunctionBuilder<H> {
             points,
             steps: self.steps,
             interpolation: self.interpolation,
+            moving: self.moving,
             coordinates: RwLock::new(coordinates),
             storage: Storage::default(),
         };
@@ -233,6 +277,14 @@ impl<H> SparseFunctionBuilder<H> {
 }
 
 impl SparseFunctionBuilder<SparseTimeFunction> {
+    /// Where the points are at each sample in time: those of sample 0 first. The number of points is that of the
+    /// coordinates over that of the samples.
+    pub fn moving_coordinates(mut self, coordinates: impl Coordinates) -> Self {
+        self.coordinates = Some(coordinates.points());
+        self.moving = true;
+        self
+    }
+
     /// The number of samples in time; sample `n` belongs to step `n`.
     pub fn steps(mut self, steps: usize) -> Self {
         self.steps = Some(steps);
@@ -302,6 +354,21 @@ macro_rules! handle {
             pub fn inject(&self, target: impl IntoExpr, value: impl IntoExpr) -> Equation {
                 let (target, value) = (target.expr(), value.expr());
                 Equation::new(EquationKind::Inject { sparse: self.0.clone(), target, value })
+            }
+
+            /// The statements that add a value each to several targets.
+            #[track_caller]
+            #[must_use]
+            pub fn inject_all<T: IntoExpr, V: IntoExpr>(
+                &self,
+                pairs: impl IntoIterator<Item = (T, V)>,
+            ) -> Equation {
+                let location = Location::caller();
+                let members = pairs.into_iter().map(|(target, value)| {
+                    let (sparse, target, value) = (self.0.clone(), target.expr(), value.expr());
+                    Equation::at(EquationKind::Inject { sparse, target, value }, location)
+                });
+                Equation::new(EquationKind::Group(members.collect()))
             }
 
             /// The statement that sets this function at each point to `value` there.

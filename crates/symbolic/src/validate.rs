@@ -57,7 +57,13 @@ fn node(expr: &Expr) -> Result<()> {
         Node::Access(access) => access_in_grid(access),
         Node::Sparse { sparse, .. } => identifier::check(sparse.name()),
         Node::Derivative(d) => derivative(expr, d),
-        Node::Spacing(_) | Node::TimeStep | Node::Add(_) | Node::Mul(_) => Ok(()),
+        Node::Spacing(_)
+        | Node::TimeStep
+        | Node::Index(_)
+        | Node::Extremum(..)
+        | Node::Select(..)
+        | Node::Add(_)
+        | Node::Mul(_) => Ok(()),
     }
 }
 
@@ -75,6 +81,7 @@ fn access_in_grid(access: &Access) -> Result<()> {
 }
 
 fn derivative(expr: &Expr, derivative: &Derivative) -> Result<()> {
+    own_settings(expr, derivative)?;
     let functions = derivative.expr.functions();
     let sparse = derivative.expr.sparse();
     let expr = || expr.to_string();
@@ -99,9 +106,40 @@ fn derivative(expr: &Expr, derivative: &Derivative) -> Result<()> {
     Ok(())
 }
 
+/// What the user chose for one derivative alone.
+fn own_settings(expr: &Expr, derivative: &Derivative) -> Result<()> {
+    let text = || expr.to_string();
+    // Farther than any halo reaches.
+    if derivative.x0.is_some_and(|x0| x0.unsigned_abs() > 128) {
+        return Err(SymbolicError::DerivativePlace { expr: text() });
+    }
+    if let Some(weights) = &derivative.weights {
+        let mut offsets: Vec<i32> = weights.iter().map(|(offset, _)| *offset).collect();
+        offsets.sort_unstable();
+        offsets.dedup();
+        let finite = weights.iter().all(|(_, w)| w.is_finite());
+        if weights.is_empty() || !finite || offsets.len() != weights.len() {
+            return Err(SymbolicError::DerivativeWeights { expr: text() });
+        }
+    }
+    let order = derivative.order;
+    if derivative.dim != Dim::Time && (order > 64 || !order.is_multiple_of(2)) {
+        return Err(SymbolicError::DerivativeOwnOrder { expr: text(), order });
+    }
+    Ok(())
+}
+
 pub(crate) fn equation(equation: &Equation) -> Result<()> {
-    let value = equation.value();
-    value.check()?;
+    if let Some(error) = equation.error() {
+        return Err(error.clone());
+    }
+    if let EquationKind::Group(_) = equation.kind() {
+        return equation.flatten().iter().try_for_each(self::equation);
+    }
+    equation.value().map_or(Ok(()), Expr::check)?;
+    if let Some(condition) = equation.condition() {
+        condition.numbers().into_iter().try_for_each(Expr::check)?;
+    }
     if let Some(target) = equation.target() {
         depth(target)?;
         match target.as_access() {
@@ -111,7 +149,38 @@ pub(crate) fn equation(equation: &Equation) -> Result<()> {
     }
     sparse_in_place(equation)?;
     one_grid(equation)?;
+    restrictions(equation)?;
     time_levels(equation)
+}
+
+fn restrictions(equation: &Equation) -> Result<()> {
+    let what = match equation.kind() {
+        EquationKind::Inject { .. } => Some("injection"),
+        EquationKind::Interpolate { .. } => Some("interpolation"),
+        _ => None,
+    };
+    if let (Some(what), Some(_)) = (what, equation.region()) {
+        return Err(SymbolicError::EquationRegion { what });
+    }
+    if let EquationKind::Reduce { series, .. } = equation.kind() {
+        if equation.condition().is_some() {
+            return Err(SymbolicError::ReduceCondition);
+        }
+        if series.points() != 1 {
+            let (name, points) = (series.name().to_string(), series.points());
+            return Err(SymbolicError::ReduceTarget { name, points });
+        }
+    }
+    if let Some(region) = equation.region() {
+        region.check()?;
+        for function in equation.functions() {
+            if !region.grid().same_as(function.grid()) {
+                let (first, second) = (region.name().to_string(), function.name().to_string());
+                return Err(SymbolicError::EquationGrid { first, second });
+            }
+        }
+    }
+    Ok(())
 }
 
 fn sparse_in_place(equation: &Equation) -> Result<()> {
@@ -119,7 +188,9 @@ fn sparse_in_place(equation: &Equation) -> Result<()> {
         EquationKind::Inject { sparse, .. } => Some(sparse),
         _ => None,
     };
-    match equation.value().sparse().iter().find(|sparse| Some(*sparse) != injected) {
+    let used = equation.value().map(Expr::sparse).unwrap_or_default();
+    let in_condition = equation.condition().into_iter().flat_map(|c| c.numbers()).flat_map(Expr::sparse);
+    match used.into_iter().chain(in_condition).find(|sparse| Some(sparse) != injected) {
         Some(sparse) => Err(SymbolicError::EquationSparse { sparse: sparse.name().into() }),
         None => Ok(()),
     }
@@ -135,10 +206,12 @@ fn one_grid(equation: &Equation) -> Result<()> {
         return Err(SymbolicError::EquationGrid { first: (*first).into(), second: (*second).into() });
     }
     let mut beyond = None;
-    equation.value().walk(|expr| match expr.node() {
-        Node::Spacing(i) if *i >= grid.rank() => beyond = beyond.or(Some(*i)),
+    let mut look = |expr: &Expr| match expr.node() {
+        Node::Spacing(i) | Node::Index(Dim::Space(i)) if *i >= grid.rank() => beyond = beyond.or(Some(*i)),
         _ => {}
-    });
+    };
+    let numbers = equation.condition().into_iter().flat_map(|c| c.numbers());
+    equation.value().into_iter().chain(numbers).for_each(|value| value.walk(&mut look));
     beyond.map_or(Ok(()), |i| {
         let (dim, function) = (Dim::Space(i).name(), (*first).to_owned());
         Err(SymbolicError::SpacingDimension { dim, function })
@@ -146,8 +219,9 @@ fn one_grid(equation: &Equation) -> Result<()> {
 }
 
 fn time_levels(equation: &Equation) -> Result<()> {
-    let value = expand_time(equation.value());
-    let mut accesses = value.accesses();
+    let numbers = equation.condition().into_iter().flat_map(|c| c.numbers());
+    let values: Vec<Expr> = equation.value().into_iter().chain(numbers).map(expand_time).collect();
+    let mut accesses: Vec<&Access> = values.iter().flat_map(Expr::accesses).collect();
     accesses.extend(equation.target().and_then(Expr::as_access));
     for function in equation.functions().iter().filter(|function| function.is_time()) {
         let shifts =

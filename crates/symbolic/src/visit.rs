@@ -14,6 +14,8 @@ impl Expr {
             Node::Add(list) | Node::Mul(list) => list.iter().collect(),
             Node::Pow(base, exponent) => SmallVec::from_iter([base, exponent]),
             Node::Call(_, argument) => SmallVec::from_iter([argument]),
+            Node::Extremum(_, a, b) => SmallVec::from_iter([a, b]),
+            Node::Select(condition, a, b) => condition.numbers().into_iter().chain([a, b]).collect(),
             Node::Derivative(derivative) => SmallVec::from_iter([&derivative.expr]),
             _ => SmallVec::new(),
         }
@@ -134,6 +136,16 @@ impl Expr {
                 let new = argument.rebuild_below(map, done);
                 (!new.is_same(argument)).then(|| Self::call(*function, new))
             }
+            Node::Extremum(which, a, b) => {
+                let (new_a, new_b) = (a.rebuild_below(map, done), b.rebuild_below(map, done));
+                let same = new_a.is_same(a) && new_b.is_same(b);
+                (!same).then(|| Self::from_node(Node::Extremum(*which, new_a, new_b)))
+            }
+            Node::Select(condition, a, b) => {
+                let condition = condition.map(&mut |number| number.rebuild_below(map, done));
+                let (a, b) = (a.rebuild_below(map, done), b.rebuild_below(map, done));
+                Some(Self::from_node(Node::Select(condition, a, b)))
+            }
             Node::Derivative(derivative) => {
                 let expr = derivative.expr.rebuild_below(map, done);
                 (!expr.is_same(&derivative.expr))
@@ -144,6 +156,22 @@ impl Expr {
         let rebuilt = map(rebuilt.unwrap_or_else(|| self.clone()));
         done.insert(key, rebuilt.clone());
         rebuilt
+    }
+
+    /// The same node over other parts, simplified as when it is made.
+    pub(crate) fn with_children(&self, map: &mut dyn FnMut(&Self) -> Self) -> Self {
+        match self.node() {
+            Node::Add(list) => Self::sum(list.iter().map(map).collect::<Vec<_>>()),
+            Node::Mul(list) => Self::product(list.iter().map(map).collect::<Vec<_>>()),
+            Node::Pow(base, exponent) => Self::power(map(base), map(exponent)),
+            Node::Call(function, argument) => Self::call(*function, map(argument)),
+            Node::Extremum(which, a, b) => Self::from_node(Node::Extremum(*which, map(a), map(b))),
+            Node::Select(condition, a, b) => {
+                Self::from_node(Node::Select(condition.map(map), map(a), map(b)))
+            }
+            Node::Derivative(d) => Self::derivative(Derivative { expr: map(&d.expr), ..d.clone() }),
+            _ => self.clone(),
+        }
     }
 
     /// The expression `k` points further along a dimension (steps, in time).
@@ -168,6 +196,7 @@ impl Expr {
                 }
                 Self::from_node(Node::Access(access))
             }
+            (Node::Index(along), _) if *along == dim => expr + k,
             (Node::Sparse { sparse, time }, Dim::Time) if sparse.steps().is_some() => {
                 Self::from_node(Node::Sparse { sparse: sparse.clone(), time: time.saturating_add(k) })
             }

@@ -1,8 +1,12 @@
 //! Expressions as C.
 
 use crate::names::Names;
+use std::cell::Cell;
 use std::fmt::Write;
-use wavefold_ir::{Access, Arena, DType, Decls, Expr, ExprId, FieldId, Func, LocalId, ScalarId, SparseId};
+use wavefold_ir::{
+    Access, Arena, Comparison, DType, Decls, Expr, ExprId, FieldId, FieldKind, Func, LocalId, ScalarId,
+    SparseId, TableId,
+};
 
 /// In which type an expression is computed.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -20,18 +24,28 @@ pub(super) struct Printer<'a> {
     pub(super) names: &'a Names,
     /// The expression of the slot for a field at a time shift, such as `t1`.
     pub(super) slot: &'a dyn Fn(FieldId, i32) -> Option<String>,
+    /// The dimensions that the loops around have cut into tiles.
+    pub(super) tiled: Cell<[bool; 3]>,
 }
 
-const SUM: u8 = 1;
-const PRODUCT: u8 = 2;
-const UNARY: u8 = 3;
-const ATOM: u8 = 4;
+const SELECT: u8 = 1;
+const OR: u8 = 2;
+const AND: u8 = 3;
+const COMPARISON: u8 = 4;
+const SUM: u8 = 5;
+const PRODUCT: u8 = 6;
+const UNARY: u8 = 7;
+const ATOM: u8 = 8;
 
 fn precedence(e: &Expr) -> u8 {
     match e {
+        Expr::Select(..) => SELECT,
+        Expr::Or(..) => OR,
+        Expr::And(..) => AND,
+        Expr::Compare(..) => COMPARISON,
         Expr::Sum(_) | Expr::Sub(..) => SUM,
         Expr::Product(_) | Expr::Div(..) => PRODUCT,
-        Expr::Neg(_) => UNARY,
+        Expr::Neg(_) | Expr::Not(_) | Expr::Index(_) | Expr::Step => UNARY,
         Expr::Number(n) if n.value().is_sign_negative() => UNARY,
         _ => ATOM,
     }
@@ -44,7 +58,20 @@ impl Printer<'_> {
 
     /// The name of the type of the program.
     pub(super) fn real(&self) -> &'static str {
-        if self.single(Precision::Program) { "float" } else { "double" }
+        self.type_of(Precision::Program)
+    }
+
+    fn type_of(&self, precision: Precision) -> &'static str {
+        if self.single(precision) { "float" } else { "double" }
+    }
+
+    /// What turns a value in memory into one to compute with: nothing when it is one.
+    pub(super) fn conversion(&self, dtype: DType, precision: Precision) -> &'static str {
+        match (dtype == DType::F32, self.single(precision)) {
+            (true, false) => "(double)",
+            (false, true) => "(float)",
+            _ => "",
+        }
     }
 
     pub(super) fn expression(&self, id: ExprId, precision: Precision) -> String {
@@ -73,8 +100,42 @@ impl Printer<'_> {
             Expr::Number(n) => out.push_str(&number(n.value(), self.single(precision))),
             Expr::Scalar(s) => out.push_str(&self.scalar(*s, precision)),
             Expr::Local(l) => out.push_str(&self.local(*l, precision)),
-            Expr::Load(a) => out.push_str(&self.access(a)),
-            Expr::Sparse(s, time) => out.push_str(&self.sparse(*s, *time)),
+            Expr::Load(a) => {
+                out.push_str(self.conversion(self.decls.field(a.field).dtype, precision));
+                out.push_str(&self.access(a));
+            }
+            Expr::Sparse(s, time) => {
+                out.push_str(self.conversion(self.decls.sparse(*s).dtype, precision));
+                out.push_str(&self.sparse(*s, *time));
+            }
+            Expr::Index(dim) => {
+                let _ = write!(out, "({}){}", self.type_of(precision), self.decls.dims[*dim as usize].name);
+            }
+            Expr::Step => {
+                let _ = write!(out, "({})t", self.type_of(precision));
+            }
+            Expr::Compare(op, a, b) => join(
+                out,
+                &[*a, *b],
+                match op {
+                    Comparison::Less => " < ",
+                    Comparison::LessOrEqual => " <= ",
+                    Comparison::Equal => " == ",
+                },
+            ),
+            Expr::And(a, b) => join(out, &[*a, *b], " && "),
+            Expr::Or(a, b) => join(out, &[*a, *b], " || "),
+            Expr::Not(a) => {
+                out.push('!');
+                self.write(out, *a, precision, level);
+            }
+            Expr::Select(c, a, b) => {
+                self.write(out, *c, precision, level);
+                out.push_str(" ? ");
+                self.write(out, *a, precision, level);
+                out.push_str(" : ");
+                self.write(out, *b, precision, level);
+            }
             Expr::Sum(c) => join(out, c, " + "),
             Expr::Product(c) => join(out, c, "*"),
             Expr::Sub(a, b) => join(out, &[*a, *b], " - "),
@@ -124,12 +185,25 @@ impl Printer<'_> {
         if let Some(slot) = (self.slot)(a.field, a.time) {
             let _ = write!(out, "[{slot}]");
         }
-        if let Some(layout) = &self.decls.field(a.field).layout {
-            for ((dim, pad), offset) in self.decls.dims.iter().zip(&layout.pad).zip(a.offsets) {
-                let _ = write!(out, "[{}]", shifted(&dim.name, *pad as i64 + offset as i64));
+        let field = self.decls.field(a.field);
+        if let Some(layout) = &field.layout {
+            for (d, dim) in self.decls.dims.iter().enumerate() {
+                let from = field.window.as_ref().map_or(0, |w| w.from[d] as i64);
+                let shift = layout.pad[d] as i64 + a.offsets[d] as i64 - from;
+                let in_tile = field.kind == FieldKind::Tile && self.tiled.get()[d];
+                let point = if in_tile { format!("{0} - {0}_tile", dim.name) } else { dim.name.clone() };
+                let _ = write!(out, "[{}]", shifted(&point, shift));
             }
         }
         out
+    }
+
+    /// The name of a table: that of its points, numbered when they have several.
+    pub(super) fn table(&self, table: TableId) -> String {
+        let sparse = self.decls.table(table).sparse;
+        let before = self.decls.tables[..table.index()].iter().filter(|t| t.sparse == sparse).count();
+        let name = &self.names.sparse[sparse.index()];
+        if before == 0 { name.clone() } else { format!("{name}_{before}") }
     }
 
     /// `src[t + 1][p]`

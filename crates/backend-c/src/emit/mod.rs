@@ -6,9 +6,10 @@ mod statement;
 
 use crate::names::Names;
 use expr::Printer;
+use std::cell::Cell;
 use std::fmt::Write;
 use wavefold_ir::FieldId;
-use wavefold_ir::tree::{Program, Stmt};
+use wavefold_ir::tree::{Program, Reduction, Stmt};
 
 /// The function that an emitted file defines.
 pub const ENTRY: &str = "wavefold_kernel";
@@ -28,8 +29,14 @@ pub fn emit(program: &Program) -> String {
         // T6: every access to a field with time has a slot.
         Some(program.slot(field, shift).map_or_else(|| statement::slot_text(&wanted), |i| format!("t{i}")))
     };
-    let printer = Printer { decls: &program.decls, exprs: &program.exprs, names: &names, slot: &slot };
-    let mut w = Writer { program, printer, out: String::new(), depth: 0 };
+    let printer = Printer {
+        decls: &program.decls,
+        exprs: &program.exprs,
+        names: &names,
+        slot: &slot,
+        tiled: Cell::default(),
+    };
+    let mut w = Writer { program, printer, out: String::new(), depth: 0, reduction: None };
     w.head();
     w.line("static int run(const wf_context *cx) {");
     w.depth = 1;
@@ -50,6 +57,8 @@ struct Writer<'a> {
     printer: Printer<'a>,
     out: String,
     depth: usize,
+    /// How the reduction around combines values.
+    reduction: Option<Reduction>,
 }
 
 impl Writer<'_> {

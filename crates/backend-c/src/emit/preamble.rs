@@ -3,8 +3,8 @@
 use super::expr::Precision;
 use super::{ENTRY, Writer};
 use std::collections::HashSet;
-use wavefold_ir::tree::Stmt;
-use wavefold_ir::{DType, Expr, ExprId, LocalId, ScalarId, TicketId};
+use wavefold_ir::tree::{ScalarLet, Stmt};
+use wavefold_ir::{DType, Expr, ExprId, FieldId, FieldKind, LocalId, ScalarId, TableId, TicketId};
 
 /// Scalars and locals that some expressions name.
 #[derive(Default)]
@@ -63,7 +63,8 @@ impl Writer<'_> {
         let mut values = Vec::new();
         self.visit(&mut |s| values.extend(s.value()));
         let in_loops = self.used(values);
-        let once = self.used(self.program.scalars.iter().map(|s| s.value));
+        let each = self.program.step_scalars();
+        let once = self.used(self.program.scalars.iter().chain(each).map(|s| s.value));
         let single = self.program.decls.dtype == DType::F32;
 
         for i in 0..self.program.decls.scalars.len() as u32 {
@@ -80,17 +81,8 @@ impl Writer<'_> {
                 self.line(&format!("const float {name} = (float){source};"));
             }
         }
-        for s in &self.program.scalars {
-            let (name, precise) = (
-                self.printer.local(s.local, Precision::Program),
-                self.printer.local(s.local, Precision::Double),
-            );
-            let value = self.printer.expression(s.value, Precision::Double);
-            self.line(&format!("const double {precise} = {value};"));
-            if single && in_loops.locals.contains(&s.local) {
-                self.line(&format!("const float {name} = (float){precise};"));
-            }
-        }
+        let program = self.program;
+        self.scalars(&program.scalars);
         let mut parallel = false;
         self.visit(&mut |s| parallel |= super::statement::is_parallel(s));
         if parallel {
@@ -105,6 +97,34 @@ impl Writer<'_> {
             self.line("const int64_t t = cx->time_m;");
         }
         self.blank();
+    }
+
+    /// Values in double precision, rounded for the loops that use them.
+    pub(super) fn scalars(&mut self, scalars: &[ScalarLet]) {
+        let mut values = Vec::new();
+        self.visit(&mut |s| values.extend(s.value()));
+        let in_loops = self.used(values);
+        for s in scalars {
+            let (name, precise) = (
+                self.printer.local(s.local, Precision::Program),
+                self.printer.local(s.local, Precision::Double),
+            );
+            let value = self.printer.expression(s.value, Precision::Double);
+            self.line(&format!("const double {precise} = {value};"));
+            if self.program.decls.dtype == DType::F32 && in_loops.locals.contains(&s.local) {
+                self.line(&format!("const float {name} = (float){precise};"));
+            }
+        }
+    }
+
+    /// The pointer to a tile field, in the memory of the tile.
+    pub(super) fn tile_pointer(&mut self, id: FieldId) {
+        let d = &self.program.decls;
+        let Some(layout) = &d.field(id).layout else { return };
+        let pointer =
+            pointer(&format!("restrict {}", self.printer.names.fields[id.index()]), &layout.alloc[1..]);
+        let real = c_type(d.field(id).dtype);
+        self.line(&format!("{real} {pointer} = (void *)(tile + {});", d.tile_offset(id)));
     }
 
     /// Whether the step is named outside a time loop.
@@ -130,22 +150,29 @@ impl Writer<'_> {
         for id in d.field_ids() {
             let field = d.field(id);
             let Some(layout) = &field.layout else { continue };
+            if field.kind == FieldKind::Tile {
+                continue;
+            }
+            let value = c_type(field.dtype);
             let name = &self.printer.names.fields[id.index()];
             let constant = if written.contains(&id) { "" } else { "const " };
             // Callbacks reach the fields that they move on their own ways, so these pointers are not restricted.
             let restrict = if moved.contains(&id) { "" } else { "restrict " };
             let sizes = if field.is_time() { &layout.alloc[..] } else { &layout.alloc[1..] };
             let pointer = pointer(&format!("{restrict}{name}"), sizes);
-            self.line(&format!("{constant}{real} {pointer} = cx->fields[FIELD_{name}];"));
+            self.line(&format!("{constant}{value} {pointer} = cx->fields[FIELD_{name}];"));
         }
         for (i, s) in d.sparse.iter().enumerate() {
             let name = &self.printer.names.sparse[i];
-            let table = format!("cx->sparse[SPARSE_{name}]");
+            let value = c_type(s.dtype);
             let values =
                 if s.steps.is_some() { pointer(name, &[s.points.max(1)]) } else { format!("*{name}") };
-            self.line(&format!("const int32_t *{name}_cells = {table}.cells;"));
-            self.line(&format!("const {real} *{name}_weights = {table}.weights;"));
-            self.line(&format!("{real} {values} = {table}.values;"));
+            self.line(&format!("{value} {values} = cx->sparse[SPARSE_{name}].values;"));
+        }
+        for i in 0..d.tables.len() {
+            let name = self.printer.table(TableId(i as u32));
+            self.line(&format!("const int32_t *{name}_cells = cx->tables[{i}].cells;"));
+            self.line(&format!("const {real} *{name}_weights = cx->tables[{i}].weights;"));
         }
         self.blank();
     }
@@ -191,4 +218,11 @@ fn pointer(name: &str, sizes: &[usize]) -> String {
     }
     let sizes: String = sizes.iter().map(|n| format!("[{n}]")).collect();
     format!("(*{name}){sizes}")
+}
+
+fn c_type(dtype: DType) -> &'static str {
+    match dtype {
+        DType::F32 => "float",
+        DType::F64 => "double",
+    }
 }

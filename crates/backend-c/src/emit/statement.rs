@@ -2,12 +2,14 @@
 
 use super::Writer;
 use super::expr::{Precision, shifted};
-use wavefold_ir::tree::{Loop, LoopForm, Slot, Stmt, line};
-use wavefold_ir::{Access, Direction, ExprId, SparseId, TicketId};
+use wavefold_ir::tree::{Loop, LoopForm, Reduction, ScalarLet, Slot, Stmt, line};
+use wavefold_ir::{Access, Direction, ExprId, FieldKind, SparseId, TableId, TicketId};
 
 /// Whether the statement is a loop whose tiles may run at the same time.
 pub(super) fn is_parallel(s: &Stmt) -> bool {
-    let (Stmt::Nest { outer: l, .. } | Stmt::Loop(l)) = s else { return false };
+    let (Stmt::Nest { outer: l, .. } | Stmt::Reduce { outer: l, .. } | Stmt::Loop(l)) = s else {
+        return false;
+    };
     matches!(l.form, LoopForm::Tiles { parallel: true, .. })
 }
 
@@ -50,7 +52,7 @@ impl Writer<'_> {
 
     fn statement(&mut self, s: &Stmt) {
         match s {
-            Stmt::Time { direction, slots, body } => self.time(*direction, slots, body),
+            Stmt::Time { direction, slots, scalars, body } => self.time(*direction, slots, scalars, body),
             Stmt::First(body) => {
                 let first = match self.program.time() {
                     Some((Direction::Ascending, _)) => "if (t == cx->time_m)",
@@ -70,25 +72,46 @@ impl Writer<'_> {
                 for equation in source {
                     self.comment(equation);
                 }
-                self.walk(outer);
+                self.walk(outer, self.program.uses_tiles(outer));
             }
-            Stmt::Loop(l) => self.walk(l),
+            Stmt::Loop(l) => self.walk(l, false),
+            Stmt::Reduce { series, op, outer, source } => {
+                self.comment(source);
+                self.reduce(*series, *op, outer);
+            }
+            Stmt::Accumulate(value) => {
+                let value = self.printer.expression(*value, Precision::Program);
+                match self.reduction {
+                    Some(Reduction::Min) => self.line(&format!("result = wf_min({value}, result);")),
+                    Some(Reduction::Max) => self.line(&format!("result = wf_max({value}, result);")),
+                    _ => self.line(&format!("result += {value};")),
+                }
+            }
             Stmt::Let { local, value } => {
                 let value = self.printer.expression(*value, Precision::Program);
                 self.line(&format!("const {} {local} = {value};", self.printer.real()));
             }
             Stmt::Assign { target, value, increment } => {
                 let value = self.printer.expression(*value, Precision::Program);
-                let sign = if *increment { "+=" } else { "=" };
-                self.line(&format!("{} {sign} {value};", self.printer.access(target)));
+                let place = self.printer.access(target);
+                let conversion = self.printer.conversion(self.dtype(target), Precision::Program);
+                match (increment, conversion) {
+                    (false, _) => self.line(&format!("{place} = {value};")),
+                    (true, "") => self.line(&format!("{place} += {value};")),
+                    // The sum is rounded to the type of the program before it is stored.
+                    (true, _) => {
+                        let real = self.printer.real();
+                        self.line(&format!("{place} = ({real})({conversion}{place} + ({value}));"));
+                    }
+                }
             }
-            Stmt::Inject { sparse, target, value, source } => {
+            Stmt::Inject { sparse, table, target, value, source } => {
                 self.source(s, source);
-                self.inject(*sparse, target, *value);
+                self.inject(*sparse, *table, target, *value);
             }
-            Stmt::Interpolate { sparse, time, value, increment, source } => {
+            Stmt::Interpolate { sparse, table, time, value, increment, source } => {
                 self.source(s, source);
-                self.interpolate(*sparse, *time, *value, *increment);
+                self.interpolate((*sparse, *table), *time, *value, *increment);
             }
             Stmt::Compress { ticket, source, .. } => {
                 self.source(s, source);
@@ -116,7 +139,11 @@ impl Writer<'_> {
         self.line(&format!("if ((status = {call}) != 0) return status;"));
     }
 
-    fn time(&mut self, direction: Direction, slots: &[Slot], body: &[Stmt]) {
+    fn dtype(&self, a: &Access) -> wavefold_ir::DType {
+        self.program.decls.field(a.field).dtype
+    }
+
+    fn time(&mut self, direction: Direction, slots: &[Slot], scalars: &[ScalarLet], body: &[Stmt]) {
         self.open(match direction {
             Direction::Ascending => "for (int64_t t = cx->time_m; t <= cx->time_max; t += 1)",
             Direction::Descending => "for (int64_t t = cx->time_max; t >= cx->time_m; t -= 1)",
@@ -125,16 +152,17 @@ impl Writer<'_> {
         for (i, slot) in slots.iter().enumerate() {
             self.line(&format!("const int64_t t{i} = {};", slot_text(slot)));
         }
+        self.scalars(scalars);
         self.blank();
         self.block(body);
         self.close();
     }
 
-    fn walk(&mut self, l: &Loop) {
-        let dim = &self.program.decls.dims[l.dim];
-        let (x, size) = (&dim.name, dim.size);
+    /// `lend`: each round of this loop, the outermost of its nest, borrows memory for tile fields.
+    fn walk(&mut self, l: &Loop, lend: bool) {
+        let x = &self.program.decls.dims[l.dim].name;
         match l.form {
-            LoopForm::Tiles { size: tile, parallel } => {
+            LoopForm::Tiles { from, to, size: tile, parallel } => {
                 if parallel {
                     self.line("#pragma omp parallel num_threads(threads)");
                     self.line("{");
@@ -142,67 +170,154 @@ impl Writer<'_> {
                     self.line("const wf_mode mode = wf_flush_denormals();");
                     self.line("#pragma omp for schedule(dynamic)");
                 }
-                self.open(&format!("for (int64_t {x}_tile = 0; {x}_tile < {size}; {x}_tile += {tile})"));
-                self.line(&match size % tile {
+                self.open(&format!("for (int64_t {x}_tile = {from}; {x}_tile < {to}; {x}_tile += {tile})"));
+                self.line(&match (to - from).rem_euclid(tile.max(1) as i64) {
                     0 => format!("const int64_t {x}_end = {x}_tile + {tile};"),
-                    _ => format!("const int64_t {x}_end = wf_least({x}_tile + {tile}, {size});"),
+                    _ => format!("const int64_t {x}_end = wf_least({x}_tile + {tile}, {to});"),
                 });
-                self.block(&l.body);
+                self.tile(l, lend, (from, tile));
                 self.close();
                 if parallel {
                     self.line("wf_set_mode(mode);");
                     self.close();
                 }
             }
-            LoopForm::Points { tiled, simd } => {
-                if simd {
-                    self.line("#pragma omp simd");
-                }
-                self.open(&match tiled {
-                    true => format!("for (int64_t {x} = {x}_tile; {x} < {x}_end; {x} += 1)"),
-                    false => format!("for (int64_t {x} = 0; {x} < {size}; {x} += 1)"),
-                });
-                self.block(&l.body);
-                self.close();
+            LoopForm::Points { from, to, simd } => {
+                self.points(simd, &format!("for (int64_t {x} = {from}; {x} < {to}; {x} += 1)"), &l.body);
+            }
+            LoopForm::Tile { before, after, simd } => {
+                let (tile, end) = (format!("{x}_tile"), format!("{x}_end"));
+                let (first, end) = (shifted(&tile, -before), shifted(&end, after));
+                self.points(simd, &format!("for (int64_t {x} = {first}; {x} < {end}; {x} += 1)"), &l.body);
             }
         }
     }
 
+    fn points(&mut self, simd: bool, head: &str, body: &[Stmt]) {
+        if simd {
+            self.line("#pragma omp simd");
+        }
+        self.open(head);
+        self.block(body);
+        self.close();
+    }
+
+    /// What is done with one tile: of a nest that borrows memory, and of a reduction, more than the loops.
+    fn tile(&mut self, l: &Loop, lend: bool, (from, size): (i64, usize)) {
+        let before = self.printer.tiled.get();
+        let mut tiled = before;
+        tiled[l.dim] = true;
+        self.printer.tiled.set(tiled);
+        if lend {
+            self.line("char *tile = cx->take_tile(cx->host);");
+            for id in self.program.decls.field_ids() {
+                if self.program.decls.field(id).kind == FieldKind::Tile {
+                    self.tile_pointer(id);
+                }
+            }
+        }
+        let reduction = self.reduction.filter(|_| before == [false; 3]);
+        if let Some(op) = reduction {
+            self.line(&format!("double result = {};", identity(op)));
+        }
+        self.block(&l.body);
+        if reduction.is_some() {
+            let x = &self.program.decls.dims[l.dim].name;
+            self.line(&format!("results[({}) / {size}] = result;", shifted(&format!("{x}_tile"), -from)));
+        }
+        if lend {
+            self.line("cx->give_tile(cx->host, tile);");
+        }
+        self.printer.tiled.set(before);
+    }
+
+    /// The results of the tiles, combined in their order whichever thread made them.
+    fn reduce(&mut self, series: SparseId, op: Reduction, outer: &Loop) {
+        let LoopForm::Tiles { from, to, size, .. } = outer.form else { return };
+        let count = (to - from).max(0).div_euclid(size.max(1) as i64) + 1;
+        self.line("{");
+        self.depth += 1;
+        self.line(&format!("double results[{count}];"));
+        self.line(&format!(
+            "int64_t count = {};",
+            (to - from).max(0).unsigned_abs().div_ceil(size.max(1) as u64)
+        ));
+        self.reduction = Some(op);
+        self.walk(outer, false);
+        self.reduction = None;
+        self.line(&format!("double result = {};", identity(op)));
+        let combine = match op {
+            Reduction::Sum => "result += results[i];",
+            Reduction::Min => "result = wf_min(results[i], result);",
+            Reduction::Max => "result = wf_max(results[i], result);",
+        };
+        self.line(&format!("for (int64_t i = 0; i < count; i += 1) {combine}"));
+        let name = &self.printer.names.sparse[series.index()];
+        let place = match self.program.decls.sparse(series).steps {
+            Some(_) => format!("{name}[t][0]"),
+            None => format!("{name}[0]"),
+        };
+        self.line(&format!("{place} = result;"));
+        self.close();
+    }
+
     /// Opens the loops over points and corners; the corner is the current point.
-    fn corners(&mut self, sparse: SparseId, sum: bool) {
+    fn corners(&mut self, sparse: SparseId, table: TableId, sum: bool) {
         let d = &self.program.decls;
-        let (name, rank) = (&self.printer.names.sparse[sparse.index()], d.rank());
-        let corners = 1 << rank;
+        let (name, rank) = (self.printer.table(table), d.rank());
+        let (points, corners, moving) =
+            (d.sparse(sparse).points, d.table(table).corners, d.table(table).moving);
         let at = |k: usize| if rank == 1 { "c".to_string() } else { shifted(&format!("{rank}*c"), k as i64) };
         let dims: Vec<String> =
             d.dims.iter().enumerate().map(|(k, x)| format!("{} = {name}_cells[{}]", x.name, at(k))).collect();
-        self.open(&format!("for (int64_t p = 0; p < {}; p += 1)", d.sparse(sparse).points));
+        self.open(&format!("for (int64_t p = 0; p < {points}; p += 1)"));
         if sum {
             self.line(&format!("{} sum = 0;", self.printer.real()));
         }
-        self.open(&format!("for (int64_t c = {corners}*p; c < {corners}*p + {corners}; c += 1)"));
+        let row = if moving { format!("(t*{points} + p)") } else { "p".into() };
+        self.open(&format!("for (int64_t c = {corners}*{row}; c < {corners}*{row} + {corners}; c += 1)"));
         self.line(&format!("const int64_t {};", dims.join(", ")));
     }
 
-    fn inject(&mut self, sparse: SparseId, target: &Access, value: ExprId) {
-        self.corners(sparse, false);
-        let name = &self.printer.names.sparse[sparse.index()];
+    fn inject(&mut self, sparse: SparseId, table: TableId, target: &Access, value: ExprId) {
+        self.corners(sparse, table, false);
+        let name = self.printer.table(table);
         let value = self.printer.expression(value, Precision::Program);
-        let target = self.printer.access(target);
-        self.line(&format!("if ({name}_weights[c] != 0) {target} += {name}_weights[c]*({value});"));
+        let place = self.printer.access(target);
+        let conversion = self.printer.conversion(self.dtype(target), Precision::Program);
+        let added = format!("{name}_weights[c]*({value})");
+        let statement = match conversion {
+            "" => format!("{place} += {added};"),
+            _ => format!("{place} = ({})({conversion}{place} + {added});", self.printer.real()),
+        };
+        self.line(&format!("if ({name}_weights[c] != 0) {statement}"));
         self.close();
         self.close();
     }
 
-    fn interpolate(&mut self, sparse: SparseId, time: i32, value: ExprId, increment: bool) {
-        self.corners(sparse, true);
-        let name = &self.printer.names.sparse[sparse.index()];
+    fn interpolate(
+        &mut self,
+        (sparse, table): (SparseId, TableId),
+        time: i32,
+        value: ExprId,
+        increment: bool,
+    ) {
+        self.corners(sparse, table, true);
+        let name = self.printer.table(table);
         let value = self.printer.expression(value, Precision::Program);
         let fma = if self.printer.real() == "float" { "fmaf" } else { "fma" };
         self.line(&format!("if ({name}_weights[c] != 0) sum = {fma}({name}_weights[c], {value}, sum);"));
         self.close();
         let place = self.printer.sparse(sparse, time);
-        self.line(&format!("{place} {} sum;", if increment { "+=" } else { "=" }));
+        let conversion = self.printer.conversion(self.program.decls.sparse(sparse).dtype, Precision::Program);
+        match (increment, conversion) {
+            (false, _) => self.line(&format!("{place} = sum;")),
+            (true, "") => self.line(&format!("{place} += sum;")),
+            (true, _) => {
+                let real = self.printer.real();
+                self.line(&format!("{place} = ({real})({conversion}{place} + sum);"));
+            }
+        }
         self.close();
     }
 
@@ -220,5 +335,14 @@ impl Writer<'_> {
         let kind = if self.is_local_ticket(ticket) { "const int64_t " } else { "" };
         self.line(&format!("{kind}{ticket} = {call}(cx, FIELD_{store}, {snapshot}, FIELD_{field}, {slot});"));
         self.line(&format!("if ({ticket} < 0) return (int)-{ticket};"));
+    }
+}
+
+/// Where a reduction begins.
+fn identity(op: Reduction) -> &'static str {
+    match op {
+        Reduction::Sum => "0",
+        Reduction::Min => "(double)INFINITY",
+        Reduction::Max => "-(double)INFINITY",
     }
 }

@@ -18,12 +18,12 @@ static int run(const wf_context *cx) {
   float (*restrict u)[109][144] = cx->fields[FIELD_u];
   const float (*restrict m)[144] = cx->fields[FIELD_m];
   const float (*restrict damp)[144] = cx->fields[FIELD_damp];
-  const int32_t *src_cells = cx->sparse[SPARSE_src].cells;
-  const float *src_weights = cx->sparse[SPARSE_src].weights;
   float (*src)[1] = cx->sparse[SPARSE_src].values;
-  const int32_t *rec_cells = cx->sparse[SPARSE_rec].cells;
-  const float *rec_weights = cx->sparse[SPARSE_rec].weights;
   float (*rec)[101] = cx->sparse[SPARSE_rec].values;
+  const int32_t *src_cells = cx->tables[0].cells;
+  const float *src_weights = cx->tables[0].weights;
+  const int32_t *rec_cells = cx->tables[1].cells;
+  const float *rec_weights = cx->tables[1].weights;
 
   for (int64_t t = cx->time_m; t <= cx->time_max; t += 1) {
     if ((status = wf_step(cx, t)) != 0) return status;

@@ -1,13 +1,13 @@
 //! Statements that act on whole fields or on sparse points, and calls to the runtime.
 
-use super::frame::{Buffer, context, table};
+use super::frame::{Buffer, context, sparse, table};
 use super::value::{Point, SparsePoint};
 use super::writer::{WORD, Writer};
 use crate::host;
 use cranelift::prelude::*;
 use std::collections::HashMap;
 use wavefold_ir::tree::{Slice, Stmt};
-use wavefold_ir::{Access, ExprId, FieldId, SparseId, TicketId};
+use wavefold_ir::{Access, ExprId, FieldId, SparseId, TableId, TicketId};
 
 /// The state of a run that statements of the entry function need.
 #[derive(Clone, Copy)]
@@ -26,9 +26,11 @@ impl Writer<'_, '_> {
     /// One effect.
     pub(super) fn effect(&mut self, s: &Stmt, run: &Run) {
         match *s {
-            Stmt::Inject { sparse, target, value, .. } => self.inject(sparse, target, value, run),
-            Stmt::Interpolate { sparse, time, value, increment, .. } => {
-                self.interpolate(sparse, time, value, increment, run);
+            Stmt::Inject { sparse, table, target, value, .. } => {
+                self.inject(sparse, table, target, value, run);
+            }
+            Stmt::Interpolate { sparse, table, time, value, increment, .. } => {
+                self.interpolate((sparse, table), time, value, increment, run);
             }
             Stmt::Compress { ticket, store, time, slice, .. } => {
                 self.start(context::COMPRESS, ticket, store, time, slice, run);
@@ -92,91 +94,118 @@ impl Writer<'_, '_> {
     }
 
     /// `target += weight * value` at every corner around every point.
-    fn inject(&mut self, sparse: SparseId, target: Access, value: ExprId, run: &Run) {
+    fn inject(&mut self, sparse: SparseId, table: TableId, target: Access, value: ExprId, run: &Run) {
         let mut loads = self.program.exprs.loads(value);
         loads.push(target);
-        self.sparse_loop(sparse, run, |w, table, s| {
+        self.sparse_loop(sparse, run, |w, s| {
             w.corners(table, s, &loads, &[], |w, weight, point, _| {
+                // A branch, since a store may round what was there.
+                let (inside, after) = (w.b.create_block(), w.b.create_block());
+                let weighted = w.weighted(weight);
+                w.branch(weighted, (inside, &[]), (after, &[]));
+                w.b.switch_to_block(inside);
                 let value = w.evaluate(value, point);
                 let weighted = w.b.ins().fmul(weight, value);
                 let old = w.load(&target, point);
                 let sum = w.b.ins().fadd(old, weighted);
-                let new = w.if_weighted(weight, sum, old);
-                w.store(&target, new, point);
+                w.store(&target, sum, point);
+                w.b.ins().jump(after, &[]);
+                w.b.switch_to_block(after);
                 vec![]
             });
         });
     }
 
     /// The weighted mean of `value` over the corners around every point.
-    fn interpolate(&mut self, sparse: SparseId, time: i32, value: ExprId, increment: bool, run: &Run) {
+    fn interpolate(
+        &mut self,
+        (sparse, table): (SparseId, TableId),
+        time: i32,
+        value: ExprId,
+        increment: bool,
+        run: &Run,
+    ) {
         let loads = self.program.exprs.loads(value);
-        self.sparse_loop(sparse, run, |w, table, s| {
+        self.sparse_loop(sparse, run, |w, s| {
             let zero = w.constant(0.0, w.element());
-            let sum = w.corners(table, s, &loads, &[zero], |w, weight, point, sum| {
+            let mut result = w.corners(table, s, &loads, &[zero], |w, weight, point, sum| {
                 let value = w.evaluate(value, point);
                 let more = w.b.ins().fma(weight, value, sum[0]);
-                vec![w.if_weighted(weight, more, sum[0])]
+                let weighted = w.weighted(weight);
+                vec![w.b.ins().select(weighted, more, sum[0])]
             })[0];
-            let address = w.sparse_address(sparse.index(), time, s);
-            let (ty, flags) = (w.element(), MemFlagsData::trusted());
-            let mut result = sum;
             if increment {
-                let old = w.b.ins().load(ty, flags, address, 0);
-                result = w.b.ins().fadd(old, sum);
+                let old = w.load_sparse(sparse, time, s);
+                result = w.b.ins().fadd(old, result);
             }
-            w.b.ins().store(flags, result, address, 0);
+            w.store_sparse(sparse, time, result, s);
         });
     }
 
-    /// `new` where a corner has weight, `old` where it has none: its value may be NaN.
-    fn if_weighted(&mut self, weight: Value, new: Value, old: Value) -> Value {
+    /// Whether a corner has weight: where it has none, the value may be NaN.
+    fn weighted(&mut self, weight: Value) -> Value {
         let zero = self.constant(0.0, self.element());
-        let weighted = self.b.ins().fcmp(FloatCC::NotEqual, weight, zero);
-        self.b.ins().select(weighted, new, old)
+        self.b.ins().fcmp(FloatCC::NotEqual, weight, zero)
     }
 
-    /// A loop over the points of a set; `body` gets the address of the set's table.
-    fn sparse_loop(&mut self, set: SparseId, run: &Run, body: impl FnOnce(&mut Self, Value, SparsePoint)) {
-        let tables = self.context_word(context::SPARSE);
-        let table = self.b.ins().iadd_imm_s(tables, set.0 as i64 * table::SIZE as i64);
-        let points = self.table_word(table, table::POINTS);
-        let values = self.table_word(table, table::VALUES);
+    /// A set of points, at its first one.
+    pub(super) fn sparse_set(&mut self, set: SparseId, run: &Run) -> SparsePoint {
+        let sets = self.context_word(context::SPARSE);
+        let set = self.b.ins().iadd_imm_s(sets, set.0 as i64 * sparse::SIZE);
+        let points = self.constant_word(set, sparse::POINTS);
+        let values = self.constant_word(set, sparse::VALUES);
+        SparsePoint { values, points, point: self.whole(0), t: run.t }
+    }
+
+    /// A loop over the points of a set.
+    fn sparse_loop(&mut self, set: SparseId, run: &Run, body: impl FnOnce(&mut Self, SparsePoint)) {
+        let first = self.sparse_set(set, run);
         let (begin, after) = (self.b.create_block(), self.b.create_block());
-        let any = self.b.ins().icmp_imm_s(IntCC::SignedGreaterThan, points, 0);
+        let any = self.b.ins().icmp_imm_s(IntCC::SignedGreaterThan, first.points, 0);
         self.branch(any, (begin, &[]), (after, &[]));
         self.b.switch_to_block(begin);
-        let zero = self.whole(0);
-        let (block, at) = self.enter_loop(&[zero]);
-        body(self, table, SparsePoint { values, points, point: at[0], t: run.t });
+        let (block, at) = self.enter_loop(&[first.point]);
+        body(self, SparsePoint { point: at[0], ..first });
         let next = self.b.ins().iadd_imm_s(at[0], 1);
-        let again = self.b.ins().icmp(IntCC::SignedLessThan, next, points);
+        let again = self.b.ins().icmp(IntCC::SignedLessThan, next, first.points);
         self.close_loop(block, again, &[next]);
         self.b.ins().jump(after, &[]);
         self.b.switch_to_block(after);
     }
 
-    fn table_word(&mut self, table: Value, offset: i32) -> Value {
-        self.b.ins().load(WORD, Self::constant_flags(), table, offset)
+    fn constant_word(&mut self, address: Value, offset: i32) -> Value {
+        self.b.ins().load(WORD, Self::constant_flags(), address, offset)
+    }
+
+    /// The position of the first corner around a sparse point in a table.
+    fn first_corner(&mut self, table: TableId, s: SparsePoint) -> Value {
+        let decl = self.program.decls.table(table);
+        let mut row = s.point;
+        if decl.moving {
+            let rows_before = self.b.ins().imul(s.t, s.points);
+            row = self.b.ins().iadd(rows_before, s.point);
+        }
+        self.b.ins().imul_imm_s(row, decl.corners as i64)
     }
 
     /// A loop over the corners around a sparse point. `body` gets the weight, the corner, and the values that the
     /// loop carries, and returns the new ones.
     fn corners(
         &mut self,
-        table: Value,
+        table: TableId,
         s: SparsePoint,
         accesses: &[Access],
         carried: &[Value],
         body: impl FnOnce(&mut Self, Value, &Point, &[Value]) -> Vec<Value>,
     ) -> Vec<Value> {
         let rank = self.program.decls.rank();
-        let corners = 1i64 << rank;
-        let cells = self.table_word(table, table::CELLS);
-        let weights = self.table_word(table, table::WEIGHTS);
         let (ty, bytes) = (self.element(), self.bytes());
-        let first = self.b.ins().imul_imm_s(s.point, corners);
-        let last = self.b.ins().iadd_imm_s(first, corners);
+        let tables = self.context_word(context::TABLES);
+        let entry = self.b.ins().iadd_imm_s(tables, table.0 as i64 * table::SIZE);
+        let cells = self.constant_word(entry, table::CELLS);
+        let weights = self.constant_word(entry, table::WEIGHTS);
+        let first = self.first_corner(table, s);
+        let last = self.b.ins().iadd_imm_s(first, self.program.decls.table(table).corners as i64);
         let (block, state) = self.enter_loop(&[&[first], carried].concat());
         let corner = state[0];
         let offset = self.b.ins().imul_imm_s(corner, bytes);
@@ -194,7 +223,8 @@ impl Writer<'_, '_> {
                 at.push((buffer, address));
             }
         }
-        let point = Point { ty, at: &at, locals: &HashMap::new(), sparse: Some(s) };
+        let indices = std::array::from_fn(|d| indices.get(d).copied());
+        let point = Point { ty, at: &at, indices, locals: &HashMap::new(), sparse: Some(s) };
         let mut next = vec![self.b.ins().iadd_imm_s(corner, 1)];
         next.extend(body(self, weight, &point, &state[1..]));
         let again = self.b.ins().icmp(IntCC::SignedLessThan, next[0], last);

@@ -1,11 +1,12 @@
 //! What the functions of a program share: the argument of loop bodies.
 //!
-//! The frame is a row of 8-byte words: the context, the slot indices of the current step, the once-scalars in
-//! double precision, the ranges of enclosing loops (for parallel loops inside others), the tickets.
+//! The frame is a row of 8-byte words: the context, the current step, memory of the current tile, what a reduction
+//! keeps, the slot indices of the current step, the scalars of the run and of the step in double precision, the places
+//! of enclosing loops (for parallel loops inside others), the tickets.
 
 use cranelift_codegen::isa::TargetFrontendConfig;
 use std::mem::offset_of;
-use wavefold_ir::tree::{Program, Slot};
+use wavefold_ir::tree::{Program, Slot, Stmt};
 use wavefold_ir::{Access, FieldId, LocalId, TicketId, abi};
 
 /// One slot of a field, or a field without time: a piece of memory that no other buffer overlaps.
@@ -21,46 +22,60 @@ pub(super) struct Frame {
     /// Conventions of the machine.
     pub(super) target: TargetFrontendConfig,
     slots: Vec<Slot>,
-    once: Vec<LocalId>,
+    named: Vec<LocalId>,
     tickets: usize,
 }
 
 impl Frame {
     pub(super) const CONTEXT: i32 = 0;
+    /// The current step.
+    pub(super) const STEP: i32 = 8;
+    /// Memory of the tile that an enclosing loop works on.
+    pub(super) const TILE_MEMORY: i32 = 16;
+    /// Results of the tiles of a reduction: one double for each call of its body.
+    pub(super) const PARTIALS: i32 = 24;
+    /// The tile of a reduction whose result is the first of them.
+    pub(super) const FIRST_TILE: i32 = 32;
+    const SLOTS: i32 = 40;
 
     pub(super) fn new(program: &Program, target: TargetFrontendConfig) -> Frame {
         let mut tickets = 0;
         program.visit(&mut |s| {
-            use wavefold_ir::tree::Stmt::{Compress, Decompress};
-            if let Compress { ticket, .. } | Decompress { ticket, .. } = s {
+            if let Stmt::Compress { ticket, .. } | Stmt::Decompress { ticket, .. } = s {
                 tickets = tickets.max(ticket.index() + 1);
             }
         });
-        Frame {
-            target,
-            slots: program.time().map_or(vec![], |(_, slots)| slots.to_vec()),
-            once: program.scalars.iter().map(|s| s.local).collect(),
-            tickets,
+        let mut named = Vec::new();
+        let of_step = program.body.iter().filter_map(|s| match s {
+            Stmt::Time { scalars, .. } => Some(scalars),
+            _ => None,
+        });
+        for s in program.scalars.iter().chain(of_step.flatten()) {
+            if !named.contains(&s.local) {
+                named.push(s.local);
+            }
         }
+        let slots = program.time().map_or(vec![], |(_, slots)| slots.to_vec());
+        Frame { target, slots, named, tickets }
     }
 
     pub(super) fn slot(&self, slot: usize) -> i32 {
-        8 + 8 * slot as i32
+        Self::SLOTS + 8 * slot as i32
     }
 
-    /// Where a once-scalar is; `None` for names that are computed at points.
-    pub(super) fn once(&self, local: LocalId) -> Option<i32> {
-        let at = self.once.iter().position(|l| *l == local)?;
-        Some(self.slot(self.slots.len()) + 8 * at as i32)
+    /// Where a scalar of the run or of the step is; `None` for names that are computed at points.
+    pub(super) fn named(&self, local: LocalId) -> Option<i32> {
+        let at = self.named.iter().position(|l| *l == local)?;
+        Some(self.slot(self.slots.len() + at))
     }
 
-    /// First point of the enclosing tile, or the current point, of a dimension; its end lies 8 bytes further.
-    pub(super) fn range(&self, dim: usize) -> i32 {
-        self.slot(self.slots.len() + self.once.len()) + 16 * dim as i32
+    /// The place along a dimension: first point of the enclosing tile, the point after its last, the current point.
+    pub(super) fn place(&self, dim: usize) -> i32 {
+        self.slot(self.slots.len() + self.named.len() + 3 * dim)
     }
 
     pub(super) fn ticket(&self, ticket: TicketId) -> i32 {
-        self.range(3) + 8 * ticket.index() as i32
+        self.place(3) + 8 * ticket.index() as i32
     }
 
     pub(super) fn tickets(&self) -> impl Iterator<Item = TicketId> + use<> {
@@ -69,7 +84,7 @@ impl Frame {
 
     /// Bytes that loop bodies read.
     pub(super) fn shared_size(&self) -> u32 {
-        self.range(3) as u32
+        self.place(3) as u32
     }
 
     /// All bytes.
@@ -96,6 +111,7 @@ pub(super) mod context {
     pub(in crate::lower) const FIELDS: i32 = offset_of!(abi::Context, fields) as i32;
     pub(in crate::lower) const SCALARS: i32 = offset_of!(abi::Context, scalars) as i32;
     pub(in crate::lower) const SPARSE: i32 = offset_of!(abi::Context, sparse) as i32;
+    pub(in crate::lower) const TABLES: i32 = offset_of!(abi::Context, tables) as i32;
     pub(in crate::lower) const TIME_MIN: i32 = offset_of!(abi::Context, time_m) as i32;
     pub(in crate::lower) const TIME_MAX: i32 = offset_of!(abi::Context, time_max) as i32;
     pub(in crate::lower) const HOST: i32 = offset_of!(abi::Context, host) as i32;
@@ -103,15 +119,23 @@ pub(super) mod context {
     pub(in crate::lower) const STEP: i32 = offset_of!(abi::Context, step) as i32;
     pub(in crate::lower) const COMPRESS: i32 = offset_of!(abi::Context, compress) as i32;
     pub(in crate::lower) const DECOMPRESS: i32 = offset_of!(abi::Context, decompress) as i32;
+    pub(in crate::lower) const TAKE_TILE: i32 = offset_of!(abi::Context, take_tile) as i32;
+    pub(in crate::lower) const GIVE_TILE: i32 = offset_of!(abi::Context, give_tile) as i32;
     pub(in crate::lower) const WAIT: i32 = offset_of!(abi::Context, wait) as i32;
+}
+
+/// Byte offsets within [`abi::SparseValues`].
+pub(super) mod sparse {
+    use super::*;
+    pub(in crate::lower) const SIZE: i64 = size_of::<abi::SparseValues>() as i64;
+    pub(in crate::lower) const POINTS: i32 = offset_of!(abi::SparseValues, points) as i32;
+    pub(in crate::lower) const VALUES: i32 = offset_of!(abi::SparseValues, values) as i32;
 }
 
 /// Byte offsets within [`abi::SparseTable`].
 pub(super) mod table {
     use super::*;
-    pub(in crate::lower) const SIZE: i32 = size_of::<abi::SparseTable>() as i32;
-    pub(in crate::lower) const POINTS: i32 = offset_of!(abi::SparseTable, points) as i32;
+    pub(in crate::lower) const SIZE: i64 = size_of::<abi::SparseTable>() as i64;
     pub(in crate::lower) const CELLS: i32 = offset_of!(abi::SparseTable, cells) as i32;
     pub(in crate::lower) const WEIGHTS: i32 = offset_of!(abi::SparseTable, weights) as i32;
-    pub(in crate::lower) const VALUES: i32 = offset_of!(abi::SparseTable, values) as i32;
 }

@@ -1,4 +1,4 @@
-//! The entry function: once-scalars, the time loop, guards.
+//! The entry function: scalars, the time loop, guards.
 
 use super::effects::Run;
 use super::frame::{Frame, context};
@@ -10,7 +10,7 @@ use cranelift::prelude::*;
 use cranelift_codegen::ir::Function;
 use std::collections::HashMap;
 use wavefold_ir::Direction;
-use wavefold_ir::tree::{Program, Slot, Stmt};
+use wavefold_ir::tree::{Program, ScalarLet, Slot, Stmt};
 
 /// The entry function; loop bodies are added to `tasks`.
 pub(super) fn lower<'a>(program: &'a Program, frame: &Frame, tasks: &mut Vec<Task<'a>>) -> Function {
@@ -32,8 +32,9 @@ pub(super) fn lower<'a>(program: &'a Program, frame: &Frame, tasks: &mut Vec<Tas
     for ticket in frame.tickets() {
         w.set_frame(none, frame.ticket(ticket));
     }
-    once(&mut w);
     let t = w.context_word(context::TIME_MIN);
+    w.set_frame(t, Frame::STEP);
+    w.scalars(&program.scalars);
     let run = Run { mode, leave, t, first: None };
     w.run(&program.body, &run);
     let success = w.b.ins().iconst(types::I32, 0);
@@ -46,31 +47,30 @@ pub(super) fn lower<'a>(program: &'a Program, frame: &Frame, tasks: &mut Vec<Tas
     function
 }
 
-/// Computes the once-scalars in double precision.
-fn once(w: &mut Writer) {
-    let program = w.program;
-    let mut locals = HashMap::new();
-    for s in &program.scalars {
-        let point = Point { ty: types::F64, at: &[], locals: &locals, sparse: None };
-        let value = w.evaluate(s.value, &point);
-        if let Some(offset) = w.layout.once(s.local) {
-            w.set_frame(value, offset);
-        }
-        locals.insert(s.local, value);
-    }
-}
-
 impl<'a> Writer<'a, '_> {
     /// Stores a word of the frame.
     pub(super) fn set_frame(&mut self, value: Value, offset: i32) {
         self.b.ins().store(MemFlagsData::trusted(), value, self.frame, offset);
     }
 
+    /// Computes scalars of the run or of a step, in double precision.
+    fn scalars(&mut self, scalars: &[ScalarLet]) {
+        let locals = HashMap::new();
+        for s in scalars {
+            let value = self.evaluate(s.value, &Point::nowhere(types::F64, &locals));
+            if let Some(offset) = self.layout.named(s.local) {
+                self.set_frame(value, offset);
+            }
+        }
+    }
+
     /// Statements outside loops over points.
     fn run(&mut self, body: &'a [Stmt], run: &Run) {
         for s in body {
             match s {
-                Stmt::Time { direction, slots, body } => self.time(*direction, slots, body, run),
+                Stmt::Time { direction, slots, scalars, body } => {
+                    self.time(*direction, (slots, scalars), body, run);
+                }
                 Stmt::First(body) => match run.first {
                     Some(first) => {
                         let now = self.b.ins().icmp(IntCC::Equal, run.t, first);
@@ -83,11 +83,8 @@ impl<'a> Writer<'a, '_> {
                     let now = self.b.ins().icmp_imm_s(IntCC::Equal, rest, 0);
                     self.guarded(now, body, run);
                 }
-                Stmt::Nest { source, outer } => {
-                    if self.program.decls.dims[outer.dim].size > 0 {
-                        self.nest(outer, source);
-                    }
-                }
+                Stmt::Nest { source, outer } => self.nest(outer, source),
+                Stmt::Reduce { series, op, outer, source } => self.reduce(*series, *op, outer, source, run),
                 other => self.effect(other, run),
             }
         }
@@ -102,7 +99,13 @@ impl<'a> Writer<'a, '_> {
         self.b.switch_to_block(after);
     }
 
-    fn time(&mut self, direction: Direction, slots: &[Slot], body: &'a [Stmt], run: &Run) {
+    fn time(
+        &mut self,
+        direction: Direction,
+        (slots, scalars): (&[Slot], &[ScalarLet]),
+        body: &'a [Stmt],
+        run: &Run,
+    ) {
         let low = self.context_word(context::TIME_MIN);
         let high = self.context_word(context::TIME_MAX);
         let (first, last, step, on) = match direction {
@@ -121,6 +124,8 @@ impl<'a> Writer<'a, '_> {
             let index = self.slot_index(slot, run.t);
             self.set_frame(index, self.layout.slot(i));
         }
+        self.set_frame(run.t, Frame::STEP);
+        self.scalars(scalars);
         self.run(body, &run);
         let next = self.b.ins().iadd_imm_s(run.t, step);
         let again = self.b.ins().icmp(on, next, last);

@@ -2,12 +2,15 @@
 //!
 //! Nests are functions of their own, parallel or not, because a load may be marked `readonly` (free to move, and
 //! to become a memory operand) only when nothing stores to its buffer while the function runs: see
-//! [`writer::Writer::load_flags`]. A parallel tile loop calls its function through the runtime, once per tile.
+//! [`writer::Writer::load_flags`]. A parallel tile loop calls its function through the runtime, once per tile, and so
+//! does a reduction.
 
 mod effects;
 mod frame;
 mod main;
+mod memory;
 mod nest;
+mod reduce;
 mod row;
 mod value;
 mod writer;
@@ -61,11 +64,11 @@ pub(crate) fn lower(program: &Program) -> Result<Vec<Lowered>, CompileError> {
 fn check_nesting(program: &Program) -> Result<(), CompileError> {
     let mut found = None;
     program.visit(&mut |s| {
-        let (Stmt::Nest { outer: l, .. } | Stmt::Loop(l)) = s else { return };
+        let (Stmt::Nest { outer: l, .. } | Stmt::Reduce { outer: l, .. } | Stmt::Loop(l)) = s else { return };
         for inner in &l.body {
-            let row = l.dim + 1 == program.decls.rank() && matches!(l.form, LoopForm::Points { .. });
+            let row = l.dim + 1 == program.decls.rank() && !matches!(l.form, LoopForm::Tiles { .. });
             let fits = match inner {
-                Stmt::Let { .. } | Stmt::Assign { .. } => true,
+                Stmt::Let { .. } | Stmt::Assign { .. } | Stmt::Accumulate(_) => true,
                 Stmt::Loop(_) => !row,
                 _ => false,
             };
@@ -75,6 +78,7 @@ fn check_nesting(program: &Program) -> Result<(), CompileError> {
                     Stmt::First(_) => "first".to_string(),
                     Stmt::When { every, .. } => format!("every {every}"),
                     Stmt::Nest { .. } | Stmt::Loop(_) => "loop".to_string(),
+                    Stmt::Reduce { .. } => "reduce".to_string(),
                     other => line(other, &program.decls, &program.exprs),
                 });
             }

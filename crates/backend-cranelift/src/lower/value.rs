@@ -1,12 +1,12 @@
 //! Expressions, one value or a vector of values at a time.
 
-use super::frame::Buffer;
+use super::frame::{Buffer, Frame};
 use super::writer::{WORD, Writer};
 use crate::host;
 use cranelift::prelude::*;
-use cranelift_codegen::ir::Endianness;
+use cranelift_codegen::ir::{ConstantData, Endianness};
 use std::collections::HashMap;
-use wavefold_ir::{Access, DType, Expr, ExprId, Func, LocalId};
+use wavefold_ir::{Comparison, DType, Expr, ExprId, Func, LocalId};
 
 /// The current sparse point.
 #[derive(Clone, Copy)]
@@ -27,10 +27,19 @@ pub(super) struct Point<'p> {
     pub(super) ty: Type,
     /// Address of the (first) current point in each buffer.
     pub(super) at: &'p [(Buffer, Value)],
+    /// Index of the (first) current point along each dimension, where it is known.
+    pub(super) indices: [Option<Value>; 3],
     /// Values named so far.
     pub(super) locals: &'p HashMap<LocalId, Value>,
     /// The current sparse point.
     pub(super) sparse: Option<SparsePoint>,
+}
+
+impl<'p> Point<'p> {
+    /// No point at all: where scalars are computed.
+    pub(super) fn nowhere(ty: Type, locals: &'p HashMap<LocalId, Value>) -> Point<'p> {
+        Point { ty, at: &[], indices: [None; 3], locals, sparse: None }
+    }
 }
 
 impl Writer<'_, '_> {
@@ -53,7 +62,25 @@ impl Writer<'_, '_> {
             }
             Expr::Local(local) => self.local(*local, point),
             Expr::Load(access) => self.load(access, point),
-            Expr::Sparse(id, shift) => self.sparse_value(id.index(), *shift, point),
+            Expr::Sparse(id, shift) => match point.sparse {
+                Some(s) => self.load_sparse(*id, *shift, s),
+                // Sparse values occur in injections only (invariant T4), where the sparse point is known.
+                None => self.constant(f64::NAN, point.ty),
+            },
+            Expr::Index(d) => self.index(*d as usize, point),
+            Expr::Step => {
+                let t = self.frame_value(WORD, Frame::STEP);
+                let value = self.b.ins().fcvt_from_sint(types::F64, t);
+                self.rounded(value, point.ty)
+            }
+            Expr::Compare(op, x, y) => self.compare(*op, *x, *y),
+            Expr::And(x, y) => self.left_to_right(&[*x, *y], |b, x, y| b.ins().band(x, y)),
+            Expr::Or(x, y) => self.left_to_right(&[*x, *y], |b, x, y| b.ins().bor(x, y)),
+            Expr::Not(x) => self.negated(*x),
+            Expr::Select(c, x, y) => {
+                let (holds, x, y) = (self.known(*c), self.known(*x), self.known(*y));
+                self.select(holds, x, y, point.ty)
+            }
             Expr::Sum(terms) => self.left_to_right(terms, |b, x, y| b.ins().fadd(x, y)),
             Expr::Product(factors) => self.left_to_right(factors, |b, x, y| b.ins().fmul(x, y)),
             Expr::Call(f, operands) => {
@@ -117,10 +144,7 @@ impl Writer<'_, '_> {
 
     /// A double, rounded to the type of the point.
     fn rounded(&mut self, value: Value, ty: Type) -> Value {
-        let scalar = match ty.lane_type() {
-            types::F32 => self.b.ins().fdemote(types::F32, value),
-            _ => value,
-        };
+        let scalar = self.converted(value, ty.lane_type());
         self.splat(scalar, ty)
     }
 
@@ -128,7 +152,7 @@ impl Writer<'_, '_> {
         if let Some(value) = point.locals.get(&local) {
             return *value;
         }
-        match self.layout.once(local) {
+        match self.layout.named(local) {
             Some(offset) => {
                 let value = self.frame_value(types::F64, offset);
                 self.rounded(value, point.ty)
@@ -136,57 +160,6 @@ impl Writer<'_, '_> {
             // Excluded by invariant T5.
             None => self.constant(f64::NAN, point.ty),
         }
-    }
-
-    /// The address and the displacement of an access.
-    fn place(&mut self, access: &Access, point: &Point) -> (Buffer, Value, i32) {
-        let buffer = self.layout.buffer(self.program, access);
-        let here = match point.at.iter().find(|(b, _)| *b == buffer) {
-            Some((_, address)) => *address,
-            // Not reached: every buffer that a loop uses has an address in it.
-            None => self.origin(buffer),
-        };
-        let rank = self.program.decls.rank();
-        let offset: i64 = (0..rank).map(|d| access.offsets[d] as i64 * self.stride(buffer, d)).sum();
-        match i32::try_from(offset) {
-            Ok(displacement) => (buffer, here, displacement),
-            Err(_) => (buffer, self.b.ins().iadd_imm_s(here, offset), 0),
-        }
-    }
-
-    /// The value of a field.
-    pub(super) fn load(&mut self, access: &Access, point: &Point) -> Value {
-        let (buffer, address, displacement) = self.place(access, point);
-        let flags = self.load_flags(buffer);
-        self.b.ins().load(point.ty, flags, address, displacement)
-    }
-
-    /// Stores a value of a field.
-    pub(super) fn store(&mut self, access: &Access, value: Value, point: &Point) {
-        let (buffer, address, displacement) = self.place(access, point);
-        let flags = self.load_flags(buffer);
-        self.b.ins().store(flags, value, address, displacement);
-    }
-
-    /// The address of the value of a sparse point, `shift` steps from now.
-    pub(super) fn sparse_address(&mut self, set: usize, shift: i32, s: SparsePoint) -> Value {
-        let mut index = s.point;
-        if self.program.decls.sparse[set].steps.is_some() {
-            let step = self.b.ins().iadd_imm_s(s.t, shift as i64);
-            let row = self.b.ins().imul(step, s.points);
-            index = self.b.ins().iadd(row, s.point);
-        }
-        let bytes = self.bytes();
-        let offset = self.b.ins().imul_imm_s(index, bytes);
-        self.b.ins().iadd(s.values, offset)
-    }
-
-    fn sparse_value(&mut self, set: usize, shift: i32, point: &Point) -> Value {
-        // Sparse values occur in injections only (invariant T4), where the sparse point is known.
-        let Some(s) = point.sparse else { return self.constant(f64::NAN, point.ty) };
-        let address = self.sparse_address(set, shift, s);
-        let (ty, flags) = (self.element(), MemFlagsData::trusted());
-        self.b.ins().load(ty, flags, address, 0)
     }
 
     fn function(&mut self, f: Func, x: &[Value], ty: Type) -> Value {
@@ -203,15 +176,72 @@ impl Writer<'_, '_> {
         }
     }
 
+    /// A condition: a byte, or a mask of the lanes.
+    fn compare(&mut self, op: Comparison, x: ExprId, y: ExprId) -> Value {
+        let condition = match op {
+            Comparison::Less => FloatCC::LessThan,
+            Comparison::LessOrEqual => FloatCC::LessThanOrEqual,
+            Comparison::Equal => FloatCC::Equal,
+        };
+        self.left_to_right(&[x, y], |b, x, y| b.ins().fcmp(condition, x, y))
+    }
+
+    fn negated(&mut self, condition: ExprId) -> Value {
+        let holds = self.known(condition);
+        if self.b.func.dfg.value_type(holds).is_vector() {
+            return self.b.ins().bnot(holds);
+        }
+        self.b.ins().icmp_imm_s(IntCC::Equal, holds, 0)
+    }
+
     /// `x` where the comparison holds, `y` elsewhere, also when one of them is not a number.
-    fn choose(&mut self, condition: FloatCC, x: Value, y: Value, ty: Type) -> Value {
+    pub(super) fn choose(&mut self, condition: FloatCC, x: Value, y: Value, ty: Type) -> Value {
         let holds = self.b.ins().fcmp(condition, x, y);
+        self.select(holds, x, y, ty)
+    }
+
+    /// `x` where a condition holds, `y` elsewhere.
+    fn select(&mut self, holds: Value, x: Value, y: Value, ty: Type) -> Value {
         if !ty.is_vector() {
             return self.b.ins().select(holds, x, y);
         }
-        let lanes = MemFlagsData::new().with_endianness(Endianness::Little);
-        let mask = self.b.ins().bitcast(ty, lanes, holds);
+        let mask = self.recast(holds, ty);
         self.b.ins().bitselect(mask, x, y)
+    }
+
+    /// The index of the point along a dimension, as a number; neighbours along the last dimension count up.
+    fn index(&mut self, dim: usize, point: &Point) -> Value {
+        // Known wherever an index may stand (invariant T12).
+        let Some(first) = point.indices[dim] else { return self.constant(f64::NAN, point.ty) };
+        if !point.ty.is_vector() || dim + 1 != self.program.decls.rank() {
+            let value = self.b.ins().fcvt_from_sint(types::F64, first);
+            return self.rounded(value, point.ty);
+        }
+        if point.ty.lane_type() == types::F64 {
+            let value = self.b.ins().fcvt_from_sint(types::F64, first);
+            let (first, counted) = (self.splat(value, point.ty), self.counted(types::F64X2));
+            return self.b.ins().fadd(first, counted); // Exact.
+        }
+        let first = self.b.ins().ireduce(types::I32, first);
+        let (first, counted) = (self.splat(first, types::I32X4), self.counted(types::I32X4));
+        let indices = self.b.ins().iadd(first, counted);
+        self.b.ins().fcvt_from_sint(types::F32X4, indices)
+    }
+
+    /// 0, 1, .. in the lanes of a vector.
+    fn counted(&mut self, ty: Type) -> Value {
+        let bytes: Vec<u8> = match ty {
+            types::F64X2 => [0.0f64, 1.0].into_iter().flat_map(f64::to_le_bytes).collect(),
+            _ => (0..4i32).flat_map(i32::to_le_bytes).collect(),
+        };
+        let constant = self.b.func.dfg.constants.insert(ConstantData::from(bytes));
+        self.b.ins().vconst(ty, constant)
+    }
+
+    /// The same bits as another type of vector.
+    pub(super) fn recast(&mut self, value: Value, ty: Type) -> Value {
+        let lanes = MemFlagsData::new().with_endianness(Endianness::Little);
+        self.b.ins().bitcast(ty, lanes, value)
     }
 
     /// An elementary function of this process, lane by lane.

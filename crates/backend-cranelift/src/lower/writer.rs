@@ -10,21 +10,30 @@ use cranelift_codegen::ir::{
 use cranelift_codegen::isa::CallConv;
 use std::collections::HashMap;
 use std::rc::Rc;
-use wavefold_ir::tree::{Program, Stmt};
+use wavefold_ir::tree::{Program, Reduction, Stmt};
 use wavefold_ir::{Access, DType, ScalarId};
 
 /// Pointers and indices.
 pub(super) const WORD: Type = types::I64;
 
 /// What the code knows about the current place along a dimension.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Place {
+    /// The current tile, inside a loop over tiles.
+    pub(super) tile: Option<Tile>,
+    /// The current point, inside a loop over points.
+    pub(super) point: Option<Value>,
+}
+
+/// A tile along a dimension.
 #[derive(Clone, Copy)]
-pub(super) enum Place {
-    /// No loop over the dimension yet.
-    Domain,
-    /// Inside a loop over tiles.
-    Tile { lo: Value, hi: Value },
-    /// Inside a loop over points.
-    Point(Value),
+pub(super) struct Tile {
+    /// The first point.
+    pub(super) lo: Value,
+    /// The point after the last.
+    pub(super) hi: Value,
+    /// Number of points, when it is known now.
+    pub(super) points: Option<i64>,
 }
 
 /// A function under construction.
@@ -42,6 +51,10 @@ pub(super) struct Writer<'a, 'f> {
     pub(super) context: Value,
     /// Buffers that change while the function runs; `None` when any may.
     pub(super) written: Option<Rc<[Buffer]>>,
+    /// Memory of the current tile, when this function borrowed it.
+    pub(super) tile_memory: Option<Value>,
+    /// In a reduction: how values are combined, and where the result of the current tile is kept.
+    pub(super) partial: Option<(Reduction, Value)>,
     /// Position of the first point of the domain in each buffer that the function uses.
     pub(super) origins: HashMap<Buffer, Value>,
     /// The place along each dimension.
@@ -75,8 +88,10 @@ impl<'a, 'f> Writer<'a, 'f> {
             frame: first,
             context: first,
             written: None,
+            tile_memory: None,
+            partial: None,
             origins: HashMap::new(),
-            places: [Place::Domain; 3],
+            places: [Place::default(); 3],
             memo: vec![first; program.exprs.len()],
             imports: HashMap::new(),
         }
@@ -90,10 +105,7 @@ impl<'a, 'f> Writer<'a, 'f> {
 
     /// The type of one value of the program.
     pub(super) fn element(&self) -> Type {
-        match self.program.decls.dtype {
-            DType::F32 => types::F32,
-            DType::F64 => types::F64,
-        }
+        type_of(self.program.decls.dtype)
     }
 
     /// Bytes of one value of the program.
@@ -143,44 +155,6 @@ impl<'a, 'f> Writer<'a, 'f> {
     pub(super) fn run_scalar(&mut self, id: ScalarId) -> Value {
         let scalars = self.context_word(context::SCALARS);
         self.b.ins().load(types::F64, Self::constant_flags(), scalars, 8 * id.0 as i32)
-    }
-
-    /// The address of the first point of the domain in a buffer.
-    pub(super) fn origin(&mut self, buffer: Buffer) -> Value {
-        if let Some(known) = self.origins.get(&buffer) {
-            return *known;
-        }
-        let fields = self.context_word(context::FIELDS);
-        let start = self.b.ins().load(WORD, Self::constant_flags(), fields, 8 * buffer.field.0 as i32);
-        let Some(layout) = &self.program.decls.field(buffer.field).layout else { return start };
-        let (slot_bytes, origin) =
-            (layout.slot_len() as i64 * self.bytes(), layout.origin() as i64 * self.bytes());
-        let slot_start = match buffer.slot {
-            Some(slot) => {
-                let index = self.frame_value(WORD, self.layout.slot(slot));
-                let offset = self.b.ins().imul_imm_s(index, slot_bytes);
-                self.b.ins().iadd(start, offset)
-            }
-            None => start,
-        };
-        self.b.ins().iadd_imm_s(slot_start, origin)
-    }
-
-    /// Distance between neighbours along a dimension of a buffer, in bytes.
-    pub(super) fn stride(&self, buffer: Buffer, dim: usize) -> i64 {
-        let layout = self.program.decls.field(buffer.field).layout.as_ref();
-        layout.map_or(0, |l| l.strides()[dim] as i64 * self.bytes())
-    }
-
-    /// The address of a point, given by its index along each dimension.
-    pub(super) fn address(&mut self, buffer: Buffer, indices: &[Value]) -> Value {
-        let mut address = self.origin(buffer);
-        for (d, index) in indices.iter().enumerate() {
-            let stride = self.stride(buffer, d);
-            let offset = self.b.ins().imul_imm_s(*index, stride);
-            address = self.b.ins().iadd(address, offset);
-        }
-        address
     }
 
     /// The buffers that statements read or write, in order of first use.
@@ -284,6 +258,14 @@ impl<'a, 'f> Writer<'a, 'f> {
         let after = self.b.create_block();
         self.b.ins().brif(again, block, &arguments(next), after, &[]);
         self.b.switch_to_block(after);
+    }
+}
+
+/// The type of a value in memory.
+pub(super) fn type_of(dtype: DType) -> Type {
+    match dtype {
+        DType::F32 => types::F32,
+        DType::F64 => types::F64,
     }
 }
 

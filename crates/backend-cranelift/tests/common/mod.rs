@@ -40,6 +40,7 @@ pub fn threaded(context: *const Context) -> Context {
         fields: c.fields,
         scalars: c.scalars,
         sparse: c.sparse,
+        tables: c.tables,
         time_m: c.time_m,
         time_max: c.time_max,
         threads: c.threads,
@@ -48,6 +49,8 @@ pub fn threaded(context: *const Context) -> Context {
         step: c.step,
         compress: c.compress,
         decompress: c.decompress,
+        take_tile: c.take_tile,
+        give_tile: c.give_tile,
         wait: c.wait,
     }
 }
@@ -70,3 +73,8 @@ pub fn check(text: &str, range: (i64, i64)) {
         unsafe { (kernel.entry())(&context) }
     });
 }
+
+#[path = "../../../../tests/support/texts.rs"]
+mod texts;
+#[allow(unused_imports, reason = "every test file uses a part")]
+pub use texts::{field, head, tight, windowed};

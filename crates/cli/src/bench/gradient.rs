@@ -42,8 +42,11 @@ pub fn run(settings: &Settings) -> Result<Report> {
     let overhead = with.wall() / without.wall() - 1.0;
     let (forward, adjoint) = (&imaging.0.summary, &imaging.1.summary);
     let history = describe(settings, forward, overhead, error, peak);
-    let bytes_per_point = 0.5 * (forward.bytes_per_point + adjoint.bytes_per_point);
-    Ok(Report::new(settings, first, &with, 2, bytes_per_point, Some(history)))
+    let cost = Cost {
+        flops: 0.5 * (forward.cost.flops + adjoint.cost.flops),
+        bytes: 0.5 * (forward.cost.bytes + adjoint.cost.bytes),
+    };
+    Ok(Report::new(settings, first, &with, 2, cost, Some(history)))
 }
 
 /// Velocities on the whole grid, in km/s.

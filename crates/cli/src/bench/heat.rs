@@ -14,7 +14,13 @@ pub fn problem(settings: &Settings) -> Result<Problem> {
     let a = Constant::new("a", 1.0);
     let update = eq(u.forward(), solve(u.dt() - &a * u.laplace(), u.forward())?);
     block(&u)?;
-    Ok(Problem { equations: vec![update], u, dt: stable_step(settings), first: 0, start: block })
+    Ok(Problem {
+        equations: vec![update],
+        unknowns: vec![u],
+        dt: stable_step(settings),
+        first: 0,
+        start: block,
+    })
 }
 
 /// Nine tenths of the largest step for which no wave number grows: 2 over the largest eigenvalue of the Laplacian.

@@ -8,6 +8,7 @@ pub mod memory;
 mod plain;
 mod progress;
 mod report;
+mod systems;
 mod wave;
 
 use std::fmt;
@@ -29,6 +30,9 @@ use crate::shape::Shape;
 ///                absorbing layers of 20 points
 ///   acoustic3d   the same in 3-D, layers of 10 points
 ///   heat3d       u_t = a laplace(u) from a small block
+///   tti2d, tti3d  pseudo-acoustic waves in two layers of a tilted transversely isotropic medium, 1000 receivers
+///   elastic2d, elastic3d  velocity and stress on a staggered grid, two layers, 1000 receivers
+///   burgers2d    viscous Burgers equations, upwind convection, edges kept at 1
 ///   history      acoustic3d with 100 receivers and a source of 15 Hz, and every K-th u saved
 ///   gradient     one shot of 15 Hz in 2-D or 3-D, over layers with a body of salt: forward run saving every K-th u,
 ///                adjoint run reading it, and the gradient of the misfit at a smoothed model
@@ -45,6 +49,7 @@ use crate::shape::Shape;
 ///                       WAVEFOLD_CACHE_DIR to an empty directory to measure without it
 ///   cpu_utilisation     CPU time over wall time x threads; well below 1 means that the machine was shared
 ///   gb_per_s            bytes_per_point x gpts_per_s: memory traffic by the compiler's own count
+///   gflops              flops_per_point x gpts_per_s: arithmetic by the compiler's own count (10^9 a second)
 ///   raw_bytes, bytes    the saved snapshots before and after compression, with their ratio
 ///   overhead            wall time of the runs over that of the same runs without saving, minus 1. Both kinds take
 ///                       turns in the same call. gradient: forward + adjoint, over forward + adjoint without reading
@@ -59,13 +64,13 @@ pub struct Args {
     /// Which problem
     #[arg(value_enum, value_name = "CASE")]
     case: Case,
-    /// Order of the space derivatives, even [default: 8; heat3d: 2]
+    /// Order of the space derivatives, even [default: 8; elastic: 4; heat3d, burgers2d: 2]
     #[arg(long, value_name = "N")]
     so: Option<u32>,
-    /// Points per axis [default: 2000x2000 or 256x256x256; history: 128x128x128; gradient: 96x96x96]
+    /// Points per axis [default: 2000x2000 or 256x256x256; tti3d, elastic3d: 192x192x192; history: 128x128x128; gradient: 96x96x96]
     #[arg(long, value_name = "AxBxC")]
     shape: Option<Shape>,
-    /// Time steps [default: 2-D 200, 3-D 50; history: 300; gradient: 400]
+    /// Time steps [default: acoustic2d 200, 2-D 50, 3-D 50; tti3d, elastic3d: 20; history: 300; gradient: 400]
     #[arg(long, value_name = "N")]
     steps: Option<u32>,
     /// Number of threads [default: one per core]
@@ -100,6 +105,11 @@ pub enum Case {
     Acoustic2d,
     Acoustic3d,
     Heat3d,
+    Tti2d,
+    Tti3d,
+    Elastic2d,
+    Elastic3d,
+    Burgers2d,
     History,
     Gradient,
 }
@@ -114,6 +124,8 @@ impl Case {
         match self {
             Case::Acoustic2d => (&[2000, 2000], 200),
             Case::Acoustic3d | Case::Heat3d => (&[256, 256, 256], 50),
+            Case::Tti2d | Case::Elastic2d | Case::Burgers2d => (&[2000, 2000], 50),
+            Case::Tti3d | Case::Elastic3d => (&[192, 192, 192], 20),
             Case::History => (&[128, 128, 128], 300),
             Case::Gradient => (&[96, 96, 96], 400),
         }
@@ -121,8 +133,8 @@ impl Case {
 
     fn check_rank(self, shape: &Shape) -> Result<()> {
         let (ranks, needed) = match self {
-            Case::Acoustic2d => (2..=2, "2"),
-            Case::Acoustic3d | Case::Heat3d | Case::History => (3..=3, "3"),
+            Case::Acoustic2d | Case::Tti2d | Case::Elastic2d | Case::Burgers2d => (2..=2, "2"),
+            Case::Acoustic3d | Case::Heat3d | Case::History | Case::Tti3d | Case::Elastic3d => (3..=3, "3"),
             Case::Gradient => (2..=3, "2 or 3"),
         };
         if ranks.contains(&shape.rank()) {
@@ -138,6 +150,11 @@ impl fmt::Display for Case {
             Case::Acoustic2d => "acoustic2d",
             Case::Acoustic3d => "acoustic3d",
             Case::Heat3d => "heat3d",
+            Case::Tti2d => "tti2d",
+            Case::Tti3d => "tti3d",
+            Case::Elastic2d => "elastic2d",
+            Case::Elastic3d => "elastic3d",
+            Case::Burgers2d => "burgers2d",
             Case::History => "history",
             Case::Gradient => "gradient",
         })
@@ -189,7 +206,15 @@ impl Settings {
         if every > steps {
             return Err(CliError::NothingSaved { every, steps });
         }
-        let so = args.so.unwrap_or(if case == Case::Heat3d { 2 } else { 8 });
+        let so = args.so.unwrap_or(match case {
+            Case::Heat3d | Case::Burgers2d => 2,
+            Case::Elastic2d | Case::Elastic3d => 4,
+            _ => 8,
+        });
+        // Its differences are those of the upwind scheme.
+        if case == Case::Burgers2d && so != 2 {
+            return Err(CliError::UnusedOption { option: "--so", case: case.to_string() });
+        }
         if !(2..=64).contains(&so) || so % 2 == 1 {
             return Err(CliError::Order { order: so });
         }
@@ -232,13 +257,17 @@ impl Settings {
         let fields = match self.case {
             Case::Acoustic2d | Case::Acoustic3d | Case::History => 5,
             Case::Heat3d => 2,
+            Case::Burgers2d => 4,
+            Case::Tti2d | Case::Tti3d => 18,
+            Case::Elastic2d => 15,
+            Case::Elastic3d => 24,
             Case::Gradient => 14,
         };
         let receivers = match self.case {
-            Case::Acoustic2d | Case::Acoustic3d => 1000.0,
-            Case::Heat3d => 0.0,
+            Case::Heat3d | Case::Burgers2d => 0.0,
             Case::History => 100.0,
             Case::Gradient => 4.0 * gradient::receivers(&self.shape) as f64,
+            _ => 1000.0,
         };
         let traces = (receivers * 4.0 + 16.0) * self.steps as f64;
         let verbatim = self.case.saves() && matches!(self.codec, None | Some(Compression::Noop));
@@ -271,6 +300,9 @@ pub fn run(args: &Args) -> Result<()> {
     let report = match settings.case {
         Case::Acoustic2d | Case::Acoustic3d => plain::run(&settings, wave::problem)?,
         Case::Heat3d => plain::run(&settings, heat::problem)?,
+        Case::Tti2d | Case::Tti3d | Case::Elastic2d | Case::Elastic3d | Case::Burgers2d => {
+            plain::run(&settings, systems::problem)?
+        }
         Case::History => history::run(&settings)?,
         Case::Gradient => gradient::run(&settings)?,
     };

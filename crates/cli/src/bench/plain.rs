@@ -13,13 +13,13 @@ use crate::error::Result;
 /// A problem that is ready to be compiled.
 pub struct Problem {
     pub equations: Vec<Equation>,
-    /// The unknown.
-    pub u: TimeFunction,
+    /// The unknowns.
+    pub unknowns: Vec<TimeFunction>,
     /// Time step.
     pub dt: f64,
     /// The first of the steps.
     pub first: usize,
-    /// Sets what the unknown begins with.
+    /// Sets what an unknown begins with.
     pub start: fn(&TimeFunction) -> Result<()>,
 }
 
@@ -39,12 +39,12 @@ pub fn run(settings: &Settings, build: fn(&Settings) -> Result<Problem>) -> Resu
     let last = problem.first + settings.steps - 1;
     let mut series = Series::default();
     let round = |what| {
-        (problem.start)(&problem.u)?;
+        problem.unknowns.iter().try_for_each(problem.start)?;
         timed(&progress, what, apply(settings, &op, problem.dt).time_min(problem.first).time_max(last))
     };
-    let bytes_per_point = round("warm-up")?.summary.bytes_per_point;
+    let cost = round("warm-up")?.summary.cost;
     for _ in 0..settings.repeat {
         series.add(&[&round("run")?]);
     }
-    Ok(Report::new(settings, first, &series, 1, bytes_per_point, None))
+    Ok(Report::new(settings, first, &series, 1, cost, None))
 }

@@ -2,6 +2,8 @@
 
 use serde::Serialize;
 
+use wavefold::prelude::Cost;
+
 use super::Settings;
 use super::measure::{FirstStep, Series};
 use crate::output::{Table, bytes, seconds};
@@ -26,6 +28,8 @@ pub struct Report {
     cpu_utilisation: f64,
     dtype: &'static str,
     bytes_per_point: f64,
+    flops_per_point: f64,
+    gflops: f64,
     gb_per_s: f64,
     #[serde(flatten)]
     history: Option<History>,
@@ -52,7 +56,7 @@ impl Report {
         first: FirstStep,
         series: &Series,
         sweeps: usize,
-        bytes_per_point: f64,
+        cost: Cost,
         history: Option<History>,
     ) -> Report {
         let updates = settings.points() as f64 * settings.steps as f64 * sweeps as f64;
@@ -73,8 +77,10 @@ impl Report {
             repeats: settings.repeat,
             cpu_utilisation: series.utilisation(),
             dtype: "f32",
-            bytes_per_point,
-            gb_per_s: gpts_per_s * bytes_per_point,
+            bytes_per_point: cost.bytes,
+            flops_per_point: cost.flops,
+            gflops: gpts_per_s * cost.flops,
+            gb_per_s: gpts_per_s * cost.bytes,
             history,
         }
     }
@@ -90,6 +96,7 @@ impl Table for Report {
             ("time", format!("{} (median of {})", seconds(self.seconds), self.repeats)),
             ("speed", format!("{:.3} GPts/s", self.gpts_per_s)),
             ("traffic", format!("{:.1} GB/s at {} B/point", self.gb_per_s, self.bytes_per_point)),
+            ("arithmetic", format!("{:.1} GFlops/s at {} flops/point", self.gflops, self.flops_per_point)),
             ("CPU utilisation", format!("{:.2}", self.cpu_utilisation)),
             ("lowering", seconds(self.lower_seconds)),
             ("compilation", format!("{}{cached}", seconds(self.compile_seconds))),

@@ -123,5 +123,11 @@ fn damping_profiles(shape: &[usize], velocity_max: f64) -> Vec<Vec<f64>> {
 pub fn problem(settings: &Settings) -> Result<Problem> {
     debug_assert!(matches!(settings.case, Case::Acoustic2d | Case::Acoustic3d));
     let wave = Wave::layered(settings, 1000, 0.010)?;
-    Ok(Problem { equations: wave.forward()?, u: wave.u.clone(), dt: wave.dt, first: 1, start: at_rest })
+    Ok(Problem {
+        equations: wave.forward()?,
+        unknowns: vec![wave.u.clone()],
+        dt: wave.dt,
+        first: 1,
+        start: at_rest,
+    })
 }

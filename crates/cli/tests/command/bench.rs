@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::{fails, numbers, object, text, wavefold};
 
-const NUMBERS: [&str; 10] = [
+const NUMBERS: [&str; 12] = [
     "seconds",
     "gpts_per_s",
     "lower_seconds",
@@ -12,6 +12,8 @@ const NUMBERS: [&str; 10] = [
     "first_step_seconds",
     "cpu_utilisation",
     "bytes_per_point",
+    "flops_per_point",
+    "gflops",
     "gb_per_s",
     "repeats",
     "threads",

@@ -19,12 +19,18 @@
 //! * **C7** every ticket is made once and waited for once, afterwards, under the same guard and in the same list;
 //!   in between, nothing changes a slice that is compressed or touches one that is decompressed; clusters of `first` have no guard;
 //! * **C8** in a parallel cluster, no statement reads at another point what the cluster writes;
-//! * **C9** offsets stay within the halo of the field.
+//! * **C9** accesses stay within the halo of the field, over the region that the cluster covers;
+//! * **C10** conditions stand only where conditions are asked for, and nothing else stands there;
+//! * **C11** a table belongs to the points that use it, and a series is a set of one point;
+//! * **C12** tile fields are written in stages, each in one, and read only by later stages and the main statements of
+//!   the same cluster, within the points that their stage covers; stages write nothing else;
+//! * **C13** invariant fields are written in `first` only; scalars hold neither loads nor indices, those of the run no step.
 
 pub(crate) mod text;
 mod verify;
 
-use crate::{Access, Arena, Decls, Direction, ExprId, FieldId, LocalId, SparseId, TicketId};
+use crate::stencil::Reduction;
+use crate::{Access, Arena, Decls, Direction, ExprId, FieldId, LocalId, Region, SparseId, TableId, TicketId};
 
 /// A statement at a point.
 #[derive(Clone, Debug, PartialEq)]
@@ -74,11 +80,25 @@ pub struct Slice {
     pub time: i32,
 }
 
+/// Statements that fill fields of kind [`Tile`](crate::FieldKind::Tile) before the main statements of a cluster read
+/// them at other points.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Stage {
+    /// How far the stage runs beyond the points of the tile, per dimension: before its first and after its last point.
+    pub widen: [(i64, i64); 3],
+    /// In the order of execution at one point. Every target is a tile field.
+    pub statements: Vec<PointStatement>,
+}
+
 /// What a cluster does.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Action {
-    /// Statements at every point of the domain.
+    /// Statements at every point of a region. With stages, all of a tile is done stage by stage, the main statements last.
     Points {
+        /// Which points.
+        region: Region,
+        /// What is computed into tile fields before, in order.
+        stages: Vec<Stage>,
         /// In the order of execution at one point.
         statements: Vec<PointStatement>,
         /// Whether the points must be visited in ascending row-major order.
@@ -88,6 +108,8 @@ pub enum Action {
     Inject {
         /// The points.
         sparse: SparseId,
+        /// Where they lie on the grid of the target.
+        table: TableId,
         /// The field that receives.
         target: Access,
         /// Evaluated at each corner.
@@ -97,12 +119,25 @@ pub enum Action {
     Interpolate {
         /// The points that receive.
         sparse: SparseId,
+        /// Where they lie on the grid of the value.
+        table: TableId,
         /// Time shift of the values written.
         time: i32,
         /// Evaluated at each corner.
         value: ExprId,
         /// Whether the sample is added.
         increment: bool,
+    },
+    /// Reduces a value over a region to one number.
+    Reduce {
+        /// Which points.
+        region: Region,
+        /// A set of one point whose value at the current step receives the number.
+        series: SparseId,
+        /// How values are combined.
+        op: Reduction,
+        /// What is reduced.
+        value: ExprId,
     },
     /// Starts to compress `slice` into snapshot `t + time` of `store`.
     Compress {
@@ -134,12 +169,14 @@ impl Action {
     /// Replaces every expression that the action evaluates, in order.
     pub fn map_values(&mut self, mut f: impl FnMut(ExprId) -> ExprId) {
         match self {
-            Action::Points { statements, .. } => {
-                for s in statements {
+            Action::Points { stages, statements, .. } => {
+                for s in stages.iter_mut().flat_map(|stage| &mut stage.statements).chain(statements) {
                     *s = s.with_value(f(s.value()));
                 }
             }
-            Action::Inject { value, .. } | Action::Interpolate { value, .. } => *value = f(*value),
+            Action::Inject { value, .. }
+            | Action::Interpolate { value, .. }
+            | Action::Reduce { value, .. } => *value = f(*value),
             Action::Compress { .. } | Action::Decompress { .. } | Action::Wait(_) => {}
         }
     }
@@ -176,6 +213,8 @@ pub struct Program {
     pub direction: Option<Direction>,
     /// Values computed once per run.
     pub scalars: Vec<ScalarLet>,
+    /// Values computed once per step, in double precision, at its start: like `scalars`, and over the step `t`.
+    pub step_scalars: Vec<ScalarLet>,
     /// Clusters that run once, at the first step.
     pub first: Vec<Cluster>,
     /// Clusters of a step, in order.
@@ -201,7 +240,33 @@ impl Cluster {
         };
         let mut write = |access: Access| writes.push(Touch { access, write: true });
         match &self.action {
-            Action::Points { statements, .. } => {
+            Action::Points { stages, statements, .. } => {
+                for stage in stages {
+                    // A stage reads around the points that it is for.
+                    let aside = |d: usize, offset: &mut i32, after: bool| {
+                        let (low, high) = stage.widen[d];
+                        let by = if after { high } else { -low };
+                        *offset = offset.saturating_add(by.clamp(i32::MIN.into(), i32::MAX.into()) as i32);
+                    };
+                    for s in &stage.statements {
+                        for (access, after) in
+                            exprs.loads(s.value()).into_iter().flat_map(|a| [(a, false), (a, true)])
+                        {
+                            let mut access = access;
+                            for (d, offset) in access.offsets.iter_mut().enumerate() {
+                                aside(d, offset, after);
+                            }
+                            reads.push(Touch { access, write: false });
+                        }
+                        if let PointStatement::Assign { target, .. } = s {
+                            writes.push(Touch { access: *target, write: true });
+                        }
+                    }
+                }
+                let mut read = |id: ExprId| {
+                    reads.extend(exprs.loads(id).into_iter().map(|access| Touch { access, write: false }))
+                };
+                let mut write = |access: Access| writes.push(Touch { access, write: true });
                 for s in statements {
                     read(s.value());
                     if let PointStatement::Assign { target, .. } = s {
@@ -213,7 +278,7 @@ impl Cluster {
                 read(*value);
                 write(*target);
             }
-            Action::Interpolate { value, .. } => read(*value),
+            Action::Interpolate { value, .. } | Action::Reduce { value, .. } => read(*value),
             Action::Compress { store, time, slice, .. } => {
                 reads.push(Touch { access: Access::here(slice.field, slice.time), write: false });
                 write(Access::here(*store, *time));
@@ -232,12 +297,13 @@ impl Cluster {
 impl Program {
     /// The next local that no statement uses, and whose printed form no declaration is named like.
     pub fn next_local(&self) -> LocalId {
-        let used = self.scalars.iter().map(|s| s.local.0).chain(self.clusters.iter().flat_map(|c| {
-            let statements = match &c.action {
-                Action::Points { statements, .. } => statements.as_slice(),
-                _ => &[],
+        let scalars = self.scalars.iter().chain(&self.step_scalars);
+        let used = scalars.map(|s| s.local.0).chain(self.first.iter().chain(&self.clusters).flat_map(|c| {
+            let (stages, statements) = match &c.action {
+                Action::Points { stages, statements, .. } => (stages.as_slice(), statements.as_slice()),
+                _ => (&[] as &[Stage], &[] as &[PointStatement]),
             };
-            statements.iter().filter_map(|s| match s {
+            stages.iter().flat_map(|stage| &stage.statements).chain(statements).filter_map(|s| match s {
                 PointStatement::Let { local, .. } => Some(local.0),
                 PointStatement::Assign { .. } => None,
             })

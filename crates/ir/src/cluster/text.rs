@@ -1,9 +1,9 @@
 //! Printer and parser of the cluster level.
 
-use super::{Action, Cluster, PointStatement, Program, ScalarLet, Slice};
+use super::{Action, Cluster, PointStatement, Program, ScalarLet, Slice, Stage};
 use crate::stencil;
 use crate::text::{self, Cursor, ParseError};
-use crate::{Access, Arena, Decls, Direction, FieldId, TicketId};
+use crate::{Access, Arena, Decls, Direction, FieldId, Region, TicketId};
 use std::fmt::{self, Write};
 
 pub(crate) fn point_text(s: &PointStatement, d: &Decls, exprs: &Arena) -> String {
@@ -57,11 +57,16 @@ fn parse_slice(c: &mut Cursor, d: &Decls) -> Result<Slice, ParseError> {
 pub(crate) fn effect_text(action: &Action, d: &Decls, exprs: &Arena) -> String {
     match action {
         Action::Points { .. } => String::new(),
-        Action::Inject { sparse, target, value } => {
-            stencil::Action::Inject { sparse: *sparse, target: *target, value: *value }.text(d, exprs)
+        Action::Inject { sparse, table, target, value } => {
+            stencil::Action::Inject { sparse: *sparse, table: *table, target: *target, value: *value }
+                .text(d, exprs)
         }
-        Action::Interpolate { sparse, time, value, increment } => stencil::Action::Interpolate {
+        Action::Reduce { series, op, value, .. } => {
+            stencil::Action::Reduce { series: *series, op: *op, value: *value }.text(d, exprs)
+        }
+        Action::Interpolate { sparse, table, time, value, increment } => stencil::Action::Interpolate {
             sparse: *sparse,
+            table: *table,
             time: *time,
             value: *value,
             increment: *increment,
@@ -100,11 +105,16 @@ pub(crate) fn parse_effect(
     if c.keyword("wait") {
         return Ok(Some(Action::Wait(ticket(c)?)));
     }
-    if c.is_keyword("inject") || c.is_keyword("interpolate") {
+    if c.is_keyword("inject") || c.is_keyword("interpolate") || c.is_keyword("reduce") {
         return Ok(Some(match stencil::Action::parse(c, d, exprs)? {
-            stencil::Action::Inject { sparse, target, value } => Action::Inject { sparse, target, value },
-            stencil::Action::Interpolate { sparse, time, value, increment } => {
-                Action::Interpolate { sparse, time, value, increment }
+            stencil::Action::Inject { sparse, table, target, value } => {
+                Action::Inject { sparse, table, target, value }
+            }
+            stencil::Action::Interpolate { sparse, table, time, value, increment } => {
+                Action::Interpolate { sparse, table, time, value, increment }
+            }
+            stencil::Action::Reduce { series, op, value } => {
+                Action::Reduce { region: Region::domain(&d.dims), series, op, value }
             }
             stencil::Action::Assign { .. } => return c.error("an effect before this"),
         }));
@@ -147,40 +157,89 @@ fn write_cluster(f: &mut fmt::Formatter<'_>, p: &Program, cluster: &Cluster, ind
         write!(f, "every {} ", cluster.every)?;
     }
     match &cluster.action {
-        Action::Points { statements, serial } => {
-            writeln!(f, "{}points {{", if *serial { "serial " } else { "" })?;
+        Action::Points { region, stages, statements, serial } => {
+            write!(f, "{}points", if *serial { "serial " } else { "" })?;
+            if let Some(region) = text::region_text(&p.decls, region) {
+                write!(f, " on {region}")?;
+            }
+            writeln!(f, " {{")?;
+            for stage in stages {
+                writeln!(f, "{indent}  stage widened {} {{", widen_text(&stage.widen, &p.decls))?;
+                for s in &stage.statements {
+                    writeln!(f, "{indent}    {}", point_text(s, &p.decls, &p.exprs))?;
+                }
+                writeln!(f, "{indent}  }}")?;
+            }
             for s in statements {
                 writeln!(f, "{indent}  {}", point_text(s, &p.decls, &p.exprs))?;
             }
             writeln!(f, "{indent}}}")
         }
-        other => writeln!(f, "{}", effect_text(other, &p.decls, &p.exprs)),
+        other => {
+            if let Action::Reduce { region, .. } = other
+                && let Some(region) = text::region_text(&p.decls, region)
+            {
+                write!(f, "on {region} ")?;
+            }
+            writeln!(f, "{}", effect_text(other, &p.decls, &p.exprs))
+        }
     }
 }
 
 fn parse_cluster(c: &mut Cursor, d: &Decls, exprs: &mut Arena) -> Result<Cluster, ParseError> {
     let source = parse_source(c);
     let every = if c.keyword("every") { c.positive()? } else { 1 };
+    if c.keyword_on() {
+        let part = text::region(c, d)?;
+        return match parse_effect(c, d, exprs)? {
+            Some(Action::Reduce { series, op, value, .. }) => {
+                Ok(Cluster { every, action: Action::Reduce { region: part, series, op, value }, source })
+            }
+            _ => c.error("a reduction before this"),
+        };
+    }
     if let Some(action) = parse_effect(c, d, exprs)? {
         return Ok(Cluster { every, action, source });
     }
     let serial = c.eat("serial");
     c.expect("points")?;
+    let region = if c.keyword_on() { text::region(c, d)? } else { Region::domain(&d.dims) };
     c.expect("{")?;
-    let mut statements = Vec::new();
+    let (mut stages, mut statements) = (Vec::new(), Vec::new());
+    while c.keyword("stage") {
+        c.expect("widened")?;
+        let mut widen = [(0, 0); 3];
+        for w in widen.iter_mut().take(d.rank()) {
+            *w = text::range(c)?;
+        }
+        c.expect("{")?;
+        let mut statements = Vec::new();
+        while !c.eat("}") {
+            statements.push(parse_point(c, d, exprs)?);
+        }
+        stages.push(Stage { widen, statements });
+    }
     while !c.eat("}") {
         statements.push(parse_point(c, d, exprs)?);
     }
-    Ok(Cluster { every, action: Action::Points { statements, serial }, source })
+    Ok(Cluster { every, action: Action::Points { region, stages, statements, serial }, source })
 }
 
+/// `2:2 0:1`: points before and after, per dimension.
+fn widen_text(widen: &[(i64, i64); 3], d: &Decls) -> String {
+    let list: Vec<String> = widen.iter().take(d.rank()).map(|(a, b)| format!("{a}:{b}")).collect();
+    list.join(" ")
+}
+
+/// Lines that begin with `once` or `each`.
 pub(crate) fn parse_scalars(
     c: &mut Cursor,
+    word: &str,
     d: &Decls,
     exprs: &mut Arena,
 ) -> Result<Vec<ScalarLet>, ParseError> {
     let mut scalars = Vec::new();
-    while c.keyword("once") {
+    while c.keyword(word) {
         let local = text::local(c)?;
         c.expect("=")?;
         scalars.push(ScalarLet { local, value: text::expression(c, d, exprs)? });
@@ -188,9 +247,9 @@ pub(crate) fn parse_scalars(
     Ok(scalars)
 }
 
-pub(crate) fn scalars_text(scalars: &[ScalarLet], d: &Decls, exprs: &Arena) -> String {
+pub(crate) fn scalars_text(scalars: &[ScalarLet], word: &str, d: &Decls, exprs: &Arena) -> String {
     scalars.iter().fold(String::new(), |mut s, l| {
-        let _ = writeln!(s, "  once {} = {}", l.local, text::expression_text(d, exprs, l.value));
+        let _ = writeln!(s, "{word} {} = {}", l.local, text::expression_text(d, exprs, l.value));
         s
     })
 }
@@ -211,10 +270,11 @@ pub(crate) fn parse_direction(c: &mut Cursor) -> Result<Option<Direction>, Parse
 impl fmt::Display for Program {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&text::header(&self.decls))?;
-        f.write_str(&scalars_text(&self.scalars, &self.decls, &self.exprs))?;
+        f.write_str(&scalars_text(&self.scalars, "  once", &self.decls, &self.exprs))?;
         if let Some(direction) = self.direction {
             writeln!(f, "  time {direction}")?;
         }
+        f.write_str(&scalars_text(&self.step_scalars, "  each", &self.decls, &self.exprs))?;
         if !self.first.is_empty() {
             writeln!(f, "  first {{")?;
             for cluster in &self.first {
@@ -235,10 +295,11 @@ impl Program {
     /// # Errors
     /// The first place where the text is not a program of this level.
     pub fn parse(source: &str) -> Result<Program, ParseError> {
-        let (decls, exprs, (scalars, direction, first, clusters)) =
+        let (decls, exprs, (scalars, direction, step_scalars, first, clusters)) =
             text::parse_program(source, |c, d, exprs| {
-                let scalars = parse_scalars(c, d, exprs)?;
+                let scalars = parse_scalars(c, "once", d, exprs)?;
                 let direction = parse_direction(c)?;
+                let step_scalars = parse_scalars(c, "each", d, exprs)?;
                 let mut first = Vec::new();
                 if c.eat("first") {
                     c.expect("{")?;
@@ -250,9 +311,9 @@ impl Program {
                 while c.peek() != "}" && !c.at_end() {
                     clusters.push(parse_cluster(c, d, exprs)?);
                 }
-                Ok((scalars, direction, first, clusters))
+                Ok((scalars, direction, step_scalars, first, clusters))
             })?;
-        Ok(Program { decls, exprs, direction, scalars, first, clusters })
+        Ok(Program { decls, exprs, direction, scalars, step_scalars, first, clusters })
     }
 
     /// A target or load as text, for messages.

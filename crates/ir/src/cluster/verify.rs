@@ -1,12 +1,12 @@
 //! Verifier of the cluster level.
 
-use super::{Action, Cluster, PointStatement, Program, Slice};
+use super::{Action, Cluster, PointStatement, Program, Slice, Stage};
 use crate::stencil::verify::Check;
-use crate::{Expr, ExprId, LocalId, SparseId, TicketId, VerifyError};
+use crate::{Expr, ExprId, FieldId, FieldKind, LocalId, Region, SparseId, TicketId, VerifyError};
 use std::collections::{HashMap, HashSet};
 
 impl Program {
-    /// Checks the invariants C1 to C9.
+    /// Checks the invariants C1 to C13.
     ///
     /// # Errors
     /// The first broken one.
@@ -19,9 +19,9 @@ impl Program {
         };
         v.check.declarations()?;
         let mut globals = HashSet::new();
-        for s in &self.scalars {
+        for (i, s) in self.scalars.iter().chain(&self.step_scalars).enumerate() {
             v.value(s.value, None, &globals)?;
-            v.check.that(self.exprs.loads(s.value).is_empty(), 5, || "a scalar loads a field".into())?;
+            v.check.scalar(s.value, i >= self.scalars.len(), 13)?;
             v.check.that(globals.insert(s.local), 5, || format!("{} is defined twice", s.local))?;
         }
         let mut tickets = HashMap::new();
@@ -29,7 +29,7 @@ impl Program {
         v.check.that(!guarded, 7, || "a guard at the first step".into())?;
         for list in [&self.first, &self.clusters] {
             for cluster in list {
-                v.cluster(cluster, &globals)?;
+                v.cluster(cluster, &globals, std::ptr::eq(list, &self.first))?;
                 v.in_flight(cluster, &tickets)?;
                 v.tickets(cluster, &mut tickets)?;
             }
@@ -56,22 +56,33 @@ struct Verifier<'a> {
 }
 
 impl Verifier<'_> {
-    fn cluster(&self, cluster: &Cluster, globals: &HashSet<LocalId>) -> Result<(), VerifyError> {
+    fn cluster(&self, cluster: &Cluster, globals: &HashSet<LocalId>, first: bool) -> Result<(), VerifyError> {
         match &cluster.action {
-            Action::Points { statements, serial } => {
-                let mut known = globals.clone();
-                for s in statements {
-                    self.value(s.value(), None, &known)?;
-                    if let PointStatement::Let { local, .. } = s {
-                        self.check.that(known.insert(*local), 5, || format!("{local} is defined twice"))?;
-                    }
+            Action::Points { region, stages, statements, serial } => {
+                for s in stages {
+                    self.statements(&s.statements, globals, &widened(region, &s.widen))?;
                 }
+                self.statements(statements, globals, region)?;
+                self.stages(stages, statements)?;
                 if !serial {
                     self.parallel(cluster)?;
                 }
             }
-            Action::Inject { sparse, value, .. } => self.value(*value, Some(*sparse), globals)?,
-            Action::Interpolate { value, .. } => self.value(*value, None, globals)?,
+            Action::Inject { sparse, table, value, .. } => {
+                self.check.table(*sparse, *table, 11)?;
+                self.value(*value, Some(*sparse), globals)?;
+                self.loads_within(*value, &Region::domain(&self.program.decls.dims))?;
+            }
+            Action::Interpolate { sparse, table, value, .. } => {
+                self.check.table(*sparse, *table, 11)?;
+                self.value(*value, None, globals)?;
+                self.loads_within(*value, &Region::domain(&self.program.decls.dims))?;
+            }
+            Action::Reduce { region, series, value, .. } => {
+                self.check.series(*series, 11)?;
+                self.value(*value, None, globals)?;
+                self.loads_within(*value, region)?;
+            }
             Action::Compress { store, slice, .. } | Action::Decompress { store, slice, .. } => {
                 self.check.that(self.program.decls.field(*store).is_compressed(), 6, || "no store".into())?;
                 let Slice { field, .. } = slice;
@@ -88,10 +99,67 @@ impl Verifier<'_> {
             self.check.that(effect || !self.explicit || !field.is_compressed(), 6, || {
                 format!("{} is compressed", field.name)
             })?;
-            let halo = field.halo as u32;
-            self.check.that(t.access.offsets.iter().all(|o| o.unsigned_abs() <= halo), 9, || {
-                format!("{:?} leaves the halo of {}", t.access.offsets, field.name)
+            self.check.that(!t.write || first || field.kind != FieldKind::Invariant, 13, || {
+                format!("{} changes", field.name)
             })?;
+        }
+        Ok(())
+    }
+
+    fn statements(
+        &self,
+        statements: &[PointStatement],
+        globals: &HashSet<LocalId>,
+        region: &Region,
+    ) -> Result<(), VerifyError> {
+        let mut known = globals.clone();
+        for s in statements {
+            self.value(s.value(), None, &known)?;
+            self.loads_within(s.value(), region)?;
+            match s {
+                PointStatement::Let { local, .. } => {
+                    self.check.that(known.insert(*local), 5, || format!("{local} is defined twice"))?;
+                }
+                PointStatement::Assign { target, .. } => self.check.stored(target, region, 9)?,
+            }
+        }
+        Ok(())
+    }
+
+    fn loads_within(&self, value: ExprId, region: &Region) -> Result<(), VerifyError> {
+        self.program.exprs.loads(value).iter().try_for_each(|a| self.check.read(a, region, 9))
+    }
+
+    /// Tile fields are read where their stage has computed them.
+    fn stages(&self, stages: &[Stage], statements: &[PointStatement]) -> Result<(), VerifyError> {
+        let main = Stage { widen: [(0, 0); 3], statements: vec![] };
+        let mut made: HashMap<FieldId, &Stage> = HashMap::new();
+        let lists = stages.iter().map(|s| (s, s.statements.as_slice(), true));
+        for (stage, list, is_stage) in lists.chain([(&main, statements, false)]) {
+            for s in list {
+                for a in self.program.exprs.loads(s.value()) {
+                    if self.program.decls.field(a.field).kind != FieldKind::Tile {
+                        continue;
+                    }
+                    let covered = made.get(&a.field).is_some_and(|from| {
+                        (0..3).all(|d| {
+                            let offset = i64::from(a.offsets[d]);
+                            from.widen[d].0 >= stage.widen[d].0.saturating_sub(offset)
+                                && from.widen[d].1 >= stage.widen[d].1.saturating_add(offset)
+                        })
+                    });
+                    self.check
+                        .that(covered, 12, || format!("{} is not there", self.program.access_text(&a)))?;
+                }
+                if let PointStatement::Assign { target, .. } = s {
+                    let is_tile = self.program.decls.field(target.field).kind == FieldKind::Tile;
+                    self.check.that(is_tile == is_stage, 12, || {
+                        format!("{} in or out of a stage", self.program.access_text(target))
+                    })?;
+                    let fresh = !is_stage || made.insert(target.field, stage).is_none();
+                    self.check.that(fresh, 12, || "a tile field is written twice".into())?;
+                }
+            }
         }
         Ok(())
     }
@@ -120,7 +188,8 @@ impl Verifier<'_> {
 
     fn parallel(&self, cluster: &Cluster) -> Result<(), VerifyError> {
         let touches = cluster.touches(&self.program.exprs);
-        for w in touches.iter().filter(|t| t.write) {
+        let is_tile = |t: &&super::Touch| self.program.decls.field(t.access.field).kind == FieldKind::Tile;
+        for w in touches.iter().filter(|t| t.write && !is_tile(t)) {
             let clash = touches.iter().find(|t| {
                 t.access.field == w.access.field
                     && self.program.decls.field(w.access.field).same_slot(t.access.time, w.access.time)
@@ -172,4 +241,14 @@ impl Verifier<'_> {
             _ => Ok(()),
         }
     }
+}
+
+/// The points of a region and some around it.
+fn widened(region: &Region, widen: &[(i64, i64); 3]) -> Region {
+    let mut wide = *region;
+    for (d, (before, after)) in widen.iter().enumerate() {
+        wide.from[d] = wide.from[d].saturating_sub(*before);
+        wide.to[d] = wide.to[d].saturating_add(*after);
+    }
+    wide
 }

@@ -6,7 +6,10 @@
 //! * `u[t+1, x, y] = ..` and `grad[x, y] += ..` assign a field at the current point;
 //! * `inject src -> u[t+1, x, y] += value` adds `value`, evaluated at each corner of the grid cell around each
 //!   point and weighted multilinearly, to the field at that corner;
-//! * `interpolate rec[t, p] = value` evaluates `value` at the corners and takes the weighted mean.
+//! * `interpolate rec[t, p] = value` evaluates `value` at the corners and takes the weighted mean;
+//! * `reduce energy[t, p] = sum value` reduces `value` over the points to one number.
+//!
+//! `on [1:63, 0:64]` before an assignment or reduction restricts it to a box of points.
 //!
 //! A statement whose accesses touch a field with snapshots every `k` steps runs only at steps with `t % k == 0`,
 //! and the time index of such a field counts snapshots (`t` stands for snapshot `t / k`).
@@ -18,12 +21,16 @@
 //! * **S3** no expression holds tree-level nodes (`Sub`, `Neg`, `Div`, `Fma`) or locals;
 //! * **S4** a sparse value is used only in the injection of the same sparse points;
 //! * **S5** all snapshots of one statement have the same distance in time;
-//! * **S6** no field has a layout yet.
+//! * **S6** no field has a layout yet;
+//! * **S7** conditions stand only where conditions are asked for, and nothing else stands there;
+//! * **S8** a target is stored on the whole region of its statement;
+//! * **S9** a table belongs to the points that use it, and a series is a set of one point;
+//! * **S10** a field that the compiler made is a tile field, and is assigned before it is read.
 
-mod text;
+pub(crate) mod text;
 pub(crate) mod verify;
 
-use crate::{Access, Arena, Decls, ExprId, SparseId};
+use crate::{Access, Arena, Decls, ExprId, Region, SparseId, TableId};
 
 /// What a statement does.
 #[derive(Clone, Debug, PartialEq)]
@@ -37,10 +44,12 @@ pub enum Action {
         /// Whether the value is added.
         increment: bool,
     },
-    /// Adds `value` at the corners of the cells around sparse points.
+    /// Adds `value` at the corners around sparse points.
     Inject {
         /// The points.
         sparse: SparseId,
+        /// Where they lie on the grid of the target.
+        table: TableId,
         /// The field that receives.
         target: Access,
         /// Evaluated at each corner.
@@ -50,6 +59,8 @@ pub enum Action {
     Interpolate {
         /// The points that receive.
         sparse: SparseId,
+        /// Where they lie on the grid of the value.
+        table: TableId,
         /// Time shift of the values written.
         time: i32,
         /// Evaluated at each corner.
@@ -57,6 +68,59 @@ pub enum Action {
         /// Whether the sample is added.
         increment: bool,
     },
+    /// Reduces `value` over the points to one number, kept as the value at the current step of a set of one point.
+    Reduce {
+        /// Where the number goes.
+        series: SparseId,
+        /// How values are combined.
+        op: Reduction,
+        /// What is reduced.
+        value: ExprId,
+    },
+}
+
+/// How values are reduced to one number, in double precision.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Reduction {
+    /// The sum, from 0.
+    Sum,
+    /// The least value (`v < least ? v : least`, from infinity), so that NaN is skipped.
+    Min,
+    /// The largest value, likewise.
+    Max,
+}
+
+impl Reduction {
+    /// All of them.
+    pub const ALL: [Reduction; 3] = [Reduction::Sum, Reduction::Min, Reduction::Max];
+
+    /// The name as printed.
+    pub fn name(self) -> &'static str {
+        match self {
+            Reduction::Sum => "sum",
+            Reduction::Min => "min",
+            Reduction::Max => "max",
+        }
+    }
+
+    /// What reducing nothing gives.
+    pub fn identity(self) -> f64 {
+        match self {
+            Reduction::Sum => 0.0,
+            Reduction::Min => f64::INFINITY,
+            Reduction::Max => f64::NEG_INFINITY,
+        }
+    }
+
+    /// Combines a result so far with a value.
+    pub fn combine(self, so_far: f64, value: f64) -> f64 {
+        match self {
+            Reduction::Sum => so_far + value,
+            Reduction::Min if value < so_far => value,
+            Reduction::Max if value > so_far => value,
+            Reduction::Min | Reduction::Max => so_far,
+        }
+    }
 }
 
 impl Action {
@@ -65,7 +129,8 @@ impl Action {
         match self {
             Action::Assign { value, .. }
             | Action::Inject { value, .. }
-            | Action::Interpolate { value, .. } => *value,
+            | Action::Interpolate { value, .. }
+            | Action::Reduce { value, .. } => *value,
         }
     }
 
@@ -74,7 +139,8 @@ impl Action {
         match self {
             Action::Assign { value, .. }
             | Action::Inject { value, .. }
-            | Action::Interpolate { value, .. } => *value = new,
+            | Action::Interpolate { value, .. }
+            | Action::Reduce { value, .. } => *value = new,
         }
     }
 
@@ -82,7 +148,7 @@ impl Action {
     pub fn target(&self) -> Option<Access> {
         match self {
             Action::Assign { target, .. } | Action::Inject { target, .. } => Some(*target),
-            Action::Interpolate { .. } => None,
+            Action::Interpolate { .. } | Action::Reduce { .. } => None,
         }
     }
 }
@@ -92,6 +158,8 @@ impl Action {
 pub struct Statement {
     /// What it does.
     pub action: Action,
+    /// The points at which an assignment or reduction holds; the whole domain for others.
+    pub region: Region,
     /// The equation as the user would read it; one line.
     pub source: String,
 }

@@ -1,8 +1,8 @@
 //! Printer and parser of the stencil level.
 
-use super::{Action, Program, Statement};
+use super::{Action, Program, Reduction, Statement};
 use crate::text::{self, Cursor, ParseError};
-use crate::{Arena, Decls};
+use crate::{Arena, Decls, Region};
 use std::fmt;
 
 impl Action {
@@ -14,16 +14,24 @@ impl Action {
                 if *increment { "+=" } else { "=" },
                 text::expression_text(d, exprs, *value)
             ),
-            Action::Inject { sparse, target, value } => format!(
-                "inject {} -> {} += {}",
+            Action::Inject { sparse, table, target, value } => format!(
+                "inject {}{} -> {} += {}",
                 d.sparse(*sparse).name,
+                text::at_text(d, *table),
                 text::access_text(d, target),
                 text::expression_text(d, exprs, *value)
             ),
-            Action::Interpolate { sparse, time, value, increment } => format!(
-                "interpolate {} {} {}",
+            Action::Interpolate { sparse, table, time, value, increment } => format!(
+                "interpolate {}{} {} {}",
                 text::sparse_text(d, *sparse, *time),
+                text::at_text(d, *table),
                 if *increment { "+=" } else { "=" },
+                text::expression_text(d, exprs, *value)
+            ),
+            Action::Reduce { series, op, value } => format!(
+                "reduce {} = {} {}",
+                text::series_text(d, *series),
+                op.name(),
                 text::expression_text(d, exprs, *value)
             ),
         }
@@ -33,24 +41,43 @@ impl Action {
         if c.keyword("inject") {
             let sparse = sparse(c, d)?;
             c.word()?;
+            let table = text::table_at(c, d, sparse)?;
             c.expect("->")?;
             let target = text::access(c, d)?;
             c.expect("+")?;
             c.expect("=")?;
             let value = text::expression(c, d, exprs)?;
-            return Ok(Action::Inject { sparse, target, value });
+            return Ok(Action::Inject { sparse, table, target, value });
         }
         if c.keyword("interpolate") {
             let sparse = sparse(c, d)?;
             let time = text::sparse_index(c, d, sparse)?;
+            let table = text::table_at(c, d, sparse)?;
             let increment = increment(c)?;
             let value = text::expression(c, d, exprs)?;
-            return Ok(Action::Interpolate { sparse, time, value, increment });
+            return Ok(Action::Interpolate { sparse, table, time, value, increment });
+        }
+        if c.keyword("reduce") {
+            let series = text::series(c, d)?;
+            c.expect("=")?;
+            let op = reduction(c)?;
+            return Ok(Action::Reduce { series, op, value: text::expression(c, d, exprs)? });
         }
         let target = text::access(c, d)?;
         let increment = increment(c)?;
         let value = text::expression(c, d, exprs)?;
         Ok(Action::Assign { target, value, increment })
+    }
+}
+
+/// `sum`, `min` or `max`
+pub(crate) fn reduction(c: &mut Cursor) -> Result<Reduction, ParseError> {
+    match Reduction::ALL.into_iter().find(|op| op.name() == c.peek()) {
+        Some(op) => {
+            c.word()?;
+            Ok(op)
+        }
+        None => c.error("`sum`, `min` or `max`"),
     }
 }
 
@@ -74,7 +101,11 @@ impl fmt::Display for Program {
             if !s.source.is_empty() {
                 writeln!(f, "  # {}", s.source)?;
             }
-            writeln!(f, "  {}", s.action.text(&self.decls, &self.exprs))?;
+            f.write_str("  ")?;
+            if let Some(region) = text::region_text(&self.decls, &s.region) {
+                write!(f, "on {region} ")?;
+            }
+            writeln!(f, "{}", s.action.text(&self.decls, &self.exprs))?;
         }
         writeln!(f, "}}")
     }
@@ -90,7 +121,8 @@ impl Program {
             let mut statements = Vec::new();
             while c.peek() != "}" && !c.at_end() {
                 let source = c.comment().unwrap_or("").to_string();
-                statements.push(Statement { action: Action::parse(c, d, exprs)?, source });
+                let region = if c.keyword_on() { text::region(c, d)? } else { Region::domain(&d.dims) };
+                statements.push(Statement { action: Action::parse(c, d, exprs)?, region, source });
             }
             Ok(statements)
         })?;

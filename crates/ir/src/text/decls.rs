@@ -1,19 +1,20 @@
 //! Reading of declarations.
 
 use super::lex::{Cursor, ParseError};
-use crate::{Compression, DType, Decls, Dim, Field, FieldKind, Layout, ScalarDecl, ScalarKind, SparseDecl};
+use super::parse::{half, range};
+use crate::{
+    Compression, DType, Decls, Dim, Field, FieldKind, Layout, ScalarDecl, ScalarKind, SparseDecl, SparseId,
+    TableDecl, Window,
+};
 
 /// `operator NAME TYPE {` and all declarations.
 pub(super) fn declarations(c: &mut Cursor) -> Result<Decls, ParseError> {
     c.expect("operator")?;
     let name = c.word()?.to_string();
-    let dtype = match c.word()? {
-        "f32" => DType::F32,
-        "f64" => DType::F64,
-        _ => return c.error("`f32` or `f64`"),
-    };
+    let Some(dtype) = scalar_type(c) else { return c.error("`f32` or `f64`") };
     c.expect("{")?;
-    let mut d = Decls { name, dtype, dims: vec![], scalars: vec![], fields: vec![], sparse: vec![] };
+    let mut d =
+        Decls { name, dtype, dims: vec![], scalars: vec![], fields: vec![], sparse: vec![], tables: vec![] };
     loop {
         if c.keyword("dim") {
             let name = c.word()?.to_string();
@@ -36,20 +37,48 @@ pub(super) fn declarations(c: &mut Cursor) -> Result<Decls, ParseError> {
             d.fields.push(field);
         } else if c.keyword("sparse") {
             let name = c.word()?.to_string();
+            let dtype = scalar_type(c).unwrap_or(d.dtype);
             c.expect("points")?;
             let points = c.integer()?;
             let steps = if c.eat("steps") { Some(c.integer()?) } else { None };
-            d.sparse.push(SparseDecl { name, points, steps });
+            d.sparse.push(SparseDecl { name, points, steps, dtype });
+        } else if c.keyword("table") {
+            let table = table(c, &d)?;
+            d.tables.push(table);
         } else {
             return Ok(d);
         }
     }
 }
 
+/// A type, when one comes next.
+fn scalar_type(c: &mut Cursor) -> Option<DType> {
+    match () {
+        () if c.eat("f32") => Some(DType::F32),
+        () if c.eat("f64") => Some(DType::F64),
+        () => None,
+    }
+}
+
+fn table(c: &mut Cursor, d: &Decls) -> Result<TableDecl, ParseError> {
+    let Some(sparse) = d.sparse.iter().position(|s| s.name == c.peek()) else {
+        return c.error("the name of sparse points");
+    };
+    c.word()?;
+    c.expect("at")?;
+    let half = half(c, d)?;
+    c.expect("corners")?;
+    let corners = c.positive()?;
+    let moving = c.eat("moving");
+    Ok(TableDecl { sparse: SparseId(sparse as u32), half, corners, moving })
+}
+
 fn field(c: &mut Cursor, d: &Decls) -> Result<Field, ParseError> {
     let name = c.word()?.to_string();
     let kind = match c.word()? {
         "space" => FieldKind::Space,
+        "invariant" => FieldKind::Invariant,
+        "tile" => FieldKind::Tile,
         "buffered" => FieldKind::Buffered { slots: c.positive()? },
         "saved" => FieldKind::Saved { steps: c.integer()?, every: every(c)? },
         "compressed" => FieldKind::Compressed { steps: c.integer()?, every: every(c)?, codec: codec(c)? },
@@ -65,16 +94,39 @@ fn field(c: &mut Cursor, d: &Decls) -> Result<Field, ParseError> {
         }
         _ => return c.error("a kind of field"),
     };
+    let dtype = scalar_type(c).unwrap_or(d.dtype);
     c.expect("halo")?;
     let halo = c.integer()?;
+    let window = if c.eat("on") { Some(window(c)?) } else { None };
+    let tight = c.eat("tight");
     let layout = if c.eat("alloc") {
         let alloc = tuple(c)?;
         c.expect("pad")?;
-        Some(Layout { alloc, pad: tuple(c)? })
+        let pad = tuple(c)?;
+        Some(Layout { alloc, pad, aligned: !tight })
     } else {
         None
     };
-    Ok(Field { name, kind, halo, layout })
+    Ok(Field { name, kind, dtype, halo, window, tight, layout })
+}
+
+/// `[2:10, 0:4]`
+fn window(c: &mut Cursor) -> Result<Window, ParseError> {
+    let mut window = Window { from: vec![], shape: vec![] };
+    c.expect("[")?;
+    loop {
+        let (from, to) = range(c)?;
+        let (Ok(first), Ok(points)) = (usize::try_from(from), usize::try_from(to.saturating_sub(from)))
+        else {
+            return c.error("a range of points before this");
+        };
+        window.from.push(first);
+        window.shape.push(points);
+        if !c.eat(",") {
+            c.expect("]")?;
+            return Ok(window);
+        }
+    }
 }
 
 fn every(c: &mut Cursor) -> Result<usize, ParseError> {

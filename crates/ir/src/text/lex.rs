@@ -106,6 +106,18 @@ impl<'a> Cursor<'a> {
         yes
     }
 
+    /// Takes the word `on` before a region: unlike after a field of that name, the bracket then holds a range.
+    pub(crate) fn keyword_on(&mut self) -> bool {
+        let colon = self.tokens[self.at.min(self.tokens.len())..]
+            .iter()
+            .map(|(_, span)| &self.source[span.clone()])
+            .take_while(|t| *t != "]")
+            .any(|t| t == ":");
+        let yes = self.peek() == "on" && colon;
+        self.at += yes as usize;
+        yes
+    }
+
     /// Takes the brace that opens a block.
     pub(crate) fn open(&mut self) -> Result<(), ParseError> {
         self.blocks += 1;

@@ -20,5 +20,9 @@ mod print;
 
 pub(crate) use lex::Cursor;
 pub use lex::ParseError;
-pub(crate) use parse::{access, expression, local, parse_program, shifted, sparse_index};
-pub(crate) use print::{access_text, expression_text, header, sparse_text, time_text};
+pub(crate) use parse::{
+    access, expression, local, parse_program, range, region, series, shifted, sparse_index, table_at,
+};
+pub(crate) use print::{
+    access_text, at_text, expression_text, header, region_text, series_text, sparse_text, time_text,
+};

@@ -2,7 +2,10 @@
 
 use super::decls::declarations;
 use super::lex::{Cursor, ParseError};
-use crate::{Access, Arena, Decls, Derivative, Expr, ExprId, Func, LocalId, ScalarId, Side, SparseId};
+use crate::{
+    Access, Arena, Comparison, Decls, Derivative, Expr, ExprId, Func, LocalId, Number, Region, ScalarId,
+    Side, SparseId, TableId,
+};
 use smallvec::{SmallVec, smallvec};
 
 /// Deepest nesting of parentheses that is read; deeper text is an error, not a stack overflow.
@@ -143,6 +146,20 @@ pub(crate) fn sparse_index(c: &mut Cursor, d: &Decls, id: SparseId) -> Result<i3
     Ok(time)
 }
 
+/// `energy[t]`, or `total` for a value without time.
+pub(crate) fn series(c: &mut Cursor, d: &Decls) -> Result<SparseId, ParseError> {
+    let Some(i) = d.sparse.iter().position(|s| s.name == c.peek()) else {
+        return c.error("the name of a series");
+    };
+    c.word()?;
+    if d.sparse[i].steps.is_some() {
+        c.expect("[")?;
+        c.expect("t")?;
+        c.expect("]")?;
+    }
+    Ok(SparseId(i as u32))
+}
+
 /// `r7`
 pub(crate) fn local(c: &mut Cursor) -> Result<LocalId, ParseError> {
     match c.peek().strip_prefix('r').and_then(|n| n.parse().ok()) {
@@ -157,6 +174,16 @@ pub(crate) fn local(c: &mut Cursor) -> Result<LocalId, ParseError> {
 fn call(c: &mut Cursor, d: &Decls, arena: &mut Arena, depth: usize) -> Result<ExprId, ParseError> {
     let name = c.word()?;
     c.expect("(")?;
+    if name == "index" {
+        let node = match d.dims.iter().position(|x| x.name == c.peek()) {
+            Some(i) => Expr::Index(i as u8),
+            None if c.peek() == "t" => Expr::Step,
+            None => return c.error("a dimension or `t`"),
+        };
+        c.word()?;
+        c.expect(")")?;
+        return Ok(arena.intern(node));
+    }
     let mut args: SmallVec<[ExprId; 2]> = smallvec![sum(c, d, arena, depth + 1)?];
     if name == "diff" {
         return derivative(c, d, arena, args[0]);
@@ -168,6 +195,13 @@ fn call(c: &mut Cursor, d: &Decls, arena: &mut Arena, depth: usize) -> Result<Ex
     let node = match (name, args.as_slice()) {
         ("neg", [a]) => Expr::Neg(*a),
         ("fma", [x, y, z]) => Expr::Fma(*x, *y, *z),
+        ("less", [a, b]) => Expr::Compare(Comparison::Less, *a, *b),
+        ("less_or_equal", [a, b]) => Expr::Compare(Comparison::LessOrEqual, *a, *b),
+        ("equal", [a, b]) => Expr::Compare(Comparison::Equal, *a, *b),
+        ("and", [a, b]) => Expr::And(*a, *b),
+        ("or", [a, b]) => Expr::Or(*a, *b),
+        ("not", [a]) => Expr::Not(*a),
+        ("select", [c, a, b]) => Expr::Select(*c, *a, *b),
         _ => match Func::ALL.iter().find(|(_, n, arity)| *n == name && *arity == args.len()) {
             Some((f, ..)) => Expr::Call(*f, args),
             None => return c.error(&format!("a function instead of `{name}`")),
@@ -185,19 +219,102 @@ fn derivative(c: &mut Cursor, d: &Decls, arena: &mut Arena, of: ExprId) -> Resul
     c.expect(",")?;
     let degree = c.integer()?;
     c.expect(",")?;
-    c.expect("order")?;
-    let order = c.integer()?;
-    c.expect(",")?;
-    let side = match c.word()? {
-        "centered" => Side::Centered,
-        "left" => Side::Left,
-        "right" => Side::Right,
-        _ => return c.error("a side before this"),
+    let mut v = Derivative {
+        of,
+        dim: dim as u8,
+        degree,
+        order: 0,
+        side: Side::Centered,
+        shift: 0,
+        transpose: false,
+        weights: None,
     };
-    let transpose = c.eat(",");
-    if transpose {
-        c.expect("transposed")?;
+    if c.eat("weights") {
+        v.weights = Some(weights(c)?);
+    } else {
+        c.expect("order")?;
+        v.order = c.integer()?;
+        c.expect(",")?;
+        v.side = match c.word()? {
+            "centered" => Side::Centered,
+            "left" => Side::Left,
+            "right" => Side::Right,
+            _ => return c.error("a side before this"),
+        };
+    }
+    while c.eat(",") {
+        if c.eat("shift") {
+            v.shift = c.integer()?;
+        } else {
+            c.expect("transposed")?;
+            v.transpose = true;
+        }
     }
     c.expect(")")?;
-    Ok(arena.intern(Expr::Derivative(Derivative { of, dim: dim as u8, degree, order, side, transpose })))
+    Ok(arena.intern(Expr::Derivative(v)))
+}
+
+/// `(-1: -0.5, 1: 0.5)`
+fn weights(c: &mut Cursor) -> Result<Box<[(i32, Number)]>, ParseError> {
+    c.expect("(")?;
+    let mut list = Vec::new();
+    while !c.eat(")") {
+        let offset = c.integer()?;
+        c.expect(":")?;
+        list.push((offset, Number::new(c.number()?)));
+        c.eat(",");
+    }
+    Ok(list.into())
+}
+
+/// `node`, or the dimensions in which values lie half a spacing up: `x+y`.
+pub(super) fn half(c: &mut Cursor, d: &Decls) -> Result<[bool; 3], ParseError> {
+    let mut half = [false; 3];
+    if c.eat("node") {
+        return Ok(half);
+    }
+    loop {
+        match d.dims.iter().position(|x| x.name == c.peek()) {
+            Some(i) => half[i] = true,
+            None => return c.error("a dimension"),
+        }
+        c.word()?;
+        // What follows may also be the `+=` of an interpolation.
+        if c.peek() != "+" || c.peek_second() == "=" {
+            return Ok(half);
+        }
+        c.expect("+")?;
+    }
+}
+
+/// What may follow the name of sparse points: ` at x+y`. The table that lies there.
+pub(crate) fn table_at(c: &mut Cursor, d: &Decls, sparse: SparseId) -> Result<TableId, ParseError> {
+    let half = if c.eat("at") { half(c, d)? } else { [false; 3] };
+    match d.tables.iter().position(|t| t.sparse == sparse && t.half == half) {
+        Some(i) => Ok(TableId(i as u32)),
+        None => c.error("points with a table before this"),
+    }
+}
+
+/// `[2:10, 0:4]` when it comes next, else the whole domain.
+pub(crate) fn region(c: &mut Cursor, d: &Decls) -> Result<Region, ParseError> {
+    let mut region = Region::domain(&d.dims);
+    if !c.eat("[") {
+        return Ok(region);
+    }
+    for i in 0..d.rank() {
+        if i > 0 {
+            c.expect(",")?;
+        }
+        (region.from[i], region.to[i]) = range(c)?;
+    }
+    c.expect("]")?;
+    Ok(region)
+}
+
+/// `2:10`
+pub(crate) fn range(c: &mut Cursor) -> Result<(i64, i64), ParseError> {
+    let from = c.integer()?;
+    c.expect(":")?;
+    Ok((from, c.integer()?))
 }

@@ -1,6 +1,9 @@
 //! Printing of declarations and expressions.
 
-use crate::{Access, Arena, Compression, Decls, Expr, ExprId, FieldKind, ScalarKind, SparseId};
+use crate::{
+    Access, Arena, Comparison, Compression, Decls, Derivative, Expr, ExprId, FieldKind, Region, ScalarKind,
+    SparseId, TableId,
+};
 use std::fmt::Write;
 
 /// The opening line and the declarations of a program.
@@ -20,6 +23,8 @@ pub(crate) fn header(d: &Decls) -> String {
         let _ = write!(s, "  field {} ", field.name);
         let _ = match &field.kind {
             FieldKind::Space => write!(s, "space"),
+            FieldKind::Invariant => write!(s, "invariant"),
+            FieldKind::Tile => write!(s, "tile"),
             FieldKind::Buffered { slots } => write!(s, "buffered {slots}"),
             FieldKind::Saved { steps, every } => write!(s, "saved {steps} every {every}"),
             FieldKind::Compressed { steps, every, codec } => {
@@ -29,20 +34,65 @@ pub(crate) fn header(d: &Decls) -> String {
                 write!(s, "ring {slots} every {every} of {}", d.field(*of).name)
             }
         };
+        if field.dtype != d.dtype {
+            let _ = write!(s, " {}", field.dtype);
+        }
         let _ = write!(s, " halo {}", field.halo);
+        if let Some(window) = &field.window {
+            let ranges = window
+                .from
+                .iter()
+                .zip(&window.shape)
+                .map(|(from, n)| format!("{from}:{}", from.saturating_add(*n)));
+            let _ = write!(s, " on [{}]", ranges.collect::<Vec<_>>().join(", "));
+        }
+        if field.tight {
+            s.push_str(" tight");
+        }
         if let Some(layout) = &field.layout {
             let _ = write!(s, " alloc {} pad {}", tuple(&layout.alloc), tuple(&layout.pad));
         }
         s.push('\n');
     }
     for sparse in &d.sparse {
-        let _ = write!(s, "  sparse {} points {}", sparse.name, sparse.points);
+        let _ = write!(s, "  sparse {}", sparse.name);
+        if sparse.dtype != d.dtype {
+            let _ = write!(s, " {}", sparse.dtype);
+        }
+        let _ = write!(s, " points {}", sparse.points);
         if let Some(steps) = sparse.steps {
             let _ = write!(s, " steps {steps}");
         }
         s.push('\n');
     }
+    for (i, table) in d.tables.iter().enumerate() {
+        let at = half_text(d, TableId(i as u32));
+        let moving = if table.moving { " moving" } else { "" };
+        let _ =
+            writeln!(s, "  table {} at {at} corners {}{moving}", d.sparse(table.sparse).name, table.corners);
+    }
     s
+}
+
+/// `node`, or the dimensions in which the grid values lie half a spacing up: `x+y`.
+fn half_text(d: &Decls, table: TableId) -> String {
+    let halves = d.dims.iter().zip(d.table(table).half).filter(|(_, half)| *half);
+    let names: Vec<&str> = halves.map(|(dim, _)| dim.name.as_str()).collect();
+    if names.is_empty() { "node".into() } else { names.join("+") }
+}
+
+/// ` at x+y` after the name of sparse points, nothing at the nodes.
+pub(crate) fn at_text(d: &Decls, table: TableId) -> String {
+    if d.table(table).half == [false; 3] { String::new() } else { format!(" at {}", half_text(d, table)) }
+}
+
+/// `[2:10, 0:4]`, or `None` for the whole domain.
+pub(crate) fn region_text(d: &Decls, region: &Region) -> Option<String> {
+    let list = || {
+        let ranges = region.from.iter().zip(region.to).take(d.rank());
+        ranges.map(|(from, to)| format!("{from}:{to}")).collect::<Vec<_>>().join(", ")
+    };
+    (*region != Region::domain(&d.dims)).then(|| format!("[{}]", list()))
 }
 
 fn tuple(values: &[usize]) -> String {
@@ -93,6 +143,12 @@ pub(crate) fn sparse_text(d: &Decls, id: SparseId, time: i32) -> String {
     }
 }
 
+/// `energy[t]`, or `total` for a value without time.
+pub(crate) fn series_text(d: &Decls, id: SparseId) -> String {
+    let s = d.sparse(id);
+    if s.steps.is_some() { format!("{}[t]", s.name) } else { s.name.clone() }
+}
+
 const SUM: u8 = 1;
 const PRODUCT: u8 = 2;
 const POWER: u8 = 3;
@@ -139,6 +195,22 @@ fn write_expression(s: &mut String, d: &Decls, arena: &Arena, id: ExprId, outer:
         }
         Expr::Load(a) => s.push_str(&access_text(d, a)),
         Expr::Sparse(id, time) => s.push_str(&sparse_text(d, *id, *time)),
+        Expr::Index(dim) => {
+            let _ = write!(s, "index({})", d.dims[*dim as usize].name);
+        }
+        Expr::Step => s.push_str("index(t)"),
+        Expr::Compare(op, a, b) => {
+            let name = match op {
+                Comparison::Less => "less",
+                Comparison::LessOrEqual => "less_or_equal",
+                Comparison::Equal => "equal",
+            };
+            write_call(s, d, arena, name, &[*a, *b]);
+        }
+        Expr::And(a, b) => write_call(s, d, arena, "and", &[*a, *b]),
+        Expr::Or(a, b) => write_call(s, d, arena, "or", &[*a, *b]),
+        Expr::Not(a) => write_call(s, d, arena, "not", &[*a]),
+        Expr::Select(c, a, b) => write_call(s, d, arena, "select", &[*c, *a, *b]),
         Expr::Sum(c) => join(s, c, " + "),
         Expr::Product(c) => join(s, c, "*"),
         Expr::Sub(a, b) => join(s, &[*a, *b], " - "),
@@ -153,15 +225,7 @@ fn write_expression(s: &mut String, d: &Decls, arena: &Arena, id: ExprId, outer:
         Expr::Derivative(v) => {
             s.push_str("diff(");
             write_expression(s, d, arena, v.of, 0);
-            let _ = write!(
-                s,
-                ", {}, {}, order {}, {}{})",
-                d.dims[v.dim as usize].name,
-                v.degree,
-                v.order,
-                v.side.name(),
-                if v.transpose { ", transposed" } else { "" }
-            );
+            stencil_text(s, d, v);
         }
     }
     if parens {
@@ -186,4 +250,23 @@ fn number_text(v: f64) -> String {
     let plain = format!("{v}");
     let short = format!("{v:e}");
     if plain.len() <= short.len() + 2 { plain } else { short }
+}
+
+/// What follows the operand of a derivative: `, x, 1, order 4, centered, shift 1)`.
+fn stencil_text(s: &mut String, d: &Decls, v: &Derivative) {
+    let _ = write!(s, ", {}, {}, ", d.dims[v.dim as usize].name, v.degree);
+    match &v.weights {
+        Some(weights) => {
+            let list: Vec<String> =
+                weights.iter().map(|(k, w)| format!("{k}: {}", number_text(w.value()))).collect();
+            let _ = write!(s, "weights ({})", list.join(", "));
+        }
+        None => {
+            let _ = write!(s, "order {}, {}", v.order, v.side.name());
+        }
+    }
+    if v.shift != 0 {
+        let _ = write!(s, ", shift {}", v.shift);
+    }
+    s.push_str(if v.transpose { ", transposed)" } else { ")" });
 }

@@ -26,16 +26,22 @@
 //! * **T6** every access to a field with time lies in the time loop and has a slot there;
 //! * **T7** every ticket is waited for once, after it is made; [`Stmt::First`] holds no guard;
 //! * **T8** point statements lie in loops over every dimension, outermost first, and only the innermost is `simd`;
-//! * **T9** accesses stay within the allocation.
+//! * **T9** accesses stay within the allocation, over the points that the loops around them reach;
+//! * **T10** conditions stand only where conditions are asked for, and nothing else stands there;
+//! * **T11** a table belongs to the points that use it, and a series is a set of one point;
+//! * **T12** scalars hold neither loads nor indices, and those of the run no step.
 
+mod cost;
 mod interpret;
 mod text;
 mod verify;
 
 pub use crate::cluster::{ScalarLet, Slice};
+pub use crate::stencil::Reduction;
 use crate::{
-    Access, Arena, Decls, Direction, ExprId, Field, FieldId, FieldKind, LocalId, SparseId, TicketId,
+    Access, Arena, Decls, Direction, ExprId, Field, FieldId, FieldKind, LocalId, SparseId, TableId, TicketId,
 };
+pub use cost::{Cost, cost};
 pub use interpret::interpret;
 pub use text::line;
 
@@ -56,7 +62,7 @@ impl Slot {
     /// The slot of `field` at a time shift; `None` for fields without time.
     pub fn of(field: &Field, shift: i32) -> Option<Slot> {
         match field.kind {
-            FieldKind::Space => None,
+            FieldKind::Space | FieldKind::Invariant | FieldKind::Tile => None,
             FieldKind::Buffered { slots } => Some(Slot { every: 1, shift, modulus: slots }),
             FieldKind::Ring { slots, every, .. } => Some(Slot { every, shift, modulus: slots }),
             FieldKind::Saved { every, .. } | FieldKind::Compressed { every, .. } => {
@@ -75,17 +81,32 @@ impl Slot {
 /// How a loop walks over its dimension.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LoopForm {
-    /// Over tiles of `size` points.
+    /// Over the points `from .. to`, in tiles of `size` points.
     Tiles {
+        /// First point.
+        from: i64,
+        /// The point after the last.
+        to: i64,
         /// Points per tile; the last tile may be smaller.
         size: usize,
         /// Whether the tiles may run at the same time.
         parallel: bool,
     },
-    /// Over points: of the current tile when `tiled`, of the domain otherwise.
+    /// Over the points `from .. to`.
     Points {
-        /// Whether an enclosing loop walks over tiles of the same dimension.
-        tiled: bool,
+        /// First point.
+        from: i64,
+        /// The point after the last.
+        to: i64,
+        /// Whether the points may run in vectors.
+        simd: bool,
+    },
+    /// Over the points of the current tile of the same dimension, and some around it.
+    Tile {
+        /// Points before the first of the tile.
+        before: i64,
+        /// Points after the last of the tile.
+        after: i64,
         /// Whether the points may run in vectors.
         simd: bool,
     },
@@ -111,6 +132,9 @@ pub enum Stmt {
         direction: Direction,
         /// Indices computed at the start of each step; slot `i` is printed as `t<i>`.
         slots: Vec<Slot>,
+        /// Values computed at the start of each step, in double precision, over numbers, run-time scalars, the step
+        /// and earlier names.
+        scalars: Vec<ScalarLet>,
         /// A step.
         body: Vec<Stmt>,
     },
@@ -152,6 +176,8 @@ pub enum Stmt {
     Inject {
         /// The points.
         sparse: SparseId,
+        /// Where they lie on the grid of the target.
+        table: TableId,
         /// The field that receives.
         target: Access,
         /// Evaluated at each corner.
@@ -163,6 +189,8 @@ pub enum Stmt {
     Interpolate {
         /// The points that receive.
         sparse: SparseId,
+        /// Where they lie on the grid of the value.
+        table: TableId,
         /// Time shift of the values written.
         time: i32,
         /// Evaluated at each corner.
@@ -172,6 +200,23 @@ pub enum Stmt {
         /// The equation, as the user would read it.
         source: String,
     },
+    /// Reduces values to one number: the value at the current step of the only point of `series`, rounded once.
+    ///
+    /// `outer` is a loop over tiles. Each tile combines the values that its [`Stmt::Accumulate`] meets, in order, in
+    /// double precision from the identity of `op`; then the results of the tiles are combined in the order of the
+    /// tiles, from the identity, so that the number of threads does not matter.
+    Reduce {
+        /// Where the number goes.
+        series: SparseId,
+        /// How values are combined.
+        op: Reduction,
+        /// Loops around one [`Stmt::Accumulate`].
+        outer: Loop,
+        /// The equation, as the user would read it.
+        source: String,
+    },
+    /// Hands the value at the current point to the enclosing reduction.
+    Accumulate(ExprId),
     /// Starts to compress a slice.
     Compress {
         /// Ends with a wait.
@@ -205,7 +250,7 @@ impl Stmt {
     pub fn body(&self) -> &[Stmt] {
         match self {
             Stmt::Time { body, .. } | Stmt::First(body) | Stmt::When { body, .. } => body,
-            Stmt::Nest { outer: l, .. } | Stmt::Loop(l) => &l.body,
+            Stmt::Nest { outer: l, .. } | Stmt::Reduce { outer: l, .. } | Stmt::Loop(l) => &l.body,
             _ => &[],
         }
     }
@@ -216,7 +261,8 @@ impl Stmt {
             Stmt::Let { value, .. }
             | Stmt::Assign { value, .. }
             | Stmt::Inject { value, .. }
-            | Stmt::Interpolate { value, .. } => Some(*value),
+            | Stmt::Interpolate { value, .. }
+            | Stmt::Accumulate(value) => Some(*value),
             _ => None,
         }
     }
@@ -252,6 +298,14 @@ impl Program {
         })
     }
 
+    /// Values computed at the start of each step.
+    pub fn step_scalars(&self) -> &[ScalarLet] {
+        match self.body.iter().find(|s| matches!(s, Stmt::Time { .. })) {
+            Some(Stmt::Time { scalars, .. }) => scalars,
+            _ => &[],
+        }
+    }
+
     /// The number of the slot for `field` at a time shift: `t<number>` holds its index.
     pub fn slot(&self, field: FieldId, shift: i32) -> Option<usize> {
         let wanted = Slot::of(self.decls.field(field), shift)?;
@@ -263,6 +317,14 @@ impl Program {
         for s in &self.body {
             s.visit(f);
         }
+    }
+
+    /// Whether a nest has tile fields: then each round of its outermost loop needs memory for a tile.
+    pub fn uses_tiles(&self, outer: &Loop) -> bool {
+        let is_tile = |s: &Stmt| matches!(s, Stmt::Assign { target, .. } if self.decls.field(target.field).kind == FieldKind::Tile);
+        let mut found = false;
+        outer.body.iter().for_each(|s| s.visit(&mut |s| found |= is_tile(s)));
+        found
     }
 
     /// The fields that the program writes (directly, by injection, or by decompression into a ring).

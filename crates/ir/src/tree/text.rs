@@ -4,7 +4,7 @@ use super::{Loop, LoopForm, Program, Slot, Stmt};
 use crate::cluster::text as cluster_text;
 use crate::cluster::{Action, PointStatement};
 use crate::text::{self, Cursor, ParseError};
-use crate::{Arena, Decls, Direction};
+use crate::{Arena, Decls, Direction, stencil};
 use std::fmt::{self, Write};
 
 /// The statement as one line of text: everything but loops and blocks. Backends print it as a comment.
@@ -16,10 +16,11 @@ pub fn line(s: &Stmt, d: &Decls, exprs: &Arena) -> String {
         Stmt::Assign { target, value, increment } => {
             return cluster_text::point_text(&PointStatement::Assign { target, value, increment }, d, exprs);
         }
-        Stmt::Inject { sparse, target, value, .. } => Action::Inject { sparse, target, value },
-        Stmt::Interpolate { sparse, time, value, increment, .. } => {
-            Action::Interpolate { sparse, time, value, increment }
+        Stmt::Inject { sparse, table, target, value, .. } => Action::Inject { sparse, table, target, value },
+        Stmt::Interpolate { sparse, table, time, value, increment, .. } => {
+            Action::Interpolate { sparse, table, time, value, increment }
         }
+        Stmt::Accumulate(value) => return format!("accumulate {}", text::expression_text(d, exprs, value)),
         Stmt::Compress { ticket, store, time, slice, .. } => Action::Compress { ticket, store, time, slice },
         Stmt::Decompress { ticket, store, time, slice } => Action::Decompress { ticket, store, time, slice },
         Stmt::Wait(ticket) => Action::Wait(ticket),
@@ -31,7 +32,10 @@ pub fn line(s: &Stmt, d: &Decls, exprs: &Arena) -> String {
 fn source(s: &Stmt) -> Vec<String> {
     match s {
         Stmt::Nest { source, .. } => source.clone(),
-        Stmt::Inject { source, .. } | Stmt::Interpolate { source, .. } | Stmt::Compress { source, .. }
+        Stmt::Inject { source, .. }
+        | Stmt::Interpolate { source, .. }
+        | Stmt::Reduce { source, .. }
+        | Stmt::Compress { source, .. }
             if !source.is_empty() =>
         {
             vec![source.clone()]
@@ -43,13 +47,24 @@ fn source(s: &Stmt) -> Vec<String> {
 fn loop_head(l: &Loop, d: &Decls) -> String {
     let dim = &d.dims[l.dim].name;
     match l.form {
-        LoopForm::Tiles { size, parallel } => {
-            format!("{}tiles {dim} by {size}", if parallel { "parallel " } else { "" })
+        LoopForm::Tiles { from, to, size, parallel } => {
+            let part = range_text(from, to, l.dim, d);
+            format!("{}tiles {dim}{part} by {size}", if parallel { "parallel " } else { "" })
         }
-        LoopForm::Points { tiled, simd } => {
-            format!("{} {dim}{}", if simd { "simd" } else { "for" }, if tiled { " in tile" } else { "" })
+        LoopForm::Points { from, to, simd } => {
+            format!("{} {dim}{}", if simd { "simd" } else { "for" }, range_text(from, to, l.dim, d))
+        }
+        LoopForm::Tile { before, after, simd } => {
+            let widened =
+                if (before, after) == (0, 0) { String::new() } else { format!(" widened {before} {after}") };
+            format!("{} {dim} in tile{widened}", if simd { "simd" } else { "for" })
         }
     }
+}
+
+/// ` [1:63]`, or nothing for the whole dimension.
+fn range_text(from: i64, to: i64, dim: usize, d: &Decls) -> String {
+    if (from, to) == (0, d.dims[dim].size as i64) { String::new() } else { format!(" [{from}:{to}]") }
 }
 
 fn write_block(out: &mut String, body: &[Stmt], p: &Program, depth: usize) {
@@ -57,7 +72,7 @@ fn write_block(out: &mut String, body: &[Stmt], p: &Program, depth: usize) {
     for s in body {
         out.push_str(&cluster_text::source_text(&source(s), &pad));
         let head = match s {
-            Stmt::Time { direction, slots, .. } => {
+            Stmt::Time { direction, slots, scalars, .. } => {
                 let _ = writeln!(out, "{pad}time {direction} {{");
                 for (i, slot) in slots.iter().enumerate() {
                     let _ = writeln!(
@@ -69,6 +84,8 @@ fn write_block(out: &mut String, body: &[Stmt], p: &Program, depth: usize) {
                         slot.modulus
                     );
                 }
+                let each = format!("{pad}  each");
+                out.push_str(&cluster_text::scalars_text(scalars, &each, &p.decls, &p.exprs));
                 write_block(out, s.body(), p, depth + 1);
                 let _ = writeln!(out, "{pad}}}");
                 continue;
@@ -76,6 +93,10 @@ fn write_block(out: &mut String, body: &[Stmt], p: &Program, depth: usize) {
             Stmt::First(_) => "first".to_string(),
             Stmt::When { every, .. } => format!("every {every}"),
             Stmt::Nest { outer: l, .. } | Stmt::Loop(l) => loop_head(l, &p.decls),
+            Stmt::Reduce { series, op, outer, .. } => {
+                let to = text::series_text(&p.decls, *series);
+                format!("reduce {to} {} {}", op.name(), loop_head(outer, &p.decls))
+            }
             _ => {
                 let _ = writeln!(out, "{pad}{}", line(s, &p.decls, &p.exprs));
                 continue;
@@ -90,7 +111,7 @@ fn write_block(out: &mut String, body: &[Stmt], p: &Program, depth: usize) {
 impl fmt::Display for Program {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut out = text::header(&self.decls);
-        out.push_str(&cluster_text::scalars_text(&self.scalars, &self.decls, &self.exprs));
+        out.push_str(&cluster_text::scalars_text(&self.scalars, "  once", &self.decls, &self.exprs));
         write_block(&mut out, &self.body, self, 1);
         out.push_str("}\n");
         f.write_str(&out)
@@ -104,7 +125,7 @@ impl Program {
     /// The first place where the text is not a program of this level.
     pub fn parse(source: &str) -> Result<Program, ParseError> {
         let (decls, exprs, (scalars, body)) = text::parse_program(source, |c, d, exprs| {
-            let scalars = cluster_text::parse_scalars(c, d, exprs)?;
+            let scalars = cluster_text::parse_scalars(c, "once", d, exprs)?;
             Ok((scalars, block(c, d, exprs, false)?))
         })?;
         Ok(Program { decls, exprs, scalars, body })
@@ -134,13 +155,27 @@ fn statement(c: &mut Cursor, d: &Decls, exprs: &mut Arena, nested: bool) -> Resu
             let direction = cluster_text::parse_direction(c)?.unwrap_or(Direction::Ascending);
             c.open()?;
             let slots = slots(c)?;
+            let scalars = cluster_text::parse_scalars(c, "each", d, exprs)?;
             let body = block(c, d, exprs, nested)?;
             c.close()?;
-            return Ok(Stmt::Time { direction, slots, body });
+            return Ok(Stmt::Time { direction, slots, scalars, body });
         }
         "first" => {
             c.word()?;
             return Ok(Stmt::First(braces(c, d, exprs, nested)?));
+        }
+        "reduce" => {
+            c.word()?;
+            let series = text::series(c, d)?;
+            let op = stencil::text::reduction(c)?;
+            let Some((dim, form)) = loop_form(c, d)? else { return c.error("a loop") };
+            let outer = Loop { dim, form, body: braces(c, d, exprs, true)? };
+            let source = source.into_iter().next().unwrap_or_default();
+            return Ok(Stmt::Reduce { series, op, outer, source });
+        }
+        "accumulate" => {
+            c.word()?;
+            return Ok(Stmt::Accumulate(text::expression(c, d, exprs)?));
         }
         "every" => {
             c.word()?;
@@ -155,9 +190,11 @@ fn statement(c: &mut Cursor, d: &Decls, exprs: &mut Arena, nested: bool) -> Resu
     }
     let source = source.into_iter().next().unwrap_or_default();
     Ok(match cluster_text::parse_effect(c, d, exprs)? {
-        Some(Action::Inject { sparse, target, value }) => Stmt::Inject { sparse, target, value, source },
-        Some(Action::Interpolate { sparse, time, value, increment }) => {
-            Stmt::Interpolate { sparse, time, value, increment, source }
+        Some(Action::Inject { sparse, table, target, value }) => {
+            Stmt::Inject { sparse, table, target, value, source }
+        }
+        Some(Action::Interpolate { sparse, table, time, value, increment }) => {
+            Stmt::Interpolate { sparse, table, time, value, increment, source }
         }
         Some(Action::Compress { ticket, store, time, slice }) => {
             Stmt::Compress { ticket, store, time, slice, source }
@@ -166,10 +203,14 @@ fn statement(c: &mut Cursor, d: &Decls, exprs: &mut Arena, nested: bool) -> Resu
             Stmt::Decompress { ticket, store, time, slice }
         }
         Some(Action::Wait(ticket)) => Stmt::Wait(ticket),
-        Some(Action::Points { .. }) | None => match cluster_text::parse_point(c, d, exprs)? {
-            PointStatement::Let { local, value } => Stmt::Let { local, value },
-            PointStatement::Assign { target, value, increment } => Stmt::Assign { target, value, increment },
-        },
+        Some(Action::Points { .. } | Action::Reduce { .. }) | None => {
+            match cluster_text::parse_point(c, d, exprs)? {
+                PointStatement::Let { local, value } => Stmt::Let { local, value },
+                PointStatement::Assign { target, value, increment } => {
+                    Stmt::Assign { target, value, increment }
+                }
+            }
+        }
     })
 }
 
@@ -178,8 +219,9 @@ fn loop_form(c: &mut Cursor, d: &Decls) -> Result<Option<(usize, LoopForm)>, Par
     if parallel || c.is_keyword("tiles") {
         c.expect("tiles")?;
         let dim = dimension(c, d)?;
+        let (from, to) = bounds(c, d, dim)?;
         c.expect("by")?;
-        return Ok(Some((dim, LoopForm::Tiles { size: c.integer()?, parallel })));
+        return Ok(Some((dim, LoopForm::Tiles { from, to, size: c.integer()?, parallel })));
     }
     let simd = c.is_keyword("simd");
     if !simd && !c.is_keyword("for") {
@@ -187,11 +229,23 @@ fn loop_form(c: &mut Cursor, d: &Decls) -> Result<Option<(usize, LoopForm)>, Par
     }
     c.word()?;
     let dim = dimension(c, d)?;
-    let tiled = c.eat("in");
-    if tiled {
+    if c.eat("in") {
         c.expect("tile")?;
+        let (before, after) = if c.eat("widened") { (c.integer()?, c.integer()?) } else { (0, 0) };
+        return Ok(Some((dim, LoopForm::Tile { before, after, simd })));
     }
-    Ok(Some((dim, LoopForm::Points { tiled, simd })))
+    let (from, to) = bounds(c, d, dim)?;
+    Ok(Some((dim, LoopForm::Points { from, to, simd })))
+}
+
+/// `[1:63]` when it comes next, else the whole dimension.
+fn bounds(c: &mut Cursor, d: &Decls, dim: usize) -> Result<(i64, i64), ParseError> {
+    if !c.eat("[") {
+        return Ok((0, d.dims[dim].size as i64));
+    }
+    let range = text::range(c)?;
+    c.expect("]")?;
+    Ok(range)
 }
 
 fn dimension(c: &mut Cursor, d: &Decls) -> Result<usize, ParseError> {

@@ -2,11 +2,11 @@
 
 use super::{Loop, LoopForm, Program, Slot, Stmt};
 use crate::stencil::verify::Check;
-use crate::{Access, Expr, ExprId, LocalId, SparseId, TicketId, VerifyError};
+use crate::{Access, Expr, ExprId, Field, FieldKind, LocalId, SparseId, TicketId, VerifyError};
 use std::collections::{HashMap, HashSet};
 
 impl Program {
-    /// Checks the invariants T1 to T9.
+    /// Checks the invariants T1 to T12.
     ///
     /// # Errors
     /// The first broken one.
@@ -14,27 +14,40 @@ impl Program {
         let check = Check { level: "tree", prefix: 'T', decls: &self.decls, exprs: &self.exprs };
         check.declarations()?;
         for f in &self.decls.fields {
-            check.that(f.is_compressed() != f.layout.is_some(), 2, || format!("layout of {}", f.name))?;
+            // A tile field that another has made superfluous has none.
+            let placed = f.is_compressed() != f.layout.is_some();
+            check.that(placed || f.kind == FieldKind::Tile, 2, || format!("layout of {}", f.name))?;
             if let Some(l) = &f.layout {
                 let rank = self.decls.rank();
                 check.that(l.pad.len() == rank && l.alloc.len() == rank, 2, || {
                     format!("layout of {} has another rank", f.name)
                 })?;
-                let covers = (0..rank).all(|d| {
-                    let needed = l.pad[d].saturating_add(self.decls.dims[d].size).saturating_add(f.halo);
-                    l.pad[d] >= f.halo && l.alloc[d] >= needed
-                });
+                let shape = self.decls.stored_shape(f);
+                // The room of a tile depends on its nest, see T9.
+                let covers = f.kind == FieldKind::Tile
+                    || (0..rank).all(|d| {
+                        let needed = l.pad[d].saturating_add(shape[d]).saturating_add(f.halo);
+                        l.pad[d] >= f.halo && l.alloc[d] >= needed
+                    });
                 check.that(covers, 2, || format!("layout of {} is too small", f.name))?;
-                let vector = 16 / self.decls.dtype.size();
-                check.that(l.alloc[rank - 1].is_multiple_of(vector), 2, || {
+                let vector = 16 / f.dtype.size();
+                check.that(!l.aligned || l.alloc[rank - 1].is_multiple_of(vector), 2, || {
                     format!("a row of {} is no whole number of vectors", f.name)
                 })?;
             }
         }
-        let mut v = Verifier { program: self, check, tickets: HashMap::new(), slots: None, in_time: false };
+        let mut v = Verifier {
+            program: self,
+            check,
+            tickets: HashMap::new(),
+            slots: None,
+            in_time: false,
+            reducing: false,
+        };
         let mut scope = HashSet::new();
         for s in &self.scalars {
-            v.value(s.value, None, &scope)?;
+            v.value(s.value, None, &scope, None)?;
+            v.check.scalar(s.value, false, 12)?;
             scope.insert(s.local);
         }
         v.block(&self.body, &mut scope, &mut Vec::new())?;
@@ -49,6 +62,8 @@ struct Verifier<'a> {
     slots: Option<&'a [Slot]>,
     /// Whether the statement at hand lies in the time loop.
     in_time: bool,
+    /// Whether it lies in a reduction.
+    reducing: bool,
 }
 
 impl<'a> Verifier<'a> {
@@ -72,11 +87,17 @@ impl<'a> Verifier<'a> {
         loops: &mut Vec<(usize, LoopForm)>,
     ) -> Result<(), VerifyError> {
         match s {
-            Stmt::Time { slots, body, .. } => {
+            Stmt::Time { slots, scalars, body, .. } => {
                 self.check.that(self.slots.is_none(), 6, || "two time loops".into())?;
                 self.slots = Some(slots);
                 self.in_time = true;
-                self.block(body, scope, loops)?;
+                let mut scope = scope.clone();
+                for s in scalars {
+                    self.value(s.value, None, &scope, None)?;
+                    self.check.scalar(s.value, true, 12)?;
+                    scope.insert(s.local);
+                }
+                self.block(body, &mut scope, loops)?;
                 self.in_time = false;
                 Ok(())
             }
@@ -89,21 +110,39 @@ impl<'a> Verifier<'a> {
             Stmt::Nest { outer: l, .. } | Stmt::Loop(l) => self.walk(l, scope, loops),
             Stmt::Let { local, value } => {
                 self.inside_all_loops(loops)?;
-                self.value(*value, None, scope)?;
+                self.value(*value, None, scope, Some(loops))?;
                 self.check.that(scope.insert(*local), 5, || format!("{local} is defined twice"))
             }
             Stmt::Assign { target, value, .. } => {
                 self.inside_all_loops(loops)?;
-                self.access(target)?;
-                self.value(*value, None, scope)
+                self.access(target, Some(loops))?;
+                self.value(*value, None, scope, Some(loops))
             }
-            Stmt::Inject { sparse, target, value, .. } => {
-                self.access(target)?;
-                self.value(*value, Some(*sparse), scope)
+            Stmt::Inject { sparse, table, target, value, .. } => {
+                self.check.table(*sparse, *table, 11)?;
+                self.access(target, None)?;
+                self.value(*value, Some(*sparse), scope, None)
             }
-            Stmt::Interpolate { value, .. } => self.value(*value, None, scope),
+            Stmt::Interpolate { sparse, table, value, .. } => {
+                self.check.table(*sparse, *table, 11)?;
+                self.value(*value, None, scope, None)
+            }
+            Stmt::Reduce { series, outer, .. } => {
+                self.check.series(*series, 11)?;
+                let tiles = matches!(outer.form, LoopForm::Tiles { .. });
+                self.check.that(tiles && !self.reducing, 8, || "a reduction without tiles".into())?;
+                self.reducing = true;
+                self.walk(outer, scope, loops)?;
+                self.reducing = false;
+                Ok(())
+            }
+            Stmt::Accumulate(value) => {
+                self.inside_all_loops(loops)?;
+                self.check.that(self.reducing, 8, || "nothing to accumulate into".into())?;
+                self.value(*value, None, scope, Some(loops))
+            }
             Stmt::Compress { ticket, slice, .. } | Stmt::Decompress { ticket, slice, .. } => {
-                self.access(&Access::here(slice.field, slice.time))?;
+                self.slot(&Access::here(slice.field, slice.time))?;
                 let fresh = self.tickets.insert(*ticket, true).is_none();
                 self.check.that(fresh, 7, || format!("{ticket} is made twice"))
             }
@@ -123,8 +162,9 @@ impl<'a> Verifier<'a> {
         let tiles = loops.iter().filter(|(d, f)| *d == l.dim && matches!(f, LoopForm::Tiles { .. })).count();
         let fits = match l.form {
             LoopForm::Tiles { size, .. } => tiles == 0 && size > 0,
-            LoopForm::Points { tiled, simd } => {
-                (tiles == 1) == tiled && (!simd || l.dim + 1 == self.program.decls.rank())
+            LoopForm::Points { simd, .. } => tiles == 0 && (!simd || l.dim + 1 == self.program.decls.rank()),
+            LoopForm::Tile { before, after, simd } => {
+                tiles == 1 && before >= 0 && after >= 0 && (!simd || l.dim + 1 == self.program.decls.rank())
             }
         };
         self.check.that(fits && l.dim < self.program.decls.rank(), 8, || format!("loop over {}", l.dim))?;
@@ -136,7 +176,7 @@ impl<'a> Verifier<'a> {
 
     fn inside_all_loops(&self, loops: &[(usize, LoopForm)]) -> Result<(), VerifyError> {
         let points: Vec<usize> =
-            loops.iter().filter(|(_, f)| matches!(f, LoopForm::Points { .. })).map(|(d, _)| *d).collect();
+            loops.iter().filter(|(_, f)| !matches!(f, LoopForm::Tiles { .. })).map(|(d, _)| *d).collect();
         let all: Vec<usize> = (0..self.program.decls.rank()).collect();
         self.check.that(points == all, 8, || format!("a point statement in loops over {points:?}"))
     }
@@ -148,7 +188,8 @@ impl<'a> Verifier<'a> {
         self.check.that(known, 6, || format!("{} has no slot at shift {}", field.name, a.time))
     }
 
-    fn access(&self, a: &Access) -> Result<(), VerifyError> {
+    /// `loops` are those around the statement; without, the point is any of the domain.
+    fn access(&self, a: &Access, loops: Option<&[(usize, LoopForm)]>) -> Result<(), VerifyError> {
         self.check.access(a)?;
         self.slot(a)?;
         let field = self.program.decls.field(a.field);
@@ -156,10 +197,37 @@ impl<'a> Verifier<'a> {
             return self.check.that(false, 9, || format!("{} has no place in memory", field.name));
         };
         let inside = (0..self.program.decls.rank()).all(|d| {
+            let (from, to) = self.stored_range(field, d, loops.unwrap_or(&[]));
             let low = l.pad[d] as i64 + a.offsets[d] as i64;
-            low >= 0 && low.saturating_add(self.program.decls.dims[d].size as i64) <= l.alloc[d] as i64
+            to <= from || (low.saturating_add(from) >= 0 && low.saturating_add(to) <= l.alloc[d] as i64)
         });
         self.check.that(inside, 9, || format!("{:?} leaves {}", a.offsets, field.name))
+    }
+
+    /// The stored points of a field along a dimension that loops reach, before offset and padding.
+    fn stored_range(&self, field: &Field, d: usize, loops: &[(usize, LoopForm)]) -> (i64, i64) {
+        let window = field.window.as_ref().map_or(0, |w| w.from[d] as i64);
+        let (mut from, mut to) = (0, self.program.decls.dims[d].size as i64);
+        let mut tile = None;
+        for (_, form) in loops.iter().filter(|(dim, _)| *dim == d) {
+            match *form {
+                LoopForm::Tiles { from: first, to: last, size, .. } => {
+                    (from, to) = (first, last);
+                    tile = Some(size as i64);
+                }
+                LoopForm::Points { from: first, to: last, .. } => (from, to) = (first, last),
+                LoopForm::Tile { before, after, .. } => {
+                    if let (Some(size), FieldKind::Tile) = (tile, &field.kind) {
+                        return (
+                            before.saturating_neg(),
+                            size.min(to.saturating_sub(from)).saturating_add(after),
+                        );
+                    }
+                    (from, to) = (from.saturating_sub(before), to.saturating_add(after));
+                }
+            }
+        }
+        (from.saturating_sub(window), to.saturating_sub(window))
     }
 
     fn value(
@@ -167,6 +235,7 @@ impl<'a> Verifier<'a> {
         id: ExprId,
         inside: Option<SparseId>,
         scope: &HashSet<LocalId>,
+        loops: Option<&[(usize, LoopForm)]>,
     ) -> Result<(), VerifyError> {
         self.check.expression(id, inside, |e| !matches!(e, Expr::Power(..) | Expr::Derivative(_)))?;
         let mut result = Ok(());
@@ -176,7 +245,7 @@ impl<'a> Verifier<'a> {
             }
             result = match e {
                 Expr::Local(l) => self.check.that(scope.contains(l), 5, || format!("{l} is not defined")),
-                Expr::Load(a) => self.access(a),
+                Expr::Load(a) => self.access(a, loops),
                 _ => Ok(()),
             };
         });

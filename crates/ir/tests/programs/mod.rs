@@ -6,7 +6,13 @@ use wavefold_ir::tree::{Loop, LoopForm, Slot, Stmt};
 use wavefold_ir::*;
 
 /// Names that a user may give, many of which are words of the language.
-const NAMES: [&str; 20] = [
+const NAMES: [&str; 26] = [
+    "on",
+    "stage",
+    "reduce",
+    "each",
+    "index",
+    "table",
     "u",
     "time",
     "inject",
@@ -105,26 +111,63 @@ pub fn decls(t: &mut Tape, stage: Stage) -> Decls {
         ],
         fields: vec![],
         sparse: vec![
-            SparseDecl { name: "src".into(), points: t.below(9), steps: Some(7) },
-            SparseDecl { name: "weights".into(), points: 1, steps: None },
+            SparseDecl { name: "src".into(), points: t.below(9), steps: Some(7), dtype: dtype(t) },
+            SparseDecl { name: "weights".into(), points: 1, steps: None, dtype: DType::F32 },
         ],
+        tables: vec![],
     };
+    for (sparse, half) in [(0, false), (0, true), (1, false)] {
+        let (half, corners) = ([half, false, false], 1 + t.below(8));
+        d.tables.push(TableDecl { sparse: SparseId(sparse), half, corners, moving: sparse == 0 && t.coin() });
+    }
     let first = t.below(NAMES.len());
-    for i in 0..5 {
+    for i in 0..7 {
         let (slots, steps, every) = (1 + t.below(4), t.below(99), 1 + t.below(4));
         let kind = match i {
             0 => FieldKind::Buffered { slots },
             1 => FieldKind::Space,
             2 => FieldKind::Saved { steps, every },
             3 => FieldKind::Compressed { steps, every, codec: t.codec() },
-            _ => FieldKind::Ring { slots, every, of: FieldId(3) },
+            4 => FieldKind::Ring { slots, every, of: FieldId(3) },
+            5 => FieldKind::Invariant,
+            _ => FieldKind::Tile,
         };
         let halo = t.below(5);
         let shape: Vec<usize> = d.dims.iter().map(|x| x.size).collect();
-        let layout = (stage == Stage::Tree && i != 3).then(|| Layout::new(&shape, halo, d.dtype.size()));
-        d.add_field(Field { name: NAMES[(first + i) % NAMES.len()].into(), kind, halo, layout });
+        let window = t.coin().then(|| Window {
+            from: shape.iter().map(|_| t.below(3)).collect(),
+            shape: shape.iter().map(|n| t.below(n + 1)).collect(),
+        });
+        let (dtype, tight) = (dtype(t), t.coin());
+        let layout = (stage == Stage::Tree && i != 3).then(|| match tight {
+            true => Layout::tight(&shape, halo),
+            false => Layout::new(&shape, halo, dtype.size()),
+        });
+        d.add_field(Field {
+            name: NAMES[(first + i) % NAMES.len()].into(),
+            kind,
+            dtype,
+            halo,
+            window,
+            tight,
+            layout,
+        });
     }
     d
+}
+
+fn dtype(t: &mut Tape) -> DType {
+    if t.coin() { DType::F64 } else { DType::F32 }
+}
+
+fn region(t: &mut Tape, d: &Decls) -> Region {
+    let mut region = Region::domain(&d.dims);
+    if t.coin() {
+        for i in 0..d.rank() {
+            (region.from[i], region.to[i]) = (t.shift().into(), t.below(60) as i64);
+        }
+    }
+    region
 }
 
 fn access(t: &mut Tape, d: &Decls) -> Access {
@@ -136,7 +179,7 @@ fn access(t: &mut Tape, d: &Decls) -> Access {
 
 pub fn expression(t: &mut Tape, d: &Decls, e: &mut Arena, stage: Stage, depth: usize) -> ExprId {
     let leaf = depth == 0 || t.0.is_empty();
-    let node = match t.below(if leaf { 6 } else { 16 }) {
+    let node = match t.below(if leaf { 8 } else { 20 }) {
         0 | 1 => Expr::Load(access(t, d)),
         2 => Expr::Number(Number::new(t.number())),
         3 => Expr::Scalar(ScalarId(t.below(2) as u32)),
@@ -145,7 +188,10 @@ pub fn expression(t: &mut Tape, d: &Decls, e: &mut Arena, stage: Stage, depth: u
             Expr::Sparse(SparseId(i as u32), if i == 0 { t.shift() } else { 0 })
         }
         5 => Expr::Local(LocalId(t.below(3) as u32)),
+        6 => Expr::Index(t.below(d.rank()) as u8),
+        7 => Expr::Step,
         kind => {
+            let kind = kind - 2;
             let arity = 2 + t.below(3);
             let c: Vec<ExprId> = (0..arity).map(|_| expression(t, d, e, stage, depth - 1)).collect();
             match kind {
@@ -162,8 +208,19 @@ pub fn expression(t: &mut Tape, d: &Decls, e: &mut Arena, stage: Stage, depth: u
                     degree: t.below(256) as u8,
                     order: t.below(256) as u8,
                     side: [Side::Left, Side::Centered, Side::Right][t.below(3)],
+                    shift: t.below(5) as i8 - 2,
                     transpose: t.coin(),
+                    weights: t
+                        .coin()
+                        .then(|| (0..t.below(4)).map(|_| (t.shift(), Number::new(t.number()))).collect()),
                 }),
+                15 => Expr::Select(c[0], c[1], c[arity - 1]),
+                16 => Expr::Compare(
+                    [Comparison::Less, Comparison::LessOrEqual, Comparison::Equal][t.below(3)],
+                    c[0],
+                    c[1],
+                ),
+                17 => [Expr::And(c[0], c[1]), Expr::Or(c[0], c[1]), Expr::Not(c[0])][t.below(3)].clone(),
                 _ if stage != Stage::Tree => Expr::Sum(c.into()),
                 _ => match t.below(4) {
                     0 => Expr::Sub(c[0], c[1]),
@@ -179,10 +236,14 @@ pub fn expression(t: &mut Tape, d: &Decls, e: &mut Arena, stage: Stage, depth: u
 
 fn action(t: &mut Tape, d: &Decls, e: &mut Arena, stage: Stage) -> stencil::Action {
     let value = expression(t, d, e, stage, 4);
-    let (sparse, time) = if t.coin() { (SparseId(0), t.shift()) } else { (SparseId(1), 0) };
-    match t.below(4) {
-        0 => stencil::Action::Inject { sparse, target: access(t, d), value },
-        1 => stencil::Action::Interpolate { sparse, time, value, increment: t.coin() },
+    let (sparse, table, time) = match t.below(3) {
+        2 => (SparseId(1), TableId(2), 0),
+        i => (SparseId(0), TableId(i as u32), t.shift()),
+    };
+    match t.below(5) {
+        0 => stencil::Action::Inject { sparse, table, target: access(t, d), value },
+        1 => stencil::Action::Interpolate { sparse, table, time, value, increment: t.coin() },
+        2 => stencil::Action::Reduce { series: sparse, op: stencil::Reduction::ALL[t.below(3)], value },
         _ => stencil::Action::Assign { target: access(t, d), value, increment: t.coin() },
     }
 }
@@ -193,6 +254,7 @@ pub fn stencil_program(bytes: &[u8]) -> stencil::Program {
     let statements = (0..t.below(5))
         .map(|_| stencil::Statement {
             action: action(t, &decls, &mut exprs, Stage::Stencil),
+            region: region(t, &decls),
             source: t.source(),
         })
         .collect();
@@ -219,11 +281,14 @@ fn effect(t: &mut Tape, d: &Decls, e: &mut Arena, stage: Stage) -> cluster::Acti
         1 => cluster::Action::Decompress { ticket, store: store.field, time: store.time, slice: slice(t, d) },
         2 => cluster::Action::Wait(ticket),
         _ => match action(t, d, e, stage) {
-            stencil::Action::Inject { sparse, target, value } => {
-                cluster::Action::Inject { sparse, target, value }
+            stencil::Action::Inject { sparse, table, target, value } => {
+                cluster::Action::Inject { sparse, table, target, value }
             }
-            stencil::Action::Interpolate { sparse, time, value, increment } => {
-                cluster::Action::Interpolate { sparse, time, value, increment }
+            stencil::Action::Interpolate { sparse, table, time, value, increment } => {
+                cluster::Action::Interpolate { sparse, table, time, value, increment }
+            }
+            stencil::Action::Reduce { series, op, value } => {
+                cluster::Action::Reduce { region: region(t, d), series, op, value }
             }
             stencil::Action::Assign { .. } => cluster::Action::Wait(ticket),
         },
@@ -234,13 +299,25 @@ fn one_cluster(t: &mut Tape, d: &Decls, e: &mut Arena) -> Cluster {
     let action = if t.coin() {
         effect(t, d, e, Stage::Cluster)
     } else {
-        let statements = (0..t.below(4)).map(|_| point(t, d, e, Stage::Cluster)).collect();
-        cluster::Action::Points { statements, serial: t.coin() }
+        let mut list = |t: &mut Tape| (0..t.below(4)).map(|_| point(t, d, e, Stage::Cluster)).collect();
+        let stage = |t: &mut Tape, statements| {
+            let mut widen = [(0, 0); 3];
+            widen[..d.rank()].iter_mut().for_each(|w| *w = (t.below(5) as i64, t.shift().into()));
+            cluster::Stage { widen, statements }
+        };
+        let stages = (0..t.below(3))
+            .map(|_| {
+                let statements = list(t);
+                stage(t, statements)
+            })
+            .collect();
+        let statements = list(t);
+        cluster::Action::Points { region: region(t, d), stages, statements, serial: t.coin() }
     };
     Cluster { every: 1 + t.below(3), action, source: (0..t.below(3)).map(|_| t.source()).collect() }
 }
 
-fn scalars(t: &mut Tape, d: &Decls, e: &mut Arena, stage: Stage) -> Vec<ScalarLet> {
+fn scalars_of(t: &mut Tape, d: &Decls, e: &mut Arena, stage: Stage) -> Vec<ScalarLet> {
     (0..t.below(3))
         .map(|i| ScalarLet { local: LocalId(i as u32), value: expression(t, d, e, stage, 2) })
         .collect()
@@ -249,18 +326,20 @@ fn scalars(t: &mut Tape, d: &Decls, e: &mut Arena, stage: Stage) -> Vec<ScalarLe
 pub fn cluster_program(bytes: &[u8]) -> cluster::Program {
     let t = &mut Tape(bytes);
     let (decls, mut exprs) = (decls(t, Stage::Cluster), Arena::new());
-    let scalars = scalars(t, &decls, &mut exprs, Stage::Cluster);
+    let step_scalars = scalars_of(t, &decls, &mut exprs, Stage::Cluster);
+    let scalars = scalars_of(t, &decls, &mut exprs, Stage::Cluster);
     let direction = [None, Some(Direction::Ascending), Some(Direction::Descending)][t.below(3)];
     let mut list = |t: &mut Tape, n| (0..t.below(n)).map(|_| one_cluster(t, &decls, &mut exprs)).collect();
     let (first, clusters) = (list(t, 3), list(t, 6));
-    cluster::Program { decls, exprs, direction, scalars, first, clusters }
+    cluster::Program { decls, exprs, direction, scalars, step_scalars, first, clusters }
 }
 
 fn a_loop(t: &mut Tape, d: &Decls, e: &mut Arena, depth: usize) -> Loop {
-    let form = if t.coin() {
-        LoopForm::Tiles { size: t.below(99), parallel: t.coin() }
-    } else {
-        LoopForm::Points { tiled: t.coin(), simd: t.coin() }
+    let (from, to) = if t.coin() { (0, d.dims[0].size as i64) } else { (t.shift().into(), t.shift().into()) };
+    let form = match t.below(3) {
+        0 => LoopForm::Tiles { from, to, size: t.below(99), parallel: t.coin() },
+        1 => LoopForm::Points { from, to, simd: t.coin() },
+        _ => LoopForm::Tile { before: t.shift().into(), after: t.below(4) as i64, simd: t.coin() },
     };
     Loop { dim: t.below(d.rank()), form, body: block(t, d, e, depth, true) }
 }
@@ -270,18 +349,19 @@ fn block(t: &mut Tape, d: &Decls, e: &mut Arena, depth: usize, nested: bool) -> 
 }
 
 fn stmt(t: &mut Tape, d: &Decls, e: &mut Arena, depth: usize, nested: bool) -> Stmt {
-    match t.below(if depth == 0 { 3 } else { 7 }) {
+    match t.below(if depth == 0 { 3 } else { 9 }) {
         0 | 1 => match point(t, d, e, Stage::Tree) {
             PointStatement::Let { local, value } => Stmt::Let { local, value },
             PointStatement::Assign { target, value, increment } => Stmt::Assign { target, value, increment },
         },
         2 => match effect(t, d, e, Stage::Tree) {
-            cluster::Action::Inject { sparse, target, value } => {
-                Stmt::Inject { sparse, target, value, source: t.source() }
+            cluster::Action::Inject { sparse, table, target, value } => {
+                Stmt::Inject { sparse, table, target, value, source: t.source() }
             }
-            cluster::Action::Interpolate { sparse, time, value, increment } => {
-                Stmt::Interpolate { sparse, time, value, increment, source: t.source() }
+            cluster::Action::Interpolate { sparse, table, time, value, increment } => {
+                Stmt::Interpolate { sparse, table, time, value, increment, source: t.source() }
             }
+            cluster::Action::Reduce { value, .. } => Stmt::Accumulate(value),
             cluster::Action::Compress { ticket, store, time, slice } => {
                 Stmt::Compress { ticket, store, time, slice, source: t.source() }
             }
@@ -293,6 +373,12 @@ fn stmt(t: &mut Tape, d: &Decls, e: &mut Arena, depth: usize, nested: bool) -> S
         },
         3 => Stmt::First(block(t, d, e, depth - 1, nested)),
         4 => Stmt::When { every: 1 + t.below(9), body: block(t, d, e, depth - 1, nested) },
+        5 if !nested => Stmt::Reduce {
+            series: SparseId(t.below(2) as u32),
+            op: stencil::Reduction::ALL[t.below(3)],
+            outer: a_loop(t, d, e, depth - 1),
+            source: t.source(),
+        },
         _ if nested => Stmt::Loop(a_loop(t, d, e, depth - 1)),
         _ => Stmt::Nest {
             source: (0..t.below(3)).map(|_| t.source()).collect(),
@@ -304,14 +390,15 @@ fn stmt(t: &mut Tape, d: &Decls, e: &mut Arena, depth: usize, nested: bool) -> S
 pub fn tree_program(bytes: &[u8]) -> tree::Program {
     let t = &mut Tape(bytes);
     let (decls, mut exprs) = (decls(t, Stage::Tree), Arena::new());
-    let scalars = scalars(t, &decls, &mut exprs, Stage::Tree);
+    let scalars = scalars_of(t, &decls, &mut exprs, Stage::Tree);
     let mut body = block(t, &decls, &mut exprs, 2, false);
     if t.coin() {
         let slots = (0..t.below(4))
             .map(|_| Slot { every: 1 + t.below(9), shift: t.shift(), modulus: t.below(5) })
             .collect();
+        let each = scalars_of(t, &decls, &mut exprs, Stage::Tree);
         let inner = block(t, &decls, &mut exprs, 4, false);
-        body.push(Stmt::Time { direction: Direction::Descending, slots, body: inner });
+        body.push(Stmt::Time { direction: Direction::Descending, slots, scalars: each, body: inner });
     }
     tree::Program { decls, exprs, scalars, body }
 }

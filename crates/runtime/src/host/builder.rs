@@ -1,14 +1,15 @@
 //! Binding the memory of a run.
 
+use std::ffi::c_void;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use wavefold_codecs::{Compression, ErrorReport};
-use wavefold_ir::{Decls, FieldId, FieldKind, ScalarId, SparseId, abi};
+use wavefold_ir::{Decls, FieldId, FieldKind, ScalarId, SparseId, TableId, abi};
 
-use super::{Access, BoundField, BoundStore, EffectProfile, Host, Inner, KernelThreads, Work};
-use crate::{Dense, Result, RuntimeError, SparseTables, SparseValues, Store, threads};
+use super::{Access, BoundField, BoundStore, EffectProfile, Host, Inner, KernelThreads, TileMemory, Work};
+use crate::{Buffer, Dense, Result, RuntimeError, SparseTables, SparseValues, Store, threads};
 
 /// Binds memory, values and stores to the declarations of a program, see [`Host::builder`].
 ///
@@ -16,10 +17,10 @@ use crate::{Dense, Result, RuntimeError, SparseTables, SparseValues, Store, thre
 #[derive(Debug)]
 pub struct HostBuilder<'a> {
     decls: &'a Decls,
-    shape: Vec<usize>,
     fields: Vec<Option<BoundField>>,
     scalars: Vec<Option<f64>>,
-    sparse: Vec<Option<abi::SparseTable>>,
+    sparse: Vec<Option<abi::SparseValues>>,
+    tables: Vec<Option<abi::SparseTable>>,
     stores: Vec<Option<BoundStore>>,
     scratch: Vec<Dense>,
     settings: Settings<'a>,
@@ -47,10 +48,10 @@ impl<'a> HostBuilder<'a> {
         }
         HostBuilder {
             decls,
-            shape: decls.dims.iter().map(|d| d.size).collect(),
             fields: none(decls.fields.len()),
             scalars: vec![None; decls.scalars.len()],
             sparse: none(decls.sparse.len()),
+            tables: none(decls.tables.len()),
             stores: none(decls.fields.len()),
             scratch: Vec::new(),
             settings: Settings {
@@ -124,7 +125,8 @@ impl<'a> HostBuilder<'a> {
     /// `memory::allocation`, `memory::too_large`; as [`field`](HostBuilder::field).
     pub fn scratch(&mut self, field: FieldId) -> Result<()> {
         let decl = self.decls.field(field);
-        let dense = Dense::new(&decl.name, self.decls.dtype, &self.shape, decl.halo, decl.slots())?;
+        let shape = self.decls.stored_shape(decl);
+        let dense = Dense::new(&decl.name, decl.dtype, &shape, decl.halo, decl.slots())?;
         self.bind(field, &dense)?;
         self.scratch.push(dense);
         Ok(())
@@ -140,52 +142,56 @@ impl<'a> HostBuilder<'a> {
         Ok(())
     }
 
-    /// Binds sparse points and their values, which the program may write.
+    /// Binds values of sparse points, which the program may write.
     ///
     /// # Errors
     /// `run::internal` when type, points or steps are not those of the declaration.
-    pub fn sparse(
-        &mut self,
-        sparse: SparseId,
-        tables: &'a SparseTables,
-        values: &'a mut SparseValues,
-    ) -> Result<()> {
-        self.check_sparse(sparse, tables, values)?;
-        self.sparse[sparse.index()] = Some(tables.table(values.pointer_mut()));
-        Ok(())
+    pub fn sparse(&mut self, sparse: SparseId, values: &'a mut SparseValues) -> Result<()> {
+        let pointer = values.pointer_mut();
+        self.bind_sparse(sparse, values, pointer)
     }
 
-    /// Binds sparse points and their values, which the program only reads.
+    /// Binds values of sparse points, which the program only reads.
     ///
     /// # Errors
     /// As [`sparse`](HostBuilder::sparse).
-    pub fn sparse_read(
-        &mut self,
-        sparse: SparseId,
-        tables: &'a SparseTables,
-        values: &'a SparseValues,
-    ) -> Result<()> {
-        self.check_sparse(sparse, tables, values)?;
-        self.sparse[sparse.index()] = Some(tables.table(values.pointer().cast_mut()));
-        Ok(())
+    pub fn sparse_read(&mut self, sparse: SparseId, values: &'a SparseValues) -> Result<()> {
+        self.bind_sparse(sparse, values, values.pointer().cast_mut())
     }
 
-    fn check_sparse(&self, sparse: SparseId, tables: &SparseTables, values: &SparseValues) -> Result<()> {
+    fn bind_sparse(&mut self, sparse: SparseId, values: &SparseValues, pointer: *mut c_void) -> Result<()> {
         let Some(decl) = self.decls.sparse.get(sparse.index()) else {
             return Err(RuntimeError::internal(format!("no {sparse} to bind")));
         };
         let shape: Vec<usize> = decl.steps.into_iter().chain([decl.points]).collect();
-        let entries = decl.points << self.decls.rank();
-        let same = values.data().shape() == shape
-            && values.data().dtype() == self.decls.dtype
-            && tables.weights().dtype() == self.decls.dtype
-            && tables.weights().len() == entries
-            && tables.cells().len() == entries * self.decls.rank()
-            && tables.fit(&self.shape);
-        if same {
-            return Ok(());
+        if values.data().shape() != shape || values.data().dtype() != decl.dtype {
+            return Err(RuntimeError::internal(format!("`{}` is not as it was declared", decl.name)));
         }
-        Err(RuntimeError::internal(format!("`{}` is not as it was declared", decl.name)))
+        let values = abi::SparseValues { points: decl.points as i64, values: pointer };
+        self.sparse[sparse.index()] = Some(values);
+        Ok(())
+    }
+
+    /// Binds the places of sparse points.
+    ///
+    /// # Errors
+    /// `run::internal` when they are not those of the declaration.
+    pub fn table(&mut self, table: TableId, tables: &'a SparseTables) -> Result<()> {
+        let Some(decl) = self.decls.tables.get(table.index()) else {
+            return Err(RuntimeError::internal(format!("no {table} to bind")));
+        };
+        let sparse = self.decls.sparse(decl.sparse);
+        let rows = sparse.points * if decl.moving { sparse.steps.unwrap_or(1) } else { 1 };
+        let shape: Vec<usize> = self.decls.dims.iter().map(|d| d.size).collect();
+        let same = tables.points() == rows
+            && tables.corners() == decl.corners
+            && tables.weights().dtype() == self.decls.dtype
+            && tables.fit(&shape);
+        if !same {
+            return Err(RuntimeError::internal(format!("the table of `{}` is not as declared", sparse.name)));
+        }
+        self.tables[table.index()] = Some(tables.table());
+        Ok(())
     }
 
     /// Binds a compressed field that the program writes, with the codec of this run.
@@ -210,17 +216,20 @@ impl<'a> HostBuilder<'a> {
     ///
     /// # Errors
     /// `threads::count`, `threads::start`; the errors of [`write_store`](HostBuilder::write_store);
-    /// `memory::allocation` for rings; `run::internal` when something is not bound.
+    /// `memory::allocation` for fields of the compiler; `run::internal` when something is not bound.
     pub fn build(mut self) -> Result<Host<'a>> {
         let pool = threads::of_run(self.settings.threads, self.settings.kernel_threads)?;
-        self.make_rings()?;
+        self.make_scratch()?;
+        let tiles = self.tiles()?;
         let unbound = |name: &str| RuntimeError::internal(format!("`{name}` is not bound"));
         let mut fields = Vec::with_capacity(self.fields.len());
         for (decl, (field, store)) in self.decls.fields.iter().zip(self.fields.into_iter().zip(&self.stores))
         {
             fields.push(match field {
                 Some(field) => field,
-                None if store.is_some() => BoundField { pointer: std::ptr::null_mut(), slots: 0 },
+                None if store.is_some() || decl.kind == FieldKind::Tile => {
+                    BoundField { pointer: std::ptr::null_mut(), slots: 0 }
+                }
                 None => return Err(unbound(&decl.name)),
             });
         }
@@ -228,6 +237,10 @@ impl<'a> HostBuilder<'a> {
         let scalars = scalars.map(|(decl, s)| s.ok_or_else(|| unbound(&decl.name))).collect::<Result<_>>()?;
         let sparse = self.decls.sparse.iter().zip(self.sparse);
         let sparse = sparse.map(|(decl, s)| s.ok_or_else(|| unbound(&decl.name))).collect::<Result<_>>()?;
+        let tables = self.decls.tables.iter().zip(self.tables);
+        let tables = tables
+            .map(|(decl, t)| t.ok_or_else(|| unbound(&self.decls.sparse(decl.sparse).name)))
+            .collect::<Result<_>>()?;
         begin_writes(&self.stores)?;
         let Settings { time, threads, measure, progress, cancel, .. } = self.settings;
         let inner = Inner {
@@ -237,6 +250,9 @@ impl<'a> HostBuilder<'a> {
             fields,
             scalars,
             sparse,
+            tables,
+            tiles: Mutex::new(tiles.iter().map(|t| TileMemory(t.pointer())).collect()),
+            _tiles: tiles,
             stores: self.stores,
             _scratch: self.scratch,
             time,
@@ -250,9 +266,10 @@ impl<'a> HostBuilder<'a> {
         Ok(Host { inner: Box::new(inner) })
     }
 
-    fn make_rings(&mut self) -> Result<()> {
+    /// Memory of the run's own for what the compiler made.
+    fn make_scratch(&mut self) -> Result<()> {
         for id in self.decls.field_ids() {
-            if matches!(self.decls.field(id).kind, FieldKind::Ring { .. })
+            if matches!(self.decls.field(id).kind, FieldKind::Ring { .. } | FieldKind::Invariant)
                 && self.fields[id.index()].is_none()
             {
                 self.scratch(id)?;
@@ -261,13 +278,20 @@ impl<'a> HostBuilder<'a> {
         Ok(())
     }
 
+    /// Memory for as many tiles as there may be threads at work.
+    fn tiles(&self) -> Result<Vec<Buffer>> {
+        let bytes = self.decls.tile_bytes();
+        let count = if bytes == 0 { 0 } else { self.settings.threads.max(1) };
+        (0..count).map(|_| Buffer::zeroed(bytes, "the memory of tiles")).collect()
+    }
+
     /// The borrow for 'a is in the signatures of the callers; `scratch` moves into the host.
     fn bind(&mut self, field: FieldId, dense: &Dense) -> Result<()> {
         let Some(decl) = self.decls.fields.get(field.index()) else {
             return Err(RuntimeError::internal(format!("no {field} to bind")));
         };
-        let same = dense.dtype() == self.decls.dtype
-            && dense.shape() == self.shape
+        let same = dense.dtype() == decl.dtype
+            && dense.shape() == self.decls.stored_shape(decl)
             && decl.layout.as_ref() == Some(dense.layout())
             && dense.slots() == decl.slots();
         if !same {

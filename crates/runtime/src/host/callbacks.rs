@@ -2,10 +2,11 @@
 
 use std::ffi::c_void;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::PoisonError;
 
 use wavefold_ir::abi;
 
-use super::{Inner, effects, status};
+use super::{Inner, TileMemory, effects, status};
 use crate::threads::{KernelLoops, Part};
 use crate::{Result, RuntimeError};
 
@@ -103,4 +104,24 @@ pub(super) unsafe extern "C" fn wait(pointer: *mut c_void, ticket: i64) -> i32 {
         }
         Err(RuntimeError::internal(format!("the kernel waits for ticket {ticket}, which was never made")))
     })
+}
+
+/// [`abi::Context::take_tile`]: there is one for each thread, and each thread takes one at a time.
+pub(super) unsafe extern "C" fn take_tile(pointer: *mut c_void) -> *mut c_void {
+    // SAFETY: kernels pass the host of their context.
+    let inner = unsafe { host(pointer) };
+    loop {
+        if let Some(tile) = inner.tiles.lock().unwrap_or_else(PoisonError::into_inner).pop() {
+            return tile.0.cast();
+        }
+        // Only a kernel with more threads than it was told of comes here.
+        std::thread::yield_now();
+    }
+}
+
+/// [`abi::Context::give_tile`].
+pub(super) unsafe extern "C" fn give_tile(pointer: *mut c_void, tile: *mut c_void) {
+    // SAFETY: kernels pass the host of their context.
+    let inner = unsafe { host(pointer) };
+    inner.tiles.lock().unwrap_or_else(PoisonError::into_inner).push(TileMemory(tile.cast()));
 }

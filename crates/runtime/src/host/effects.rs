@@ -44,7 +44,7 @@ pub(super) fn compress(
     };
     let write =
         Write { id, bound, codec, snapshot: index(snapshot)?, slice: slice(inner, field, slot)?, par };
-    with_type!(inner.decls.dtype, T => write.run::<T>(inner))
+    with_type!(inner.decls.field(write.slice.field).dtype, T => write.run::<T>(inner))
 }
 
 /// Decompresses snapshot `snapshot` of `store` into slot `slot` of `field`.
@@ -60,7 +60,7 @@ pub(super) fn decompress(
     let (snapshot, slice) = (index(snapshot)?, slice(inner, field, slot)?);
     let start = Instant::now();
     let name = bound.store.name();
-    let bytes = with_type!(inner.decls.dtype, T => {
+    let bytes = with_type!(inner.decls.field(slice.field).dtype, T => {
         // SAFETY: the slot belongs to the run, and the kernel does not touch it before its wait.
         let view = unsafe { slice.view_mut::<T>() }.map_err(|e| RuntimeError::internal(e.to_string()))?;
         bound.store.with_stream(snapshot, |stream| match decode(stream, view, par) {
@@ -71,7 +71,7 @@ pub(super) fn decompress(
             }
         })??
     });
-    let raw = inner.decls.points() * inner.decls.dtype.size();
+    let raw = raw_bytes(inner, slice.field);
     inner.work().decompress[id.index()].add(start.elapsed().as_secs_f64(), raw, bytes);
     Ok(())
 }
@@ -96,7 +96,7 @@ impl Write<'_> {
         stream.clear();
         encode(self.codec, view()?, self.par, stream).map_err(|e| self.failed(inner, *step, e))?;
         self.bound.store.put(self.snapshot, stream, self.par)?;
-        let raw = inner.decls.points() * size_of::<T>();
+        let raw = raw_bytes(inner, self.slice.field);
         compress[self.id.index()].add(start.elapsed().as_secs_f64(), raw, stream.len());
         if !inner.measure {
             return Ok(());
@@ -172,6 +172,12 @@ fn find<'a>(inner: &'a Inner<'_>, store: i64) -> Result<(FieldId, &'a BoundStore
     }
 }
 
+/// Bytes of one snapshot.
+fn raw_bytes(inner: &Inner<'_>, field: FieldId) -> usize {
+    let field = inner.decls.field(field);
+    inner.decls.stored_shape(field).iter().product::<usize>() * field.dtype.size()
+}
+
 fn slice(inner: &Inner<'_>, field: i64, slot: i64) -> Result<Slice> {
     let (at, slot) = (index(field)?, index(slot)?);
     let error = || RuntimeError::internal(format!("the kernel uses slot {slot} of field {field}"));
@@ -179,11 +185,11 @@ fn slice(inner: &Inner<'_>, field: i64, slot: i64) -> Result<Slice> {
     let id = FieldId(at as u32);
     let layout = inner.decls.field(id).layout.as_ref().ok_or_else(error)?;
     let (len, origin) = (layout.slot_len(), layout.origin());
-    let offset = (slot * len + origin) * inner.decls.dtype.size();
+    let offset = (slot * len + origin) * inner.decls.field(id).dtype.size();
     let mut strides = [len; 3];
     let rank = inner.decls.rank().min(3);
     strides[3 - rank..].copy_from_slice(&layout.strides());
-    let shape: Vec<usize> = inner.decls.dims.iter().map(|d| d.size).collect();
+    let shape = inner.decls.stored_shape(inner.decls.field(id));
     Ok(Slice {
         field: id,
         // SAFETY: the builder checked that the memory of the field holds `slots` slots of this layout.

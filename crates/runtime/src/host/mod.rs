@@ -76,7 +76,11 @@ struct Inner<'a> {
     fields: Vec<BoundField>,
     pointers: Vec<*mut c_void>,
     scalars: Vec<f64>,
-    sparse: Vec<abi::SparseTable>,
+    sparse: Vec<abi::SparseValues>,
+    tables: Vec<abi::SparseTable>,
+    /// Memory for tiles that no thread works on.
+    tiles: Mutex<Vec<TileMemory>>,
+    _tiles: Vec<Buffer>,
     /// Per field: its store, if it is compressed.
     stores: Vec<Option<BoundStore>>,
     /// Memory of the fields that the compiler made.
@@ -106,6 +110,13 @@ impl std::fmt::Debug for Inner<'_> {
             .finish_non_exhaustive()
     }
 }
+
+/// Memory for one tile: whoever takes it out of the list has it for himself.
+#[derive(Debug)]
+struct TileMemory(*mut u8);
+
+// SAFETY: the memory lives as long as the run and belongs to one thread at a time.
+unsafe impl Send for TileMemory {}
 
 /// What changes during a run.
 #[derive(Debug)]
@@ -152,6 +163,7 @@ impl<'a> Host<'a> {
             fields: inner.pointers.as_ptr(),
             scalars: inner.scalars.as_ptr(),
             sparse: inner.sparse.as_ptr(),
+            tables: inner.tables.as_ptr(),
             time_m: inner.time.0,
             time_max: inner.time.1,
             threads: inner.threads as i64,
@@ -160,6 +172,8 @@ impl<'a> Host<'a> {
             step: callbacks::step,
             compress: callbacks::compress,
             decompress: callbacks::decompress,
+            take_tile: callbacks::take_tile,
+            give_tile: callbacks::give_tile,
             wait: callbacks::wait,
         }
     }

@@ -9,7 +9,7 @@ use wavefold_symbolic::{
 fn of(degree: u32, order: u32, side: Side, transpose: bool) -> Vec<(i32, f64)> {
     let grid = Grid::new([8]);
     let expr = Function::new("f", &grid).build().unwrap().expr();
-    stencil(&Derivative { expr, dim: Dim::X, degree, order, side, transpose })
+    stencil(&Derivative { expr, dim: Dim::X, degree, order, side, transpose, x0: None, weights: None })
 }
 
 #[test]
@@ -119,8 +119,16 @@ fn stencils_fit_the_halo() {
 fn radius_is_the_farther_side() {
     let grid = Grid::new([8]);
     let expr = Function::new("f", &grid).build().unwrap().expr();
-    let derivative =
-        Derivative { expr, dim: Dim::X, degree: 1, order: 8, side: Side::Left, transpose: false };
+    let derivative = Derivative {
+        expr,
+        dim: Dim::X,
+        degree: 1,
+        order: 8,
+        side: Side::Left,
+        transpose: false,
+        x0: None,
+        weights: None,
+    };
     assert_eq!(radius(&derivative), 5);
 }
 

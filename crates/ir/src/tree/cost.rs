@@ -1,0 +1,101 @@
+//! What a step costs, by the compiler's own count.
+
+use super::{Loop, LoopForm, Program, Stmt};
+use crate::{Expr, ExprId, FieldId, FieldKind};
+use std::collections::HashSet;
+
+/// The cost of one step, per point of the domain. What runs at the first step only is left out, and so are sparse points
+/// and codecs; statements that run every few steps count for their share.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Cost {
+    /// Floating-point operations: additions, subtractions, multiplications, divisions, comparisons, selections and
+    /// elementary functions count 1, a fused multiply-add 2. What a loop computes once and uses twice counts once, and
+    /// what tiles compute for their neighbours again is not counted.
+    pub flops: f64,
+    /// Bytes that the loop nests read and write when each value that a nest touches moves once: what a perfect cache
+    /// would leave. Tile fields stay in the cache, and move nothing.
+    pub bytes: f64,
+}
+
+/// Counts the cost of a step.
+pub fn cost(p: &Program) -> Cost {
+    let mut cost = Cost::default();
+    add(p, &p.body, 1.0, &mut cost);
+    cost
+}
+
+fn add(p: &Program, body: &[Stmt], share: f64, cost: &mut Cost) {
+    for s in body {
+        match s {
+            Stmt::First(_) => {}
+            Stmt::When { every, body } => add(p, body, share / *every as f64, cost),
+            Stmt::Nest { outer, .. } | Stmt::Reduce { outer, .. } => {
+                let domain = p.decls.points().max(1) as f64;
+                let mut extents: [f64; 3] = [1.0; 3];
+                let points = walk(p, outer, &mut extents, domain, share, cost);
+                cost.bytes += share * bytes(p, s) * points / domain;
+            }
+            other => add(p, other.body(), share, cost),
+        }
+    }
+}
+
+/// Adds the operations of a loop, and returns the points of its main statements.
+fn walk(p: &Program, l: &Loop, extents: &mut [f64; 3], domain: f64, share: f64, cost: &mut Cost) -> f64 {
+    if let LoopForm::Tiles { from, to, .. } | LoopForm::Points { from, to, .. } = l.form {
+        extents[l.dim] = to.saturating_sub(from).max(0) as f64;
+    }
+    let points: f64 = extents.iter().product();
+    cost.flops += share * operations(p, l.body.iter().filter_map(Stmt::value)) * points / domain
+        + share * increments(&l.body) * points / domain;
+    // The last of several nests in a tile holds the main statements.
+    l.body.iter().fold(points, |points, s| match s {
+        Stmt::Loop(inner) => walk(p, inner, &mut extents.clone(), domain, share, cost),
+        _ => points,
+    })
+}
+
+/// Additions of `+=`, and of values that are accumulated.
+fn increments(body: &[Stmt]) -> f64 {
+    let adds = |s: &&Stmt| matches!(s, Stmt::Assign { increment: true, .. } | Stmt::Accumulate(_));
+    body.iter().filter(adds).count() as f64
+}
+
+/// Operations of expressions, each distinct one once.
+fn operations(p: &Program, roots: impl Iterator<Item = ExprId>) -> f64 {
+    let mut flops = 0;
+    p.exprs.visit_all(roots, &mut |_, e| {
+        flops += match e {
+            Expr::Sum(c) | Expr::Product(c) => c.len() - 1,
+            Expr::Fma(..) => 2,
+            Expr::Sub(..) | Expr::Div(..) | Expr::Call(..) | Expr::Compare(..) | Expr::Select(..) => 1,
+            _ => 0,
+        };
+    });
+    flops as f64
+}
+
+/// Bytes per point of a nest: each time level that it reads counts once, each that it writes once.
+fn bytes(p: &Program, nest: &Stmt) -> f64 {
+    let (mut read, mut written) = (HashSet::new(), HashSet::new());
+    nest.visit(&mut |s| {
+        if let Some(value) = s.value() {
+            p.exprs.visit(value, &mut |_, e| {
+                if let Expr::Load(a) = e {
+                    read.insert((a.field, a.time));
+                }
+            });
+        }
+        if let Stmt::Assign { target, increment, .. } = s {
+            written.insert((target.field, target.time));
+            if *increment {
+                read.insert((target.field, target.time));
+            }
+        }
+    });
+    let size = |(id, _): &(FieldId, i32)| match p.decls.field(*id) {
+        f if f.kind == FieldKind::Tile => 0,
+        f => f.dtype.size(),
+    };
+    (read.iter().map(size).sum::<usize>() + written.iter().map(size).sum::<usize>()) as f64
+}

@@ -1,0 +1,211 @@
+//! `invariants`: what does not change during a run is computed once, for every point.
+//!
+//! ```text
+//! u[t+1, x] = sin(theta[x])*u[t, x]   ->   first: inv[x] = sin(theta[x]);   u[t+1, x] = inv[x]*u[t, x]
+//! ```
+//! Functions of space that the operator does not write are constants of the run. An expression over them is worth a field
+//! of its own when it is expensive, or when the field takes the place of those it is made of. Its halo is filled too, from
+//! theirs.
+
+use std::collections::{HashMap, HashSet};
+use wavefold_ir::stencil::{Action, Program, Statement};
+use wavefold_ir::{Access, Arena, Decls, Expr, ExprId, Field, FieldId, FieldKind, Func};
+
+/// Cost from which an expression is worth one more array to read: that of an elementary function.
+const EXPENSIVE: usize = 20;
+/// Cost from which it is worth taking the place of the arrays that it is made of.
+const WORTH: usize = 5;
+
+/// Moves invariants of assignments before the time loop. A program without time loop runs once anyway.
+pub fn invariants(mut p: Program) -> Program {
+    if !matches!(crate::direction(&p), Ok(Some(_))) {
+        return p;
+    }
+    let written: HashSet<FieldId> =
+        p.statements.iter().filter_map(|s| s.action.target()).map(|a| a.field).collect();
+    let values: Vec<ExprId> = p
+        .statements
+        .iter()
+        .filter(|s| matches!(s.action, Action::Assign { .. }))
+        .map(|s| s.action.value())
+        .collect();
+    let mut search =
+        Search { decls: &p.decls, written, constant: HashMap::new(), found: vec![], seen: HashSet::new() };
+    values.iter().for_each(|value| search.collect(&mut p.exprs, *value));
+    let candidates = std::mem::take(&mut search.found);
+    let chosen = choose(&p, &candidates);
+    let mut names: HashMap<ExprId, ExprId> = HashMap::new();
+    let mut first = Vec::new();
+    for value in chosen {
+        let field = field(&mut p.decls, &p.exprs, value);
+        let action = Action::Assign { target: Access::here(field, 0), value, increment: false };
+        let region = p.decls.with_halo(p.decls.field(field).halo);
+        first.push(Statement { action, region, source: String::new() });
+        names.insert(value, p.exprs.load(Access::here(field, 0)));
+    }
+    if names.is_empty() {
+        return p;
+    }
+    let mut done = HashMap::new();
+    for s in p.statements.iter_mut().filter(|s| matches!(s.action, Action::Assign { .. })) {
+        let value = replace(&mut p.exprs, s.action.value(), &names, &mut done);
+        s.action.set_value(value);
+    }
+    first.append(&mut p.statements);
+    p.statements = first;
+    p
+}
+
+struct Search<'a> {
+    decls: &'a Decls,
+    written: HashSet<FieldId>,
+    constant: HashMap<ExprId, bool>,
+    /// Largest constant expressions that hold a function.
+    found: Vec<ExprId>,
+    seen: HashSet<ExprId>,
+}
+
+impl Search<'_> {
+    /// Whether nothing in an expression changes during a run.
+    fn is_constant(&mut self, exprs: &Arena, root: ExprId) -> bool {
+        if let Some(known) = self.constant.get(&root) {
+            return *known;
+        }
+        exprs.visit(root, &mut |id, e| {
+            let constant = match e {
+                Expr::Number(_) | Expr::Scalar(_) | Expr::Index(_) => true,
+                Expr::Load(a) => {
+                    let field = self.decls.field(a.field);
+                    field.kind == FieldKind::Space
+                        && field.window.is_none()
+                        && a.is_here()
+                        && !self.written.contains(&a.field)
+                }
+                Expr::Local(_) | Expr::Sparse(..) | Expr::Step | Expr::Derivative(_) => false,
+                e => e.children().iter().all(|c| self.constant[c]),
+            };
+            self.constant.insert(id, constant);
+        });
+        self.constant[&root]
+    }
+
+    fn collect(&mut self, exprs: &mut Arena, id: ExprId) {
+        if !self.seen.insert(id) {
+            return;
+        }
+        if self.is_constant(exprs, id) {
+            if !exprs.loads(id).is_empty() && !self.found.contains(&id) {
+                self.found.push(id);
+            }
+            return;
+        }
+        match constant_part(exprs, id, &self.constant) {
+            Some((part, others)) => {
+                self.constant.insert(part, true);
+                self.collect(exprs, part);
+                others.into_iter().for_each(|c| self.collect(exprs, c));
+            }
+            None => exprs[id].children().into_iter().for_each(|c| self.collect(exprs, c)),
+        }
+    }
+}
+
+/// The constant factors of a product that has others as well, as one product.
+fn constant_part(
+    exprs: &mut Arena,
+    id: ExprId,
+    constant: &HashMap<ExprId, bool>,
+) -> Option<(ExprId, Vec<ExprId>)> {
+    let Expr::Product(factors) = exprs[id].clone() else { return None };
+    let is_constant = |c: &ExprId| constant.get(c).copied().unwrap_or(false);
+    let (same, others): (Vec<ExprId>, Vec<ExprId>) = factors.into_iter().partition(is_constant);
+    // Numbers and scalars go well with what changes: they stay outside.
+    let (with, without): (Vec<ExprId>, Vec<ExprId>) =
+        same.into_iter().partition(|c| !exprs.loads(*c).is_empty());
+    if with.len() < 2 || others.is_empty() {
+        return None;
+    }
+    Some((exprs.product(with), without.into_iter().chain(others).collect()))
+}
+
+/// The candidates that are worth a field.
+fn choose(p: &Program, candidates: &[ExprId]) -> Vec<ExprId> {
+    // Fields that are read besides.
+    let mut elsewhere: HashSet<FieldId> = HashSet::new();
+    let mut seen: HashSet<ExprId> = HashSet::new();
+    let mut stack: Vec<ExprId> = p.statements.iter().map(|s| s.action.value()).collect();
+    while let Some(id) = stack.pop() {
+        if candidates.contains(&id) && cost(&p.exprs, id) >= WORTH || !seen.insert(id) {
+            continue;
+        }
+        if let Expr::Load(a) = p.exprs[id] {
+            elsewhere.insert(a.field);
+        }
+        stack.extend(p.exprs[id].children());
+    }
+    let alone = |id: &ExprId| {
+        let fields: HashSet<FieldId> = p.exprs.loads(*id).iter().map(|a| a.field).collect();
+        fields.iter().all(|f| !elsewhere.contains(f))
+            && candidates
+                .iter()
+                .all(|other| other == id || p.exprs.loads(*other).iter().all(|a| !fields.contains(&a.field)))
+    };
+    let worth = |id: &&ExprId| match cost(&p.exprs, **id) {
+        c if c >= EXPENSIVE => true,
+        c => c >= WORTH && alone(id),
+    };
+    candidates.iter().filter(worth).copied().collect()
+}
+
+/// A rough cost in cycles for a vector of points.
+fn cost(exprs: &Arena, root: ExprId) -> usize {
+    let mut cost = 0;
+    exprs.visit(root, &mut |_, e| {
+        cost += match e {
+            Expr::Sum(c) | Expr::Product(c) => c.len() - 1,
+            Expr::Power(_, n) if *n < 0 => 5,
+            Expr::Power(..) | Expr::Select(..) | Expr::Compare(..) => 1,
+            Expr::Call(Func::Sqrt, _) => 5,
+            Expr::Call(Func::Abs | Func::Floor | Func::Ceil | Func::Min | Func::Max, _) => 1,
+            Expr::Call(..) => EXPENSIVE,
+            _ => 0,
+        };
+    });
+    cost
+}
+
+fn field(decls: &mut Decls, exprs: &Arena, value: ExprId) -> FieldId {
+    let halo = exprs.loads(value).iter().map(|a| decls.field(a.field).halo).min().unwrap_or(0);
+    let (name, dtype, kind) = (decls.fresh_name("inv"), decls.dtype, FieldKind::Invariant);
+    decls.add_field(Field { name, kind, dtype, halo, window: None, tight: false, layout: None })
+}
+
+fn replace(
+    exprs: &mut Arena,
+    root: ExprId,
+    names: &HashMap<ExprId, ExprId>,
+    done: &mut HashMap<ExprId, ExprId>,
+) -> ExprId {
+    exprs.rewrite(root, &mut |exprs, id| {
+        if let Some(known) = names.get(&id).or_else(|| done.get(&id)) {
+            return Some(*known);
+        }
+        // A product whose constant factors were named together.
+        let Expr::Product(factors) = exprs[id].clone() else { return None };
+        let named: Vec<(ExprId, ExprId)> = names.iter().map(|(value, load)| (*value, *load)).collect();
+        let holds = |value: ExprId| match &exprs[value] {
+            Expr::Product(inner) => inner.iter().all(|f| factors.contains(f)),
+            _ => false,
+        };
+        let (value, load) = named
+            .into_iter()
+            .filter(|(v, _)| holds(*v))
+            .max_by_key(|(v, _)| (exprs[*v].children().len(), *v))?;
+        let inner = exprs[value].children();
+        let others: Vec<ExprId> = factors.into_iter().filter(|f| !inner.contains(f)).collect();
+        let others: Vec<ExprId> = others.into_iter().map(|f| replace(exprs, f, names, done)).collect();
+        let new = exprs.product(others.into_iter().chain([load]));
+        done.insert(id, new);
+        Some(new)
+    })
+}

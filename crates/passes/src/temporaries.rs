@@ -1,0 +1,132 @@
+//! `temporaries`: what a derivative would compute again at every one of its points is computed once per tile.
+//!
+//! ```text
+//! w[t, x] = diff(c[x]*diff(u[t, x], x, 1, ..), x, 1, ..)
+//!   -> tile[x] = c[x]*diff(u[t, x], x, 1, ..)
+//!      w[t, x] = diff(tile[x], x, 1, ..)
+//! ```
+//! A derivative of an expression repeats the expression at each of its points: a derivative of derivatives of order 8 has
+//! 64 of them. The operand becomes a field that lives in the cache of the thread that works on a tile, where the saving is
+//! worth a store and the loads. Left alone are operands that read what the equation itself writes.
+
+use std::collections::{HashMap, HashSet};
+use wavefold_ir::stencil::{Action, Program, Statement};
+use wavefold_ir::{Access, Arena, Decls, Derivative, Expr, ExprId, Field, FieldId, FieldKind};
+
+/// Least number of operations per point that a temporary must save, its own store and loads aside.
+const WORTH: usize = 40;
+
+/// Names operands of derivatives, statement by statement.
+pub fn temporaries(mut p: Program) -> Program {
+    let mut out = Vec::with_capacity(p.statements.len());
+    for s in std::mem::take(&mut p.statements) {
+        let Action::Assign { target, .. } = s.action else {
+            out.push(s);
+            continue;
+        };
+        let mut naming = Naming { target, made: vec![], done: HashMap::new() };
+        let value = naming.expression(&mut p.exprs, &mut p.decls, s.action.value());
+        for (field, value) in naming.made {
+            let action = Action::Assign { target: Access::here(field, 0), value, increment: false };
+            out.push(Statement { action, region: s.region, source: String::new() });
+        }
+        let mut s = s;
+        s.action.set_value(value);
+        out.push(s);
+    }
+    p.statements = out;
+    p
+}
+
+struct Naming {
+    target: Access,
+    /// Temporaries in the order in which they must be computed.
+    made: Vec<(FieldId, ExprId)>,
+    done: HashMap<ExprId, ExprId>,
+}
+
+impl Naming {
+    fn expression(&mut self, exprs: &mut Arena, decls: &mut Decls, root: ExprId) -> ExprId {
+        exprs.rewrite(root, &mut |exprs, id| {
+            if let Some(done) = self.done.get(&id) {
+                return Some(*done);
+            }
+            let Expr::Derivative(d) = exprs[id].clone() else { return None };
+            let worth = self.is_worth(exprs, decls, &d);
+            let mut of = self.expression(exprs, decls, d.of);
+            if worth {
+                let field = self.field(decls, of);
+                of = exprs.load(Access::here(field, 0));
+            }
+            let new = exprs.intern(Expr::Derivative(Derivative { of, ..d }));
+            self.done.insert(id, new);
+            Some(new)
+        })
+    }
+
+    fn field(&mut self, decls: &mut Decls, value: ExprId) -> FieldId {
+        if let Some((field, _)) = self.made.iter().find(|(_, v)| *v == value) {
+            return *field;
+        }
+        let (name, dtype) = (decls.fresh_name("tile"), decls.dtype);
+        let kind = FieldKind::Tile;
+        let field =
+            decls.add_field(Field { name, kind, dtype, halo: 0, window: None, tight: false, layout: None });
+        self.made.push((field, value));
+        field
+    }
+
+    fn is_worth(&self, exprs: &Arena, decls: &Decls, d: &Derivative) -> bool {
+        let changes = exprs.loads(d.of).iter().any(|a| {
+            a.field == self.target.field && decls.field(a.field).same_slot(a.time, self.target.time)
+        });
+        let again = crate::discretize::points(d).saturating_sub(1);
+        !changes && again * operations(exprs, d.of) >= WORTH && fits(exprs, decls, d)
+    }
+}
+
+/// Operations of an expression with its derivatives written out, shared parts counted once.
+fn operations(exprs: &Arena, root: ExprId) -> usize {
+    let mut below: HashMap<ExprId, usize> = HashMap::new();
+    exprs.visit(root, &mut |id, e| {
+        let parts: usize = e.children().iter().fold(0, |sum, c| sum.saturating_add(below[c]));
+        let own = match e {
+            Expr::Sum(c) | Expr::Product(c) => c.len() - 1,
+            Expr::Power(..) | Expr::Call(..) | Expr::Select(..) | Expr::Compare(..) => 1,
+            Expr::Derivative(d) => {
+                let points = crate::discretize::points(d);
+                points * 2 + points.saturating_sub(1).saturating_mul(parts)
+            }
+            _ => 0,
+        };
+        below.insert(id, parts.saturating_add(own));
+    });
+    below[&root]
+}
+
+/// Whether everything lies within the halos: if not, the error should speak of the equation as it was written.
+fn fits(exprs: &Arena, decls: &Decls, d: &Derivative) -> bool {
+    let mut around = [0; 3];
+    around[d.dim as usize] = crate::discretize::reach(d);
+    let (mut pending, mut seen) = (vec![(d.of, around)], HashSet::new());
+    while let Some((id, around)) = pending.pop() {
+        if !seen.insert((id, around)) {
+            continue;
+        }
+        match &exprs[id] {
+            Expr::Load(a) => {
+                let halo = decls.field(a.field).halo as i64;
+                if (0..decls.rank()).any(|k| i64::from(a.offsets[k].unsigned_abs()) + around[k] > halo) {
+                    return false;
+                }
+            }
+            Expr::Derivative(d) => {
+                let mut around: [i64; 3] = around;
+                around[d.dim as usize] += crate::discretize::reach(d);
+                pending.push((d.of, around));
+            }
+            e => pending.extend(e.children().into_iter().map(|c| (c, around))),
+        }
+    }
+    true
+}
