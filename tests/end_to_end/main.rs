@@ -4,6 +4,8 @@
 //! |---|---|
 //! | `notebook` | the first program of the documentation gives exactly the values 0, 1, 2, 3 |
 //! | `adjoint` | the adjoint is the transpose, the gradient is that of the discrete problem |
+//! | `generated` | generated programs of the whole language: interpreter, Cranelift and C agree |
+//! | `memory` | estimates, arrays of the caller's, initial values, numbers from fields, weights of the user's own |
 //! | `threads` | the same bits at any number of threads, on either backend, in every run |
 //! | `compression` | error bounds, overrides, measured errors, what is known about a history |
 //! | `reading` | every form in which a compressed history can be written and read |
@@ -18,6 +20,8 @@ mod adjoint;
 mod compression;
 mod evaluator;
 mod examples;
+mod generated;
+mod memory;
 mod notebook;
 mod numerics;
 mod order;

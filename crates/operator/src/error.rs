@@ -106,6 +106,12 @@ pub enum ApplyError {
         /// What differs.
         what: &'static str,
     },
+    /// An expression to measure that lives on no grid.
+    #[error("`{expr}` names no function on a grid")]
+    NoFunction {
+        /// The expression.
+        expr: String,
+    },
     /// A backend that this machine or this build lacks.
     #[error("the {backend} backend is not available: {reason}")]
     NoBackend {
@@ -129,6 +135,7 @@ impl ApplyError {
             ApplyError::UnusedArgument { .. } => "apply::unused",
             ApplyError::BadBounds { .. } => "apply::bounds",
             ApplyError::Mismatch { .. } => "apply::mismatch",
+            ApplyError::NoFunction { .. } => "measure::no_function",
             ApplyError::NoBackend { .. } => "backend::not_available",
         }
     }
@@ -156,6 +163,7 @@ impl ApplyError {
             ApplyError::BadScalar { .. } => "set it to a finite value".into(),
             ApplyError::UnusedOverride { compresses, .. }
             | ApplyError::UnknownOverride { compresses, .. } => list(compresses),
+            ApplyError::NoFunction { .. } => "measure an expression of a function on the grid".into(),
             ApplyError::NoBackend { .. } => "use `Backend::Auto`, which takes what is there".into(),
         })
     }

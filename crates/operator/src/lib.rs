@@ -7,6 +7,8 @@
 mod apply;
 mod backend;
 mod error;
+mod measure;
+mod memory;
 mod operator;
 mod overrides;
 mod range;
@@ -17,6 +19,8 @@ mod summary;
 pub use apply::{Apply, Progress};
 pub use backend::Backend;
 pub use error::{ApplyError, Error, Result};
+pub use measure::{Measure, initialise, inner, maximum, minimum, norm, total};
+pub use memory::{MemoryEntry, MemoryEstimate, MemoryUse};
 pub use operator::{Operator, Trace};
 pub use replace::Handle;
 pub use summary::{CompressionSummary, PerformanceSummary, Use};

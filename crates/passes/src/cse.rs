@@ -88,11 +88,11 @@ impl Cse {
     }
 }
 
-/// Leaves, and the negation of anything: a sum subtracts it at no cost.
+/// Leaves, conditions, which are no values, and the negation of anything: a sum subtracts it at no cost.
 fn is_trivial(exprs: &Arena, node: &Expr) -> bool {
     match node {
         Expr::Product(c) => c.len() == 2 && exprs.as_number(c[0]) == Some(-1.0),
-        _ => node.children().is_empty(),
+        _ => node.children().is_empty() || node.is_condition(),
     }
 }
 

@@ -61,6 +61,10 @@ pub enum SymbolicError {
     SparseSteps { name: String },
     #[error("`{name}` has a sinc of radius {radius}; it must be 2 to 10")]
     SincRadius { name: String, radius: usize },
+    #[error("the weights of `{name}` cannot be used: {reason}")]
+    SparseWeights { name: String, reason: String },
+    #[error("`{name}` has weights of its own and no coordinates")]
+    NoCoordinates { name: String },
 
     #[error("`{expr}` is differentiated along {dim}, which the grid of `{function}` does not have")]
     DerivativeDimension { expr: String, dim: &'static str, function: String },
@@ -162,6 +166,8 @@ impl SymbolicError {
             Self::SparseTooLarge { .. } => "sparse::too_large",
             Self::SparseSteps { .. } => "sparse::steps",
             Self::SincRadius { .. } => "sparse::radius",
+            Self::SparseWeights { .. } => "sparse::weights",
+            Self::NoCoordinates { .. } => "sparse::no_coordinates",
             Self::DerivativeDimension { .. } => "derivative::dimension",
             Self::DerivativeTime { .. } => "derivative::time",
             Self::DerivativeOrder { .. } => "derivative::order",
@@ -220,6 +226,13 @@ impl SymbolicError {
                 format!("give {} or more, and only to a function that is not saved", time_order + 1)
             }
             Self::SincRadius { .. } => "Hicks (2002) recommends a radius of 4".into(),
+            Self::SparseWeights { .. } => {
+                "give one index for each dimension of each point, and `width` finite weights for each index"
+                    .into()
+            }
+            Self::NoCoordinates { .. } => {
+                "make another function with other weights, and run `.with(..)` it".into()
+            }
             Self::DerivativePlace { .. } => "use `.x0(0.5)`, `.x0(-0.5)` or `.x0(0.0)`".into(),
             Self::DerivativeWeights { .. } => "give finite weights: `.weights(-1, &[-0.5, 0.0, 0.5])`".into(),
             Self::SubDomainTooThick { points, .. } => format!("take at most {points} points"),

@@ -97,7 +97,8 @@ pub use operand::{Components, Operand};
 pub use series::{Series, SeriesBuilder};
 pub use solve::solve;
 pub use sparse::{
-    Interpolation, SparseDecl, SparseFunction, SparseFunctionBuilder, SparseRef, SparseTimeFunction,
+    Interpolation, PrecomputedWeights, SparseDecl, SparseFunction, SparseFunctionBuilder, SparseRef,
+    SparseTimeFunction,
 };
 pub use stagger::{Average, Stagger};
 pub use storage::Storage;

@@ -185,7 +185,7 @@ impl Check<'_> {
             .and_then(|()| self.conditions(e));
         });
         result?;
-        self.that(!is_condition(&self.exprs[root]), 7, || "a condition as a value".into())
+        self.that(!self.exprs[root].is_condition(), 7, || "a condition as a value".into())
     }
 
     /// Conditions stand where conditions are asked for, and nothing else stands there.
@@ -195,7 +195,7 @@ impl Check<'_> {
             Expr::And(..) | Expr::Or(..) | Expr::Not(_) => true,
             _ => false,
         };
-        let fits = e.children().iter().enumerate().all(|(i, c)| is_condition(&self.exprs[*c]) == asked(i));
+        let fits = e.children().iter().enumerate().all(|(i, c)| self.exprs[*c].is_condition() == asked(i));
         let number = if self.prefix == 'S' { 7 } else { 10 };
         self.that(fits, number, || format!("an operand of {}", kind(e)))?;
         match e {
@@ -224,10 +224,6 @@ impl Check<'_> {
             !matches!(e, Expr::Sub(..) | Expr::Neg(_) | Expr::Div(..) | Expr::Fma(..) | Expr::Local(_))
         })
     }
-}
-
-fn is_condition(e: &Expr) -> bool {
-    matches!(e, Expr::Compare(..) | Expr::And(..) | Expr::Or(..) | Expr::Not(_))
 }
 
 /// A node in words, for messages.
