@@ -12,6 +12,7 @@ use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestRng, TestRu
 use std::cell::Cell;
 use std::sync::atomic::{AtomicBool, Ordering};
 use wavefold::Result;
+use wavefold::ir::{cluster, stencil, tree};
 use wavefold::prelude::*;
 
 #[derive(Clone, Debug)]
@@ -323,6 +324,9 @@ fn run(p: &Program, dtype: DType, backend: Backend, threads: usize) -> Result<Ou
         series.push(s);
     }
     let forward = Operator::new(equations)?;
+    if backend == Backend::Interpreter {
+        round_trip(&forward);
+    }
     let tree = forward.tree();
     for (seen, word) in SEEN.iter().zip(FEATURES) {
         seen.fetch_or(tree.contains(word), Ordering::Relaxed);
@@ -352,6 +356,9 @@ fn run(p: &Program, dtype: DType, backend: Backend, threads: usize) -> Result<Ou
         let from = p.saves.iter().map(|s| s.every).max().unwrap_or(1);
         if from <= last {
             let read = Operator::named("read", reading)?;
+            if backend == Backend::Interpreter {
+                round_trip(&read);
+            }
             read.apply().time_min(from).time_max(last).backend(backend).threads(threads).run()?;
         }
         for (image, loss) in images {
@@ -359,6 +366,24 @@ fn run(p: &Program, dtype: DType, backend: Backend, threads: usize) -> Result<Ou
         }
     }
     Ok(outcome)
+}
+
+/// What is printed after every pass is verified, and reads back as what prints the same.
+fn round_trip(op: &Operator) {
+    let trace = op.trace();
+    assert_eq!(trace.stages().len(), 14, "a pass broke an invariant");
+    for stage in trace.stages() {
+        let text = &stage.text;
+        let again = match stage.pass {
+            "lower" | "legality" | "invariants" | "temporaries" | "discretize" => {
+                stencil::Program::parse(text).map(|p| p.to_string())
+            }
+            "schedule" | "contract" => tree::Program::parse(text).map(|p| p.to_string()),
+            _ => cluster::Program::parse(text).map(|p| p.to_string()),
+        };
+        let again = again.unwrap_or_else(|e| panic!("after {}: {e}\n{text}", stage.pass));
+        assert_eq!(again, *text, "after {}", stage.pass);
+    }
 }
 
 /// The same programs in every run; `PROPTEST_CASES` asks for more.

@@ -4,8 +4,10 @@
 //! |---|---|
 //! | `notebook` | the first program of the documentation gives exactly the values 0, 1, 2, 3 |
 //! | `adjoint` | the adjoint is the transpose, the gradient is that of the discrete problem |
+//! | `convergence` | manufactured solutions: measured order = order of the stencils, staggered grids included |
 //! | `generated` | generated programs of the whole language: interpreter, Cranelift and C agree |
 //! | `memory` | estimates, arrays of the caller's, initial values, numbers from fields, weights of the user's own |
+//! | `surfaces` | surfaces by images, temporaries between the nodes |
 //! | `threads` | the same bits at any number of threads, on either backend, in every run |
 //! | `compression` | error bounds, overrides, measured errors, what is known about a history |
 //! | `reading` | every form in which a compressed history can be written and read |
@@ -18,6 +20,7 @@
 mod acoustic;
 mod adjoint;
 mod compression;
+mod convergence;
 mod evaluator;
 mod examples;
 mod generated;
@@ -29,6 +32,7 @@ mod random;
 mod readers;
 mod reading;
 mod sparse;
+mod surfaces;
 mod systems;
 mod threads;
 

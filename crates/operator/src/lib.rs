@@ -4,6 +4,7 @@
 //! [`Operator::apply`] that needs it, once. [`Apply`] collects the arguments of one run, checks all of them
 //! before anything runs, and returns a [`PerformanceSummary`].
 
+mod adjoint;
 mod apply;
 mod backend;
 mod error;
@@ -16,6 +17,7 @@ mod replace;
 mod sizes;
 mod summary;
 
+pub use adjoint::{DotProducts, Values, dot_product_test};
 pub use apply::{Apply, Progress};
 pub use backend::Backend;
 pub use error::{ApplyError, Error, Result};

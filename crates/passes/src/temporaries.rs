@@ -25,7 +25,7 @@ pub fn temporaries(mut p: Program) -> Program {
             out.push(s);
             continue;
         };
-        if in_order(&p.exprs, &p.decls, &target, value) {
+        if in_order(&p.exprs, &p.decls, &target, value) || !fits(&p.exprs, &p.decls, value) {
             out.push(s);
             continue;
         }
@@ -70,7 +70,7 @@ impl Naming {
                 return Some(*done);
             }
             let Expr::Derivative(d) = exprs[id].clone() else { return None };
-            let worth = is_worth(exprs, decls, &d);
+            let worth = is_worth(exprs, &d);
             let mut of = self.expression(exprs, decls, d.of);
             if worth {
                 let field = self.field(decls, of);
@@ -95,9 +95,9 @@ impl Naming {
     }
 }
 
-fn is_worth(exprs: &Arena, decls: &Decls, d: &Derivative) -> bool {
+fn is_worth(exprs: &Arena, d: &Derivative) -> bool {
     let again = crate::discretize::points(d).saturating_sub(1);
-    again * operations(exprs, d.of) >= WORTH && fits(exprs, decls, d)
+    again * operations(exprs, d.of) >= WORTH
 }
 
 /// Operations of an expression with its derivatives written out, shared parts counted once.
@@ -120,10 +120,8 @@ fn operations(exprs: &Arena, root: ExprId) -> usize {
 }
 
 /// Whether everything lies within the halos: if not, the error should speak of the equation as it was written.
-fn fits(exprs: &Arena, decls: &Decls, d: &Derivative) -> bool {
-    let mut around = [0; 3];
-    around[d.dim as usize] = crate::discretize::reach(d);
-    let (mut pending, mut seen) = (vec![(d.of, around)], HashSet::new());
+fn fits(exprs: &Arena, decls: &Decls, value: ExprId) -> bool {
+    let (mut pending, mut seen) = (vec![(value, [0; 3])], HashSet::new());
     while let Some((id, around)) = pending.pop() {
         if !seen.insert((id, around)) {
             continue;

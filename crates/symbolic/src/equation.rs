@@ -13,6 +13,7 @@ pub struct Equation {
     region: Option<SubDomain>,
     condition: Option<Condition>,
     error: Option<SymbolicError>,
+    located: bool,
     location: &'static Location<'static>,
 }
 
@@ -117,7 +118,7 @@ impl Equation {
     }
 
     pub(crate) fn at(kind: EquationKind, location: &'static Location<'static>) -> Self {
-        Self { kind, region: None, condition: None, error: None, location }
+        Self { kind, region: None, condition: None, error: None, located: false, location }
     }
 
     /// Restricts the statement to a part of the grid.
@@ -147,6 +148,17 @@ impl Equation {
     #[must_use]
     pub fn condition(&self) -> Option<&Condition> {
         self.condition.as_ref()
+    }
+
+    /// Whether staggering was made explicit in it, see [`locate`](crate::locate).
+    pub(crate) fn is_located(&self) -> bool {
+        self.located
+    }
+
+    /// The same statement, as one in which staggering was made explicit.
+    pub(crate) fn into_located(mut self) -> Self {
+        self.located = true;
+        self
     }
 
     /// What went wrong while it was made.
@@ -211,6 +223,7 @@ impl Equation {
             condition,
             region: self.region.clone(),
             error: self.error.clone(),
+            located: self.located,
             location: self.location,
         }
     }

@@ -89,7 +89,7 @@ pub enum SymbolicError {
         "the derivative `{expr}` is evaluated at a place that is neither a point nor halfway between two"
     )]
     DerivativePlace { expr: String },
-    #[error("the derivative `{expr}` has order {order}; it must be even, 2 to 64")]
+    #[error("the derivative `{expr}` has order {order}; it must be even, 2 to 64, or odd and one-sided")]
     DerivativeOwnOrder { expr: String, order: u32 },
     #[error("the derivative `{expr}` has no weights, or one that is not finite, or two at one point")]
     DerivativeWeights { expr: String },

@@ -14,7 +14,7 @@
 //! 7. holds no sparse function but the one it injects.
 
 use crate::{
-    Access, Derivative, Dim, Equation, EquationKind, Expr, FunctionRef, Grid, IntoExpr, Node, Result,
+    Access, Derivative, Dim, Equation, EquationKind, Expr, FunctionRef, Grid, IntoExpr, Node, Result, Side,
     SymbolicError, expand_time, identifier,
 };
 
@@ -123,7 +123,8 @@ fn own_settings(expr: &Expr, derivative: &Derivative) -> Result<()> {
         }
     }
     let order = derivative.order;
-    if derivative.dim != Dim::Time && (order > 64 || !order.is_multiple_of(2)) {
+    let even = order.is_multiple_of(2) || derivative.side != Side::Centered;
+    if derivative.dim != Dim::Time && (order > 64 || !even) {
         return Err(SymbolicError::DerivativeOwnOrder { expr: text(), order });
     }
     Ok(())

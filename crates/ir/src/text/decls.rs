@@ -97,9 +97,10 @@ fn field(c: &mut Cursor, d: &Decls) -> Result<Field, ParseError> {
     let dtype = scalar_type(c).unwrap_or(d.dtype);
     c.expect("halo")?;
     let halo = c.integer()?;
-    let window = if c.eat("on") { Some(window(c)?) } else { None };
-    let tight = c.eat("tight");
-    let layout = if c.eat("alloc") {
+    // The next line may be a statement that begins with any of these words.
+    let window = if c.eat_on_line("on") { Some(window(c)?) } else { None };
+    let tight = c.eat_on_line("tight");
+    let layout = if c.eat_on_line("alloc") {
         let alloc = tuple(c)?;
         c.expect("pad")?;
         let pad = tuple(c)?;

@@ -94,6 +94,13 @@ impl<'a> Cursor<'a> {
         yes
     }
 
+    /// Eats a word that continues the line.
+    pub(crate) fn eat_on_line(&mut self, text: &str) -> bool {
+        let spans = (self.tokens.get(self.at.wrapping_sub(1)), self.tokens.get(self.at));
+        let (Some((_, before)), Some((_, next))) = spans else { return false };
+        !self.source[before.end..next.start].contains('\n') && self.eat(text)
+    }
+
     /// Whether the next token reads `text` and is no field: those may be named like a word of the language.
     pub(crate) fn is_keyword(&self, text: &str) -> bool {
         self.peek() == text && self.peek_second() != "["
