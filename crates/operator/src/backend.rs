@@ -32,6 +32,18 @@ impl Backend {
         }
     }
 
+    /// The C compiler that [`Backend::C`] uses on this machine: its command and its version.
+    pub fn c_compiler() -> Option<String> {
+        let compiler = wavefold_backend_c::Compiler::find()?;
+        let version = compiler.version().lines().next().unwrap_or_default().to_string();
+        Some(format!("{} ({version})", compiler.command()))
+    }
+
+    /// The folder in which compiled C is kept.
+    pub fn compile_cache() -> Option<std::path::PathBuf> {
+        wavefold_backend_c::Cache::user().directory().map(std::path::Path::to_path_buf)
+    }
+
     pub(crate) fn compile(self, op: &Operator) -> Result<Kernel> {
         let program = op.program();
         match self.resolve() {
