@@ -89,6 +89,10 @@ fn shift(exprs: &mut Arena, root: ExprId, dim: usize, offset: i32) -> ExprId {
             a.offsets[dim] = a.offsets[dim].saturating_add(offset);
             Some(exprs.load(a))
         }
+        Expr::Index(d) if usize::from(d) == dim && offset != 0 => {
+            let further = exprs.number(offset.into());
+            Some(exprs.sum([id, further]))
+        }
         _ => None,
     })
 }
