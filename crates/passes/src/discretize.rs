@@ -116,7 +116,13 @@ fn halos(p: &Program) -> Result<()> {
                 let (low, high) =
                     (s.region.from[d] + i64::from(offsets[d]), s.region.to[d] + i64::from(offsets[d]));
                 let beyond = (from - low).max(high - (from + shape[d] as i64));
-                if s.region.points() > 0 && beyond > field.halo as i64 {
+                if s.region.points() == 0 || beyond <= field.halo as i64 {
+                    continue;
+                }
+                if let Some(window) = field.window.as_ref().filter(|w| !w.holds(&s.region)) {
+                    let (name, part) = (field.name.clone(), window.to_string());
+                    return Err(CompileError::Outside { name, part, equation: s.source.clone() });
+                } else {
                     return Err(CompileError::Halo {
                         name: field.name.clone(),
                         dim: dim.name.clone(),
