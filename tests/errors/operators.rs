@@ -88,3 +88,16 @@ fn snapshots_of_different_distances() {
     let b = TimeFunction::new("b", &grid()).save(4).save_every(3).build().unwrap();
     golden!(Operator::new([eq(&a, &b + 1.0)]));
 }
+
+#[test]
+fn compressed_in_part() {
+    let (u, usave) = (time("u", &grid()), compressed("usave", &grid(), 4));
+    let part = SubDomain::new("part", &grid()).interior();
+    golden!(Operator::new([eq(u.forward(), &u + 1.0), eq(&usave, &u).on(&part)]));
+}
+
+#[test]
+fn compressed_under_a_condition() {
+    let (u, usave) = (time("u", &grid()), compressed("usave", &grid(), 4));
+    golden!(Operator::new([eq(u.forward(), &u + 1.0), eq(&usave, &u).when(u.gt(0.0))]));
+}
