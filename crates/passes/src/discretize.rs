@@ -45,9 +45,10 @@ pub(crate) fn points(d: &Derivative) -> usize {
     stencil(d).len()
 }
 
-/// How far a derivative reaches to either side, in points.
-pub(crate) fn reach(d: &Derivative) -> i64 {
-    stencil(d).iter().map(|(offset, _)| i64::from(offset.unsigned_abs())).max().unwrap_or(0)
+/// The lowest and the highest point of a derivative.
+pub(crate) fn reach(d: &Derivative) -> (i64, i64) {
+    let offsets = || stencil(d).into_iter().map(|(offset, _)| i64::from(offset));
+    (offsets().min().unwrap_or(0), offsets().max().unwrap_or(0))
 }
 
 fn difference(exprs: &mut Arena, decls: &Decls, d: &Derivative) -> ExprId {
