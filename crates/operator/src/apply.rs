@@ -114,7 +114,7 @@ impl<'a> Apply<'a> {
     }
 
     /// Runs with other data: those of `other` in the place of those of `function`. Both must be of one kind: grid, type,
-    /// halo, time levels and snapshots.
+    /// halo, time levels and snapshots. No function may be there twice, but two may change places.
     pub fn with(mut self, function: impl Into<Handle>, other: impl Into<Handle>) -> Self {
         self.replaced.add(function.into(), other.into());
         self
@@ -286,7 +286,7 @@ impl<'a> Apply<'a> {
         if let Some((unused, _)) =
             self.scalars.iter().find(|(c, _)| !bindings.scalars.contains(&Some(c.clone())))
         {
-            let (operator, name) = (op.name().into(), unused.name().into());
+            let (operator, name) = (op.name().into(), format!("`{}`", unused.name()));
             return Err(ApplyError::UnusedArgument { operator, name }.into());
         }
         let mut scalars = Vec::with_capacity(bindings.scalars.len());

@@ -50,7 +50,7 @@ pub fn lower(name: &str, equations: &[Equation], special: &Specialisation) -> Re
     for e in &equations {
         e.check().map_err(|source| CompileError::Equation {
             source,
-            equation: one_line(e),
+            equation: Some(one_line(e)).filter(|text| !text.is_empty()).unwrap_or("of components".into()),
             at: e.location().to_string(),
         })?;
     }
@@ -282,17 +282,12 @@ impl<'a> Builder<'a> {
         let Some(target) = action.target() else { return Ok(()) };
         let field = self.decls.field(target.field);
         let Some(window) = &field.window else { return Ok(()) };
-        let inside = (0..self.decls.rank()).all(|d| {
-            let from = window.from[d] as i64;
-            region.from[d] >= from && region.to[d] <= from + window.shape[d] as i64
-        });
-        if inside || region.points() == 0 {
+        if window.holds(region) || region.points() == 0 {
             return Ok(());
         }
-        let part = self.bindings.functions[target.field.index()].region().map(|r| r.name().to_string());
         Err(CompileError::Outside {
             name: field.name.clone(),
-            part: part.unwrap_or_default(),
+            part: window.to_string(),
             equation: one_line(e),
         })
     }

@@ -25,7 +25,7 @@ pub fn temporaries(mut p: Program) -> Program {
             out.push(s);
             continue;
         };
-        if in_order(&p.exprs, &p.decls, &target, value) || !fits(&p.exprs, &p.decls, value) {
+        if in_order(&p.exprs, &p.decls, &target, value) || !fits(&p.exprs, &p.decls, &s) {
             out.push(s);
             continue;
         }
@@ -119,23 +119,36 @@ fn operations(exprs: &Arena, root: ExprId) -> usize {
     below[&root]
 }
 
-/// Whether everything lies within the halos: if not, the error should speak of the equation as it was written.
-fn fits(exprs: &Arena, decls: &Decls, value: ExprId) -> bool {
-    let (mut pending, mut seen) = (vec![(value, [0; 3])], HashSet::new());
+/// Whether all that a statement reads lies within the halos, over its points: if not, the error should speak of the
+/// equation as it was written.
+fn fits(exprs: &Arena, decls: &Decls, s: &Statement) -> bool {
+    if s.region.points() == 0 {
+        return true;
+    }
+    let (mut pending, mut seen) = (vec![(s.action.value(), [(0, 0); 3])], HashSet::new());
     while let Some((id, around)) = pending.pop() {
         if !seen.insert((id, around)) {
             continue;
         }
         match &exprs[id] {
             Expr::Load(a) => {
-                let halo = decls.field(a.field).halo as i64;
-                if (0..decls.rank()).any(|k| i64::from(a.offsets[k].unsigned_abs()) + around[k] > halo) {
+                let field = decls.field(a.field);
+                let (halo, shape) = (field.halo as i64, decls.stored_shape(field));
+                let inside = (0..decls.rank()).all(|k| {
+                    let from = field.window.as_ref().map_or(0, |w| w.from[k] as i64);
+                    let (offset, (low, high)): (i64, (i64, i64)) = (a.offsets[k].into(), around[k]);
+                    s.region.from[k] + offset + low >= from - halo
+                        && s.region.to[k] + offset + high <= from + shape[k] as i64 + halo
+                });
+                if !inside {
                     return false;
                 }
             }
             Expr::Derivative(d) => {
-                let mut around: [i64; 3] = around;
-                around[d.dim as usize] += crate::discretize::reach(d);
+                let (low, high) = crate::discretize::reach(d);
+                let mut around: [(i64, i64); 3] = around;
+                let along = &mut around[d.dim as usize];
+                *along = (along.0 + low, along.1 + high);
                 pending.push((d.of, around));
             }
             e => pending.extend(e.children().into_iter().map(|c| (c, around))),

@@ -166,10 +166,14 @@ impl Equation {
         self.error.as_ref()
     }
 
-    /// The single statements of a group, restricted as the group is; of another statement itself.
+    /// The single statements of a group, restricted as the group is; of another statement, or a group that means nothing,
+    /// itself.
     #[must_use]
     pub fn flatten(&self) -> Vec<Equation> {
         let EquationKind::Group(members) = &self.kind else { return vec![self.clone()] };
+        if self.error.is_some() {
+            return vec![self.clone()]; // for the check to name
+        }
         let restricted = |member: &Equation| {
             let mut member = member.clone();
             member.region = member.region.or_else(|| self.region.clone());

@@ -86,7 +86,7 @@ pub enum SymbolicError {
     TooDeep { depth: usize, limit: usize },
 
     #[error(
-        "the derivative `{expr}` is evaluated at a place that is neither a point nor halfway between two"
+        "the derivative `{expr}` is evaluated at a place that is neither a point nor halfway between two nearby"
     )]
     DerivativePlace { expr: String },
     #[error("the derivative `{expr}` has order {order}; it must be even, 2 to 64, or odd and one-sided")]
@@ -107,8 +107,6 @@ pub enum SymbolicError {
     ReduceCondition,
     #[error("`{name}` is no series: it has {points} points")]
     ReduceTarget { name: String, points: usize },
-    #[error("`{name}` is stored on `{region}`, and used outside of it")]
-    EquationOutside { name: String, region: String },
     #[error("the temporary `{name}` is used before an equation defines it")]
     TemporaryUndefined { name: String },
     #[error("the temporary `{name}` cannot be {how}")]
@@ -186,7 +184,6 @@ impl SymbolicError {
             Self::EquationRegion { .. } => "equation::region",
             Self::ReduceCondition => "reduce::condition",
             Self::ReduceTarget { .. } => "reduce::target",
-            Self::EquationOutside { .. } => "equation::outside",
             Self::TemporaryUndefined { .. } => "temporary::undefined",
             Self::TemporaryTarget { .. } => "temporary::target",
             Self::EquationLhs { .. } => "equation::lhs",
@@ -235,14 +232,13 @@ impl SymbolicError {
             }
             Self::DerivativePlace { .. } => "use `.x0(0.5)`, `.x0(-0.5)` or `.x0(0.0)`".into(),
             Self::DerivativeWeights { .. } => "give finite weights: `.weights(-1, &[-0.5, 0.0, 0.5])`".into(),
+            Self::DerivativeOwnOrder { .. } => "use `.order(2)`, `.order(4)`, ..".into(),
             Self::SubDomainTooThick { points, .. } => format!("take at most {points} points"),
+            Self::SubDomainEmpty { .. } => "leave it at least one point along every dimension".into(),
             Self::EquationComponents { .. } => "both sides need the same components".into(),
             Self::EquationRegion { .. } => "use `.when(condition)` instead".into(),
             Self::ReduceCondition => "reduce `select(condition, value, 0.0)`".into(),
             Self::ReduceTarget { .. } => "make a `Series`".into(),
-            Self::EquationOutside { name, region } => {
-                format!("restrict the equation with `.on(&{region})`, or store `{name}` on all of the grid")
-            }
             Self::TemporaryUndefined { name } => format!("write `eq(&{name}, ..)` before it is used"),
             Self::TemporaryTarget { .. } => "use a function with memory".into(),
             Self::SaveEmpty { .. } => {

@@ -97,10 +97,9 @@ fn field(c: &mut Cursor, d: &Decls) -> Result<Field, ParseError> {
     let dtype = scalar_type(c).unwrap_or(d.dtype);
     c.expect("halo")?;
     let halo = c.integer()?;
-    // The next line may be a statement that begins with any of these words.
-    let window = if c.eat_on_line("on") { Some(window(c)?) } else { None };
-    let tight = c.eat_on_line("tight");
-    let layout = if c.eat_on_line("alloc") {
+    let window = if c.keyword_before_range("in") { Some(window(c)?) } else { None };
+    let tight = c.keyword("tight");
+    let layout = if c.eat("alloc") {
         let alloc = tuple(c)?;
         c.expect("pad")?;
         let pad = tuple(c)?;

@@ -94,13 +94,6 @@ impl<'a> Cursor<'a> {
         yes
     }
 
-    /// Eats a word that continues the line.
-    pub(crate) fn eat_on_line(&mut self, text: &str) -> bool {
-        let spans = (self.tokens.get(self.at.wrapping_sub(1)), self.tokens.get(self.at));
-        let (Some((_, before)), Some((_, next))) = spans else { return false };
-        !self.source[before.end..next.start].contains('\n') && self.eat(text)
-    }
-
     /// Whether the next token reads `text` and is no field: those may be named like a word of the language.
     pub(crate) fn is_keyword(&self, text: &str) -> bool {
         self.peek() == text && self.peek_second() != "["
@@ -113,14 +106,14 @@ impl<'a> Cursor<'a> {
         yes
     }
 
-    /// Takes the word `on` before a region: unlike after a field of that name, the bracket then holds a range.
-    pub(crate) fn keyword_on(&mut self) -> bool {
+    /// Takes the keyword `text` before a box: unlike after a field of that name, the bracket then holds a range.
+    pub(crate) fn keyword_before_range(&mut self, text: &str) -> bool {
         let colon = self.tokens[self.at.min(self.tokens.len())..]
             .iter()
             .map(|(_, span)| &self.source[span.clone()])
             .take_while(|t| *t != "]")
             .any(|t| t == ":");
-        let yes = self.peek() == "on" && colon;
+        let yes = self.peek() == text && colon;
         self.at += yes as usize;
         yes
     }
