@@ -63,12 +63,23 @@ fn csv(text: &str) -> std::result::Result<Data, String> {
     Data::from_vec(&[rows.len(), width], rows.concat()).map_err(|e| e.to_string())
 }
 
-/// Writes an array: `.npy`, `.csv`, `.png` (a section of two dimensions), or `.vti` (for ParaView). A file is there whole or
-/// not at all.
+/// What an array is of, which tells how a picture shows it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shown {
+    /// Values at the points of a grid, or any array.
+    Field,
+    /// The snapshots of a function on a line: to the right, the line downwards.
+    History,
+    /// Samples of points: to the right, time downwards.
+    Samples,
+}
+
+/// Writes an array: `.npy`, `.csv`, `.png` (a section of two dimensions), or `.vti` (for ParaView). Folders are made. A file
+/// is there whole or not at all.
 pub fn write(
     folder: &Path,
     path: &str,
-    data: &Data,
+    (data, shown): (&Data, Shown),
     grid: Option<&Grid>,
     title: &str,
     span: Span,
@@ -80,27 +91,36 @@ pub fn write(
     };
     let extension = full.extension().and_then(|e| e.to_str()).unwrap_or("").to_string();
     let parent = full.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut temporary = tempfile::Builder::new()
-        .prefix(".wavefold")
-        .suffix(&format!(".{extension}"))
-        .tempfile_in(parent)
-        .map_err(|e| failed(e.to_string()))?;
+    std::fs::create_dir_all(parent).map_err(|e| failed(e.to_string()))?;
+    let suffix = format!(".{extension}");
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(".wavefold").suffix(&suffix);
+    // As any other new file, not private as temporary ones are.
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+    let mut temporary = builder.tempfile_in(parent).map_err(|e| failed(e.to_string()))?;
     let bytes = match extension.as_str() {
         "npy" => npy(data),
         "csv" => table(data),
         "vti" => vti(data, grid, title).map_err(failed)?,
         "png" => {
-            let section = section(data).ok_or_else(|| failed(format!("its shape is {:?}", data.shape())))?;
-            let (spacing, origin) = match grid {
-                Some(g) if g.rank() == 2 => {
-                    ([g.spacing()[0], g.spacing()[1]], [g.origin()[0], g.origin()[1]])
-                }
-                _ => ([1.0; 2], [0.0; 2]),
+            let Some(section) = section(data, shown) else {
+                let message =
+                    format!("an array of {} values is no picture", crate::declare::shape_text(data));
+                return Err(Diagnostic::new("file::picture", span, message).help(
+                    "pictures show fields of two dimensions, sections of three, samples of several points, and histories on a line",
+                ));
             };
+            let axes = axes(data, shown, grid);
             let signed = section.iter().any(|v| *v < 0.0);
             let colours = if signed { ColourMap::Diverging } else { ColourMap::Sequential };
             let style = FieldStyle { title, label: "", colours };
-            let drawn = Section { spacing, origin, ..Section::default() };
+            let drawn = Section {
+                spacing: axes.map(|a| a.spacing),
+                origin: axes.map(|a| a.origin),
+                axes: Some(axes.map(|a| a.name)),
+                ..Section::default()
+            };
             field_picture(temporary.path(), &section, &drawn, &style).map_err(|e| failed(e.to_string()))?;
             vec![]
         }
@@ -119,15 +139,41 @@ pub fn write(
 }
 
 /// A field of two dimensions as it is drawn: of three dimensions, the middle of the second.
-fn section(data: &Data) -> Option<Array2<f32>> {
+fn section(data: &Data, shown: Shown) -> Option<Array2<f32>> {
     let values = data.to_f32();
     match values.ndim() {
+        2 if shown == Shown::Samples => values.reversed_axes().into_dimensionality().ok(),
         2 => values.into_dimensionality().ok(),
         3 => {
             let middle = values.shape()[1] / 2;
             values.index_axis(ndarray::Axis(1), middle).to_owned().into_dimensionality().ok()
         }
         _ => None,
+    }
+}
+
+/// An axis of a picture.
+#[derive(Clone, Copy)]
+struct Axis {
+    name: &'static str,
+    spacing: f64,
+    origin: f64,
+}
+
+/// The axes of a picture: positions where the array has the shape of the grid, indices elsewhere.
+fn axes(data: &Data, shown: Shown, grid: Option<&Grid>) -> [Axis; 2] {
+    let index = |name| Axis { name, spacing: 1.0, origin: 0.0 };
+    let along = |g: &Grid, d: usize| Axis {
+        name: ["x", "y", "z"][d.min(2)],
+        spacing: g.spacing()[d],
+        origin: g.origin()[d],
+    };
+    match (shown, grid) {
+        (Shown::Samples, _) => [index("point"), index("step")],
+        (Shown::History, Some(g)) if g.rank() == 1 => [index("snapshot"), along(g, 0)],
+        (_, Some(g)) if g.shape() == data.shape() && g.rank() == 2 => [along(g, 0), along(g, 1)],
+        (_, Some(g)) if g.shape() == data.shape() && g.rank() == 3 => [along(g, 0), along(g, 2)],
+        _ => [index("first index"), index("second index")],
     }
 }
 
@@ -156,7 +202,8 @@ fn values(data: &Data) -> Vec<u8> {
 }
 
 fn table(data: &Data) -> Vec<u8> {
-    let width = data.shape().last().copied().unwrap_or(1).max(1);
+    // A column of what has one dimension.
+    let width = if data.shape().len() < 2 { 1 } else { data.shape()[data.shape().len() - 1].max(1) };
     let all: Vec<f64> = data.iter().collect();
     let row = |row: &[f64]| row.iter().map(f64::to_string).collect::<Vec<_>>().join(",") + "\n";
     all.chunks(width).map(row).collect::<String>().into_bytes()

@@ -66,8 +66,14 @@ impl<'s> Settings<'s> {
 fn values(s: &Setting, wanted: &str) -> Box<Diagnostic> {
     let message = format!("`{}` takes {wanted}", s.word.text);
     let end = s.values.last().map_or(s.word.span.end, |v| v.span.end);
-    Diagnostic::new("setting::values", Span::new(s.word.span.start, end), message)
-        .help(format!("it has {} value(s) here", s.values.len()))
+    let help = match s.values.len() {
+        0 => format!(
+            "it has no value here; what is named like a setting stands in parentheses: `{0} ({0})`",
+            s.word.text
+        ),
+        n => format!("it has {n} value(s) here"),
+    };
+    Diagnostic::new("setting::values", Span::new(s.word.span.start, end), message).help(help)
 }
 
 /// A name that is meant as it stands.
@@ -292,7 +298,11 @@ impl Machine<'_> {
             if settings.flag("temporary")? {
                 space = space.temporary();
             }
+            let extended = settings.flag("extended")?;
             let f = space.build().map_err(|e| Diagnostic::of(&e.into(), name.span))?;
+            if extended {
+                self.extended.insert(f.id());
+            }
             return Ok(Value::Function((&f).into()));
         }
         if let Some(s) = settings.one("time_order")? {
@@ -538,7 +548,9 @@ impl Machine<'_> {
     }
 
     pub(crate) fn twin(&mut self, name: &Name, of: &Name) -> Result<()> {
-        let value = match self.lookup(&of.text, of.span)? {
+        let original = self.lookup(&of.text, of.span)?;
+        let extended = matches!(&original, Value::Function(f) if self.extended.contains(&f.id()));
+        let value = match original {
             Value::Function(f) => {
                 if let Some(f) = TimeFunction::from_function(&f) {
                     Value::Function((&f.twin(name.text.as_str())).into())
@@ -557,6 +569,9 @@ impl Machine<'_> {
         };
         if let Value::Function(f) = &value {
             f.check().map_err(|e| Diagnostic::of(&e.into(), name.span))?;
+            if extended {
+                self.extended.insert(f.id());
+            }
         }
         self.define(name, value)
     }

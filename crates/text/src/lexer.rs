@@ -107,6 +107,7 @@ pub const WORDS: &[&str] = &[
     "diagonal",
     "dtype",
     "every",
+    "extended",
     "extent",
     "interior",
     "interpolation",

@@ -1,5 +1,7 @@
 //! Operators and their runs.
 
+use std::collections::HashMap;
+
 use wavefold_operator::{Apply, Backend, Operator};
 use wavefold_runtime::{FieldData, RuntimeError};
 use wavefold_symbolic::{Dim, Equation, Grid, TimeFunction, eq, inc, mirrored_surface, solve};
@@ -23,6 +25,9 @@ const ARGUMENTS: &[&str] = &[
     "bounds",
     "save_every",
 ];
+
+/// Rounds of a loop in an operator, at most: each makes its equations.
+const MOST_ROUNDS: f64 = 1000.0;
 
 impl Machine<'_> {
     pub(crate) fn operator(&mut self, name: &Name, body: &[Written], span: Span) -> Result<()> {
@@ -86,15 +91,24 @@ impl Machine<'_> {
                 let made = self.injection(value, target, through.as_ref())?;
                 out.push((made, e.span));
             }
-            EquationKind::On { part, body } => {
-                let Value::Part(region) = self.lookup(&part.text, part.span)? else {
-                    let message = format!("`{}` is no part of the grid", part.text);
-                    return Err(Diagnostic::new("name::kind", part.span, message)
-                        .help("declare one: `part top on g left y 1`"));
-                };
+            EquationKind::On { parts, body } => {
+                let mut regions = vec![];
+                for part in parts {
+                    let Value::Part(region) = self.lookup(&part.text, part.span)? else {
+                        let message = format!("`{}` is no part of the grid", part.text);
+                        return Err(Diagnostic::new("name::kind", part.span, message)
+                            .help("declare one: `part top on g left y 1`"));
+                    };
+                    regions.push(region);
+                }
                 let mut inner = vec![];
                 self.equations(body, &mut inner, wrong);
-                out.extend(inner.into_iter().map(|(e, at)| (e.on(&region), at)));
+                for region in &regions {
+                    out.extend(inner.iter().map(|(e, at)| (e.clone().on(region), *at)));
+                }
+            }
+            EquationKind::Repeat { variable, from, to, body } => {
+                self.repeated(variable, from, to, body, out, wrong)?;
             }
             EquationKind::When { condition, body } => {
                 let condition = self.condition(condition)?;
@@ -124,6 +138,35 @@ impl Machine<'_> {
                         out.push((mirrored_surface(&e, along, &grid, &even), at));
                     }
                 }
+            }
+        }
+        Ok(())
+    }
+
+    /// The equations of a block, once for each value of a variable.
+    fn repeated(
+        &mut self,
+        variable: &Name,
+        from: &Expr,
+        to: &Expr,
+        body: &[Written],
+        out: &mut Vec<(Equation, Span)>,
+        wrong: &mut Option<Box<Diagnostic>>,
+    ) -> Result<()> {
+        let (first, last) = (self.number(from)?, self.number(to)?);
+        if !(last - first < MOST_ROUNDS) || first.abs() > 1e15 {
+            let message = format!("equations cannot be repeated from {first} to {last}");
+            return Err(Diagnostic::new("repeat::range", Span::new(from.span.start, to.span.end), message)
+                .help(format!(
+                    "an operator repeats at most {MOST_ROUNDS} times; time steps are made by `run`"
+                )));
+        }
+        for i in first as i64..=last as i64 {
+            self.names.push(HashMap::from([(variable.text.clone(), Value::Number(i as f64))]));
+            self.equations(body, out, wrong);
+            self.names.pop();
+            if wrong.is_some() {
+                break;
             }
         }
         Ok(())

@@ -1,10 +1,11 @@
 //! Data set, asserted, printed, written.
 
-use wavefold_operator::initialise;
+use wavefold_operator::{Backend, Operator, initialise};
 use wavefold_runtime::{Data, FieldData, SparseData};
-use wavefold_symbolic::{Function, Grid, TimeFunction};
+use wavefold_symbolic::{Function, FunctionRef, Grid, TimeFunction, eq};
 
 use crate::ast::{Expr, ExprKind, Relation, Span, Suffix};
+use crate::data::Shown;
 use crate::diagnostic::{Diagnostic, Result};
 use crate::program::Machine;
 use crate::value::Value;
@@ -38,6 +39,11 @@ impl Machine<'_> {
             Value::Points(s) => {
                 let v = self.eval(value)?;
                 let v = self.settled(v, value.span)?;
+                let v = self.sampled(v, value.span)?;
+                let v = match &v {
+                    Value::List(_) => self.data_of(&v, value.span)?.unwrap_or(v),
+                    _ => v,
+                };
                 match v {
                     Value::Data(d) => self.if_live(|| s.set_data(d).map_err(failed)),
                     Value::Number(n) => self.if_live(|| s.fill(n).map_err(failed)),
@@ -50,35 +56,11 @@ impl Machine<'_> {
                 let v = self.eval(value)?;
                 let v = self.settled(v, value.span)?;
                 let n = level.map(|n| n.max(0.0) as usize);
-                match (v, n) {
-                    (Value::Unknown, _) => Ok(()),
-                    (Value::Data(d), None) => {
-                        self.fits(f.name(), &d, &shapes(f), value.span)?;
-                        self.if_live(|| f.set_data(d).map_err(failed))
-                    }
-                    (Value::Data(d), Some(n)) => self.if_live(|| f.set_at(n, d).map_err(failed)),
-                    (Value::Number(v), None) => self.if_live(|| f.fill(v).map_err(failed)),
-                    (other, n) => {
-                        let e = other.scalar().ok_or_else(|| unfit(&base, &other, value.span))?;
-                        if !self.live {
-                            return Ok(());
-                        }
-                        let failed = |e: wavefold_operator::Error| Diagnostic::of(&e, value.span);
-                        match n {
-                            None => match (TimeFunction::from_function(f), Function::from_function(f)) {
-                                (Some(u), _) => initialise(&u, e).map_err(failed),
-                                (_, Some(m)) => initialise(&m, e).map_err(failed),
-                                _ => Ok(()),
-                            },
-                            Some(n) => {
-                                let one = f.level("level_");
-                                initialise(&one, e).map_err(failed)?;
-                                let data = one.data().map_err(|e| Diagnostic::of(&e.into(), value.span))?;
-                                f.set_at(n, data).map_err(|e| Diagnostic::of(&e.into(), value.span))
-                            }
-                        }
-                    }
+                self.set_function(f, v, n, &base, value)?;
+                if self.live && self.extended.contains(&f.id()) {
+                    f.extend_halo().map_err(failed)?;
                 }
+                Ok(())
             }
             Value::Constant(c) => {
                 let n = self.number(value)?;
@@ -93,6 +75,67 @@ impl Machine<'_> {
                     .help("functions, points and constants do; `let` names a number"))
             }
         }
+    }
+
+    fn set_function(
+        &mut self,
+        f: &FunctionRef,
+        v: Value,
+        n: Option<usize>,
+        base: &Value,
+        value: &Expr,
+    ) -> Result<()> {
+        let failed = |e: wavefold_runtime::RuntimeError| Diagnostic::of(&e.into(), value.span);
+        match (v, n) {
+            (Value::Unknown, _) => Ok(()),
+            (Value::Data(d), None) => {
+                self.fits(f.name(), &d, &shapes(f), value.span)?;
+                self.if_live(|| f.set_data(d).map_err(failed))
+            }
+            (Value::Data(d), Some(n)) => self.if_live(|| f.set_at(n, d).map_err(failed)),
+            (Value::Number(v), None) => self.if_live(|| f.fill(v).map_err(failed)),
+            (other, n) => {
+                let e = other.scalar().ok_or_else(|| unfit(base, &other, value.span))?;
+                if !self.live {
+                    return Ok(());
+                }
+                let failed = |e: wavefold_operator::Error| Diagnostic::of(&e, value.span);
+                match n {
+                    None => match (TimeFunction::from_function(f), Function::from_function(f)) {
+                        (Some(u), _) => initialise(&u, e).map_err(failed),
+                        (_, Some(m)) => self.evaluate(&m, e).map_err(failed),
+                        _ => Ok(()),
+                    },
+                    Some(n) => {
+                        let one = f.level("level_");
+                        initialise(&one, e).map_err(failed)?;
+                        let data = one.data().map_err(|e| Diagnostic::of(&e.into(), value.span))?;
+                        f.set_at(n, data).map_err(|e| Diagnostic::of(&e.into(), value.span))
+                    }
+                }
+            }
+        }
+    }
+
+    /// All snapshots of a saved function.
+    fn history(&self, f: &FunctionRef, span: Span) -> Result<Data> {
+        let failed = |e: wavefold_runtime::RuntimeError| Diagnostic::of(&e.into(), span);
+        match TimeFunction::from_function(f).filter(|u| u.compression().is_some()) {
+            Some(u) => wavefold_runtime::decompress(&u).map_err(failed),
+            None => f.data().map_err(failed),
+        }
+    }
+
+    /// The values of an expression; functions of time at their newest level.
+    fn evaluate(&self, f: &Function, e: wavefold_symbolic::Expr) -> wavefold_operator::Result<()> {
+        let functions = e.functions();
+        if !functions.iter().any(|f| f.is_time()) {
+            return initialise(f, e);
+        }
+        let level = functions.iter().filter_map(|f| self.levels.get(&f.id())).max().copied().unwrap_or(0);
+        let make = Operator::named("values", [eq(f, e)])?;
+        make.apply().time_min(level).time_max(level).backend(Backend::Cranelift).run()?;
+        Ok(())
     }
 
     fn if_live(&self, act: impl FnOnce() -> Result<()>) -> Result<()> {
@@ -168,9 +211,9 @@ impl Machine<'_> {
             let v = self.settled(v, e.span)?;
             words.push(match &v {
                 Value::Text(t) => t.clone(),
-                Value::Number(n) => format!("{n}"),
+                Value::Number(n) => crate::builtins::number_text(*n),
                 Value::Truth(t) => format!("{t}"),
-                Value::Constant(c) => format!("{}", c.value()),
+                Value::Constant(c) => crate::builtins::number_text(c.value()),
                 Value::Operator(op) => op.to_string().trim_end().to_string(),
                 Value::Unknown => String::new(),
                 other => match self.shown(other, e.span)? {
@@ -211,29 +254,56 @@ impl Machine<'_> {
         };
         let title = match &value.kind {
             ExprKind::Name(n) => n.clone(),
-            ExprKind::Suffixed(base, _) => match &base.kind {
-                ExprKind::Name(n) => n.clone(),
-                _ => "values".into(),
+            ExprKind::Suffixed(base, suffixes) => match &base.kind {
+                ExprKind::Name(n) => {
+                    let mut title = n.clone();
+                    for suffix in suffixes {
+                        match suffix {
+                            Suffix::Member(member, _) => title.push_str(&format!(".{}", member.text)),
+                            Suffix::At(_) => {}
+                        }
+                    }
+                    title
+                }
+                _ => String::new(),
             },
-            _ => "values".into(),
+            ExprKind::Call(called, arguments) => match arguments.first().map(|a| &a.value.kind) {
+                Some(ExprKind::Name(n)) => format!("{}({n})", called.text),
+                _ => called.text.clone(),
+            },
+            _ => String::new(),
         };
         if !self.live {
             return Ok(());
         }
-        let data = match self.shown(&v, value.span)? {
+        // On a line, the newest level alone would be no picture.
+        let history = match &v {
+            Value::Function(f) if to.ends_with(".png") && f.grid().rank() == 1 && f.save().is_some() => {
+                Some(self.history(f, value.span)?)
+            }
+            _ => None,
+        };
+        let shown = match &v {
+            _ if history.is_some() => Shown::History,
+            Value::Points(_) => Shown::Samples,
+            _ => Shown::Field,
+        };
+        let newest = if history.is_some() { history } else { self.shown(&v, value.span)? };
+        let data = match newest {
             Some(d) => d,
             None => match v.scalar() {
                 Some(e) => {
                     let Some(grid) = grid.clone() else { return Err(unwritable(&v, value.span)) };
                     let f = Function::new("values_", &grid).space_order(0).build();
                     let f = f.map_err(|e| Diagnostic::of(&e.into(), value.span))?;
-                    initialise(&f, e).map_err(|e| Diagnostic::of(&e, value.span))?;
+                    self.evaluate(&f, e).map_err(|e| Diagnostic::of(&e, value.span))?;
                     f.data().map_err(|e| Diagnostic::of(&e.into(), value.span))?
                 }
                 None => return Err(unwritable(&v, value.span)),
             },
         };
-        let written = crate::data::write(&self.options.folder, &to, &data, grid.as_ref(), &title, path.span)?;
+        let written =
+            crate::data::write(&self.options.folder, &to, (&data, shown), grid.as_ref(), &title, path.span)?;
         self.report.written.push(written);
         Ok(())
     }

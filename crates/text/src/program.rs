@@ -12,7 +12,7 @@ use crate::ast::{Expr, Name, Span, Statement, StatementKind};
 use crate::diagnostic::{Diagnostic, Failure, Result, nearest};
 use crate::grammar::ProgramParser;
 use crate::lexer::{KEYWORDS, Token, lex};
-use crate::value::Value;
+use crate::value::{Formula, Value};
 
 /// A program that was read.
 #[derive(Clone, Debug)]
@@ -229,6 +229,13 @@ pub(crate) struct Machine<'a> {
     pub(crate) grid: Option<Grid>,
     /// Whether names of functions stand for what they hold now: in assertions and prints.
     pub(crate) facts: bool,
+    /// Whether names of points and series stand for what they hold now: everywhere but in `let` and operators, which
+    /// make equations.
+    pub(crate) samples: bool,
+    /// Functions whose halo repeats their outermost values, by id.
+    pub(crate) extended: HashSet<u64>,
+    /// Formulas that are being evaluated.
+    pub(crate) calls: Vec<String>,
     /// The newest time level of functions of time, by id.
     pub(crate) levels: HashMap<u64, usize>,
     used_sets: HashSet<usize>,
@@ -245,6 +252,9 @@ impl<'a> Machine<'a> {
             failed: HashSet::new(),
             grid: None,
             facts: false,
+            samples: false,
+            extended: HashSet::new(),
+            calls: vec![],
             levels: HashMap::new(),
             used_sets: HashSet::new(),
             report: Report::default(),
@@ -273,12 +283,20 @@ impl<'a> Machine<'a> {
 
     fn statement(&mut self, s: &Statement) -> Result<()> {
         self.facts = false;
+        self.samples = matches!(
+            s.kind,
+            StatementKind::Assert { .. }
+                | StatementKind::Print { .. }
+                | StatementKind::Set { .. }
+                | StatementKind::Write { .. }
+        );
         match &s.kind {
             StatementKind::Let { name, value } => {
                 let value = self.given(name)?.map_or_else(|| self.eval(value), Ok)?;
                 let value = self.settled(value, s.span)?;
                 self.define(name, value)
             }
+            StatementKind::Formula { name, parameters, value } => self.formula(name, parameters, value),
             StatementKind::Const { name, value } => {
                 let value = match self.given(name)? {
                     Some(Value::Number(n)) => n,
@@ -300,6 +318,24 @@ impl<'a> Machine<'a> {
             StatementKind::Repeat { variable, from, to, body } => self.repeat(variable, from, to, body),
             StatementKind::Error => Ok(()),
         }
+    }
+
+    fn formula(&mut self, name: &Name, parameters: &[Name], value: &Expr) -> Result<()> {
+        if let Some(twice) = parameters
+            .iter()
+            .enumerate()
+            .find_map(|(i, p)| parameters[..i].iter().any(|q| q.text == p.text).then_some(p))
+        {
+            let message = format!("`{}` has two parameters `{}`", name.text, twice.text);
+            return Err(Diagnostic::new("name::twice", twice.span, message).help("choose another name"));
+        }
+        let formula = Formula {
+            name: name.text.clone(),
+            parameters: parameters.to_vec(),
+            value: value.clone(),
+            scopes: self.names.len(),
+        };
+        self.define(name, Value::Formula(Arc::new(formula)))
     }
 
     fn repeat(&mut self, variable: &Name, from: &Expr, to: &Expr, body: &[Statement]) -> Result<()> {
@@ -411,6 +447,7 @@ impl<'a> Machine<'a> {
 fn defined(s: &Statement) -> Option<&Name> {
     match &s.kind {
         StatementKind::Let { name, .. }
+        | StatementKind::Formula { name, .. }
         | StatementKind::Const { name, .. }
         | StatementKind::Grid { name, .. }
         | StatementKind::Declare { name, .. }

@@ -1,5 +1,7 @@
 //! What names and expressions stand for.
 
+use std::sync::Arc;
+
 use ndarray::ArrayD;
 use wavefold_operator::{Measure, Operator};
 use wavefold_runtime::Data;
@@ -7,6 +9,18 @@ use wavefold_symbolic::{
     Condition, Constant, Expr, FunctionRef, Grid, IntoExpr, Series, SparseRef, SubDomain, Tensor,
     TensorFunction, TensorTimeFunction, Vector, VectorFunction, VectorTimeFunction,
 };
+
+use crate::ast;
+
+/// An expression with parameters.
+#[derive(Debug)]
+pub struct Formula {
+    pub name: String,
+    pub parameters: Vec<ast::Name>,
+    pub value: ast::Expr,
+    /// The number of scopes that its names are looked up in.
+    pub scopes: usize,
+}
 
 /// A vector with its functions.
 #[derive(Clone, Debug)]
@@ -47,6 +61,7 @@ pub enum Value {
     Grid(Grid),
     Part(SubDomain),
     Operator(Operator),
+    Formula(Arc<Formula>),
     /// A dimension, as an argument: `x`, `y`, `z`, `t`.
     Unknown,
 }
@@ -72,6 +87,7 @@ impl Value {
             Value::Grid(_) => "a grid",
             Value::Part(_) => "a part of the grid",
             Value::Operator(_) => "an operator",
+            Value::Formula(_) => "a formula",
             Value::Unknown => "a value that is not known yet",
         }
     }
@@ -108,6 +124,30 @@ impl Value {
             _ => return None,
         })
     }
+}
+
+/// The part of an array that belongs to one index of its first dimension: a number if that is one value.
+pub fn slice(data: &Data, n: usize) -> Option<Value> {
+    if data.shape().first().is_none_or(|count| n >= *count) {
+        return None;
+    }
+    let first = ndarray::Axis(0);
+    let part: Data = match data {
+        Data::F32(a) => a.index_axis(first, n).to_owned().into(),
+        Data::F64(a) => a.index_axis(first, n).to_owned().into(),
+    };
+    Some(if part.len() == 1 { Value::Number(part.max()) } else { Value::Data(part) })
+}
+
+/// A list of numbers as an array of one dimension.
+pub fn array(list: &[Value]) -> Option<Data> {
+    let number = |v: &Value| match v {
+        Value::Number(n) => Some(*n),
+        Value::Constant(c) => Some(c.value()),
+        _ => None,
+    };
+    let values: Option<Vec<f64>> = list.iter().map(number).collect();
+    values.and_then(|values| Data::from_vec(&[list.len()], values).ok())
 }
 
 /// Applies a function to every value of an array, in its type.
