@@ -154,7 +154,8 @@ impl Machine<'_> {
         wrong: &mut Option<Box<Diagnostic>>,
     ) -> Result<()> {
         let (first, last) = (self.number(from)?, self.number(to)?);
-        if !(last - first < MOST_ROUNDS) || first.abs() > 1e15 {
+        let rounds = last - first;
+        if rounds.is_nan() || rounds >= MOST_ROUNDS || first.abs() > 1e15 {
             let message = format!("equations cannot be repeated from {first} to {last}");
             return Err(Diagnostic::new("repeat::range", Span::new(from.span.start, to.span.end), message)
                 .help(format!(
