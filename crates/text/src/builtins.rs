@@ -14,6 +14,9 @@ use crate::diagnostic::{Diagnostic, Result, nearest};
 use crate::program::Machine;
 use crate::value::{Formula, Value, map};
 
+/// Formulas that call each other, at most: what evaluates them goes as deep.
+const MOST_CALLS: usize = 32;
+
 /// Values.
 const VALUES: &[&str] = &["x", "y", "z", "t", "dt", "h_x", "h_y", "h_z", "pi"];
 
@@ -450,6 +453,12 @@ impl Machine<'_> {
             let message = format!("`{}` is made of itself", formula.name);
             return Err(Diagnostic::new("call::recursion", name.span, message)
                 .help("a formula is made of what was defined before it"));
+        }
+        if self.calls.len() >= MOST_CALLS {
+            let message = format!("formulas call each other more than {MOST_CALLS} deep here");
+            return Err(
+                Diagnostic::new("call::depth", name.span, message).help("name a part of it with `let`")
+            );
         }
         let mut scope = std::collections::HashMap::new();
         for (parameter, a) in formula.parameters.iter().zip(list) {

@@ -212,6 +212,7 @@ fn table(data: &Data) -> Vec<u8> {
 /// An image file of VTK: the first dimension of VTK varies fastest, so the values are turned over.
 fn vti(data: &Data, grid: Option<&Grid>, title: &str) -> std::result::Result<Vec<u8>, String> {
     let shape = data.shape();
+    let title = if title.is_empty() { "values" } else { title };
     if !(1..=3).contains(&shape.len()) {
         return Err(format!("its shape is {shape:?}"));
     }

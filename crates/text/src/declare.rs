@@ -34,9 +34,13 @@ impl<'s> Settings<'s> {
         match all.as_slice() {
             [] => Ok(None),
             [one] => Ok(Some(one)),
-            [_, second, ..] => {
+            [first, second, ..] => {
                 let message = format!("`{word}` is set twice");
-                Err(Diagnostic::new("setting::twice", second.word.span, message).help("keep one of them"))
+                let help = match first.values.is_empty() {
+                    true => format!("what is named like a setting stands in parentheses: `{word} ({word})`"),
+                    false => "keep one of them".into(),
+                };
+                Err(Diagnostic::new("setting::twice", second.word.span, message).help(help))
             }
         }
     }

@@ -130,6 +130,7 @@ impl Machine<'_> {
             Value::Points(_) | Value::Series(_) if self.samples => {
                 Ok(self.data_of(&value, span)?.unwrap_or(value))
             }
+            Value::Constant(c) if self.samples && self.changed.contains(c.name()) => Ok(Value::Unknown),
             Value::Constant(c) if self.samples => Ok(Value::Number(c.value())),
             _ => Ok(value),
         }

@@ -29,6 +29,9 @@ const ARGUMENTS: &[&str] = &[
 /// Rounds of a loop in an operator, at most: each makes its equations.
 const MOST_ROUNDS: f64 = 1000.0;
 
+/// Equations of all rounds, at most.
+const MOST_EQUATIONS: usize = 10_000;
+
 impl Machine<'_> {
     pub(crate) fn operator(&mut self, name: &Name, body: &[Written], span: Span) -> Result<()> {
         let mut equations = vec![];
@@ -168,6 +171,15 @@ impl Machine<'_> {
             self.names.pop();
             if wrong.is_some() {
                 break;
+            }
+            if out.len() > MOST_EQUATIONS {
+                let message = format!("more than {MOST_EQUATIONS} equations are repeated here");
+                return Err(Diagnostic::new(
+                    "repeat::range",
+                    Span::new(from.span.start, to.span.end),
+                    message,
+                )
+                .help("time steps are made by `run`"));
             }
         }
         Ok(())

@@ -63,6 +63,9 @@ impl Machine<'_> {
                 Ok(())
             }
             Value::Constant(c) => {
+                if !self.live {
+                    self.changed.insert(c.name().to_string());
+                }
                 let n = self.number(value)?;
                 if self.live {
                     c.set(n);
@@ -171,10 +174,7 @@ impl Machine<'_> {
             }
             Value::Unknown => Ok(()),
             Value::Truth(false) => {
-                let sides = match &condition.kind {
-                    ExprKind::Compare(relation, a, b) => self.sides(*relation, a, b),
-                    _ => String::new(),
-                };
+                let sides = self.reason(condition);
                 Err(failed(sides))
             }
             other => {
@@ -182,6 +182,18 @@ impl Machine<'_> {
                 Err(Diagnostic::new("assert::value", condition.span, message)
                     .help("write `assert max(u) < 1`"))
             }
+        }
+    }
+
+    /// What is wrong with a condition that does not hold.
+    fn reason(&mut self, condition: &Expr) -> String {
+        match &condition.kind {
+            ExprKind::Compare(relation, a, b) => self.sides(*relation, a, b),
+            ExprKind::And(list) => {
+                let wrong = list.iter().find(|e| matches!(self.eval(e), Ok(Value::Truth(false))));
+                wrong.map_or_else(String::new, |e| self.reason(e))
+            }
+            _ => String::new(),
         }
     }
 
@@ -250,6 +262,7 @@ impl Machine<'_> {
         let v = self.eval(value)?;
         let grid: Option<Grid> = match &v {
             Value::Function(f) => Some(f.grid().clone()),
+            Value::Scalar(e) => e.functions().first().map(|f| f.grid().clone()).or(self.grid.clone()),
             _ => self.grid.clone(),
         };
         let title = match &value.kind {

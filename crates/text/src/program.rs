@@ -234,6 +234,8 @@ pub(crate) struct Machine<'a> {
     pub(crate) samples: bool,
     /// Functions whose halo repeats their outermost values, by id.
     pub(crate) extended: HashSet<u64>,
+    /// Constants that are set somewhere, so that nothing is known about them while nothing runs.
+    pub(crate) changed: HashSet<String>,
     /// Formulas that are being evaluated.
     pub(crate) calls: Vec<String>,
     /// The newest time level of functions of time, by id.
@@ -254,6 +256,7 @@ impl<'a> Machine<'a> {
             facts: false,
             samples: false,
             extended: HashSet::new(),
+            changed: HashSet::new(),
             calls: vec![],
             levels: HashMap::new(),
             used_sets: HashSet::new(),
