@@ -8,7 +8,7 @@ use crate::ast::{Expr, ExprKind, Relation, Span, Suffix};
 use crate::data::Shown;
 use crate::diagnostic::{Diagnostic, Result};
 use crate::program::Machine;
-use crate::value::Value;
+use crate::value::{TensorHandle, Value, VectorHandle};
 
 impl Machine<'_> {
     /// Keeps what is wrong besides the first thing of a statement.
@@ -62,6 +62,15 @@ impl Machine<'_> {
                 }
                 Ok(())
             }
+            Value::VectorHandle(_) | Value::TensorHandle(_) => {
+                let v = self.eval(value)?;
+                let v = self.settled(v, value.span)?;
+                let n = level.map(|n| n.max(0.0) as usize);
+                for f in components(&base) {
+                    self.set_function(&f, v.clone(), n, &base, value)?;
+                }
+                Ok(())
+            }
             Value::Constant(c) => {
                 if !self.live {
                     self.changed.insert(c.name().to_string());
@@ -75,7 +84,7 @@ impl Machine<'_> {
             other => {
                 let message = format!("{} holds no data that can be set", other.describe());
                 Err(Diagnostic::new("set::target", target.span, message)
-                    .help("functions, points and constants do; `let` names a number"))
+                    .help("functions, vectors, tensors, points and constants do; `let` names a number"))
             }
         }
     }
@@ -319,6 +328,17 @@ impl Machine<'_> {
             crate::data::write(&self.options.folder, &to, (&data, shown), grid.as_ref(), &title, path.span)?;
         self.report.written.push(written);
         Ok(())
+    }
+}
+
+/// The functions of a vector or tensor.
+fn components(v: &Value) -> Vec<FunctionRef> {
+    match v {
+        Value::VectorHandle(VectorHandle::Space(v)) => v.components().iter().map(Into::into).collect(),
+        Value::VectorHandle(VectorHandle::Time(v)) => v.components().iter().map(Into::into).collect(),
+        Value::TensorHandle(TensorHandle::Space(t)) => t.components().iter().map(|f| (*f).into()).collect(),
+        Value::TensorHandle(TensorHandle::Time(t)) => t.components().iter().map(|f| (*f).into()).collect(),
+        _ => vec![],
     }
 }
 

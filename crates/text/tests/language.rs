@@ -186,6 +186,22 @@ fn constants_are_numbers_where_numbers_are_needed() {
 }
 
 #[test]
+fn vectors_and_tensors_are_set_whole() {
+    run(&format!(
+        "{GRID}
+        time vector v on g
+        tensor s on g
+        set v = 3
+        set s = x
+        assert min(v.x) == 3 and min(v.y) == 3
+        assert max(s.xx) == 8 and max(s.xy) >= 8 and max(s.yy) == 8
+        set v at 1 = y
+        assert max(v.x at 1) == 6 and max(v.x at 0) == 3"
+    ));
+    assert_eq!(codes(&format!("{GRID}vector v on g\nset v = [1, 2]")), ["set::value"]);
+}
+
+#[test]
 fn functions_of_numbers_and_histories() {
     let report = run(&format!(
         "{GRID}
