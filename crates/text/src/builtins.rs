@@ -438,6 +438,9 @@ impl Machine<'_> {
         let form = "load(\"model.npy\"), or load(\"model.f32\", [401, 101])";
         let Some((Value::Text(path), at)) = a.positional.first() else { return Err(a.wrong(form)) };
         let shape: Option<Vec<usize>> = match a.positional.get(1) {
+            None if path.ends_with(".wfh") && a.named.is_empty() => {
+                return Ok(Value::History(self.options.folder.join(path)));
+            }
             None => None,
             Some((Value::List(list), _)) => {
                 let numbers =

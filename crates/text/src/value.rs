@@ -1,5 +1,7 @@
 //! What names and expressions stand for.
 
+use std::path::PathBuf;
+
 use ndarray::ArrayD;
 use wavefold_operator::{Measure, Operator};
 use wavefold_runtime::Data;
@@ -46,6 +48,8 @@ pub enum Value {
     TensorHandle(TensorHandle),
     Grid(Grid),
     Part(SubDomain),
+    /// A file with a compressed history.
+    History(PathBuf),
     Operator(Operator),
     /// A dimension, as an argument: `x`, `y`, `z`, `t`.
     Unknown,
@@ -71,6 +75,7 @@ impl Value {
             Value::Constant(_) => "a constant",
             Value::Grid(_) => "a grid",
             Value::Part(_) => "a part of the grid",
+            Value::History(_) => "a saved history",
             Value::Operator(_) => "an operator",
             Value::Unknown => "a value that is not known yet",
         }
