@@ -34,6 +34,7 @@ mod evaluator;
 mod examples;
 mod forms;
 mod generated;
+mod layers;
 mod memory;
 mod notebook;
 mod numerics;

@@ -13,10 +13,10 @@ use wavefold_ir::tree::Stmt;
 use wavefold_ir::{Compression, FieldId, FieldKind, ScalarId, SparseId, TableDecl, TableId};
 use wavefold_passes::Specialisation;
 use wavefold_runtime::{
-    Dense, Host, HostReport, KernelThreads, SparseTables, SparseValues, Store, StoreProfile, dense_of, locks,
-    store_of, threads, values_of,
+    Dense, Host, HostReport, KernelThreads, MemoryLimit, SparseTables, SparseValues, Store, StoreProfile,
+    dense_of, locks, store_of, threads, values_of,
 };
-use wavefold_symbolic::{Constant, Dim, FunctionRef, SubDomain};
+use wavefold_symbolic::{Constant, Dim, FunctionRef, Layers, SubDomain};
 
 /// Receives the number of steps done and the number of all steps.
 pub type Progress<'a> = dyn Fn(u64, u64) + Sync + 'a;
@@ -35,6 +35,7 @@ pub struct Apply<'a> {
     replaced: Replacements,
     scalars: Vec<(Constant, f64)>,
     measure_errors: bool,
+    memory_limit: Option<usize>,
     progress: Option<&'a Progress<'a>>,
     cancel: Option<&'a AtomicBool>,
 }
@@ -53,6 +54,7 @@ impl<'a> Apply<'a> {
             replaced: Replacements::default(),
             scalars: vec![],
             measure_errors: false,
+            memory_limit: None,
             progress: None,
             cancel: None,
         }
@@ -149,6 +151,14 @@ impl<'a> Apply<'a> {
         self
     }
 
+    /// The memory in bytes that the compressed histories which this run writes may take together. A run that reaches it
+    /// fails with `memory::limit`; histories with [`Layers::Spill`](wavefold_symbolic::Layers::Spill) go on on disk. Left
+    /// out, there is none, for histories that spill three quarters of the memory that is free when the run begins.
+    pub fn memory_limit(mut self, bytes: usize) -> Self {
+        self.memory_limit = Some(bytes);
+        self
+    }
+
     /// Decompresses every snapshot right after it was compressed, and reports the largest error and the SNR. The
     /// summary's `seconds` leave the time for this out. For an operator that compresses nothing it does nothing.
     pub fn measure_errors(mut self) -> Self {
@@ -196,13 +206,15 @@ impl<'a> Apply<'a> {
         // What is not known yet, the range of a history that another operator will write, leaves it open.
         let range = range::range(op, self.time_min, self.time_max, &written).ok();
         let history = |i: usize| {
+            let on_disk = matches!(bound.functions.get(i)?.layers(), Layers::Disk(_));
             let FieldKind::Compressed { steps, every, codec } = op.program().decls.fields.get(i)?.kind else {
                 return None;
             };
             let known = store(i).filter(|s| s.written() > 0);
             if let Some(store) = known.filter(|_| !codecs.iter().any(|(id, _)| id.index() == i)) {
                 let codec = store.codec().unwrap_or(codec);
-                return Some(History { codec, snapshots: store.written(), written: Some(store.bytes()) });
+                let (snapshots, written) = (store.written(), Some(store.bytes()));
+                return Some(History { codec, snapshots, on_disk, written });
             }
             let codec = codecs.iter().find(|(id, _)| id.index() == i).map_or(codec, |(_, c)| *c);
             let every = every as i64;
@@ -210,7 +222,7 @@ impl<'a> Apply<'a> {
                 let count = last.div_euclid(every) - (first + every - 1).div_euclid(every) + 1;
                 usize::try_from(count).unwrap_or(0).min(steps)
             });
-            Some(History { codec, snapshots, written: None })
+            Some(History { codec, snapshots, on_disk, written: None })
         };
         let threads = self.threads.unwrap_or_else(threads::available);
         Ok(memory::estimate(&op.program().decls, threads, history))
@@ -247,6 +259,9 @@ impl<'a> Apply<'a> {
         host.time(time_m, time_max).threads(threads).measure_errors(self.measure_errors).progress(&tell);
         if let Some(flag) = self.cancel {
             host.cancel(flag);
+        }
+        if let Some(bytes) = self.memory_limit {
+            host.memory_limit(MemoryLimit::new(bytes));
         }
         for (id, guard) in &mut locked {
             match guard {

@@ -559,7 +559,19 @@ impl Machine<'_> {
     fn loaded(&mut self, a: &Arguments, span: Span) -> Result<Value> {
         let form = "load(\"model.npy\"), or load(\"model.f32\", [401, 101])";
         let Some((Value::Text(path), at)) = a.positional.first() else { return Err(a.wrong(form)) };
+        if [".h5", ".hdf5"].iter().any(|kind| path.ends_with(kind)) && a.named.is_empty() {
+            let dataset = match a.positional.get(1..) {
+                Some([]) => None,
+                Some([(Value::Text(name), _)]) => Some(name.as_str()),
+                _ => return Err(a.wrong("load(\"model.h5\", \"vp\")")),
+            };
+            let full = self.options.folder.join(path);
+            return crate::hdf5::load(&full, path, dataset, *at).map(Value::Data);
+        }
         let shape: Option<Vec<usize>> = match a.positional.get(1) {
+            None if path.ends_with(".wfh") && a.named.is_empty() => {
+                return Ok(Value::History(self.options.folder.join(path)));
+            }
             None => None,
             Some((Value::List(list), _)) => {
                 let numbers =

@@ -130,7 +130,9 @@ pub fn write(
                 span,
                 format!("`{path}` is no kind of file that can be written"),
             );
-            return Err(error.help("end its name with .npy, .csv, .png or .vti"));
+            return Err(
+                error.help("end its name with .npy, .csv, .png, .vti, or .wfh for a compressed history")
+            );
         }
     };
     temporary.write_all(&bytes).map_err(|e| failed(e.to_string()))?;

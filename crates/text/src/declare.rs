@@ -1,5 +1,7 @@
 //! Grids, functions, points, parts.
 
+use std::path::PathBuf;
+
 use wavefold_codecs::{Compression, DType};
 use wavefold_runtime::Data;
 use wavefold_symbolic::{
@@ -247,10 +249,30 @@ impl Machine<'_> {
 
     fn layers(&mut self, settings: &mut Settings) -> Result<Option<Layers>> {
         let Some(s) = settings.one("layers")? else { return Ok(None) };
-        match s.values.first().and_then(word) {
-            Some("none") => Ok(Some(Layers::None)),
-            Some("host") => Ok(Some(Layers::Host)),
-            _ => Err(values(s, "`none` or `host`")),
+        let form = "`none`, `host`, `disk \"directory\"`, or `spill \"directory\"`";
+        let layer = s.values.first().and_then(word).map(str::to_string);
+        let directory = match s.values.get(1) {
+            Some(e) => Some(self.folder_of(e)?),
+            None => None,
+        };
+        match (layer.as_deref(), directory, s.values.len()) {
+            (Some("none"), None, 1) => Ok(Some(Layers::None)),
+            (Some("host"), None, 1) => Ok(Some(Layers::Host)),
+            (Some("disk"), Some(directory), 2) => Ok(Some(Layers::Disk(directory))),
+            (Some("spill"), Some(directory), 2) => Ok(Some(Layers::Spill(directory))),
+            _ => Err(values(s, form)),
+        }
+    }
+
+    /// A path beside the program.
+    fn folder_of(&mut self, e: &Expr) -> Result<PathBuf> {
+        match self.eval(e)? {
+            Value::Text(path) => Ok(self.options.folder.join(path)),
+            other => {
+                let message = format!("a directory is a text, and this is {}", other.describe());
+                Err(Diagnostic::new("setting::value", e.span, message)
+                    .help("write `layers disk \"directory\"`"))
+            }
         }
     }
 

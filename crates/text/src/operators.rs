@@ -24,6 +24,7 @@ const ARGUMENTS: &[&str] = &[
     "compscale",
     "bounds",
     "save_every",
+    "memory_limit",
 ];
 
 /// Rounds of a loop in an operator, at most: each makes its equations.
@@ -406,7 +407,14 @@ impl Machine<'_> {
         let count = number.max(0.0) as usize;
         if matches!(
             name.text.as_str(),
-            "time_m" | "time_M" | "time_min" | "time_max" | "threads" | "nbits" | "save_every"
+            "time_m"
+                | "time_M"
+                | "time_min"
+                | "time_max"
+                | "threads"
+                | "nbits"
+                | "save_every"
+                | "memory_limit"
         ) && (number < 0.0 || number.fract() != 0.0)
         {
             let message = format!("`{}` is a whole number, and {number} is none", name.text);
@@ -417,6 +425,7 @@ impl Machine<'_> {
             ("time_m" | "time_min", None) => apply.time_min(count),
             ("time_M" | "time_max", None) => apply.time_max(count),
             ("threads", None) => apply.threads(count),
+            ("memory_limit", None) => apply.memory_limit(count),
             ("nbits", None) => apply.nbits(count.min(u32::MAX as usize) as u32),
             ("nbits", Some(f)) => apply.nbits_of(&f.text, count.min(u32::MAX as usize) as u32),
             ("compscale", None) => apply.compscale(number),

@@ -1,7 +1,7 @@
 //! Data set, asserted, printed, written.
 
 use wavefold_operator::{Backend, Operator, initialise};
-use wavefold_runtime::{Data, FieldData, SparseData};
+use wavefold_runtime::{CompressedData, Data, FieldData, SparseData};
 use wavefold_symbolic::{Function, FunctionRef, Grid, TimeFunction, eq};
 
 use crate::ast::{Expr, ExprKind, Relation, Span, Suffix};
@@ -100,6 +100,10 @@ impl Machine<'_> {
         let failed = |e: wavefold_runtime::RuntimeError| Diagnostic::of(&e.into(), value.span);
         match (v, n) {
             (Value::Unknown, _) => Ok(()),
+            (Value::History(path), None) => match TimeFunction::from_function(f) {
+                Some(f) => self.if_live(|| f.open_history(path).map_err(failed)),
+                None => Err(unfit(base, &Value::History(path), value.span)),
+            },
             (Value::Data(d), None) => {
                 self.fits(f.name(), &d, &shapes(f), value.span)?;
                 self.if_live(|| f.set_data(d).map_err(failed))
@@ -262,7 +266,10 @@ impl Machine<'_> {
             return Err(Diagnostic::new("write::path", path.span, "the path of a file is a text")
                 .help("write `write u to \"u.png\"`"));
         };
-        let kinds = [".npy", ".csv", ".png", ".vti"];
+        if to.ends_with(".wfh") {
+            return self.save_history(value, &to, path.span);
+        }
+        let kinds = [".npy", ".csv", ".png", ".vti", ".wfh"];
         if !kinds.iter().any(|k| to.ends_with(k)) {
             let message = format!("`{to}` is no kind of file that can be written");
             return Err(Diagnostic::new("file::format", path.span, message)
@@ -339,6 +346,28 @@ fn components(v: &Value) -> Vec<FunctionRef> {
         Value::TensorHandle(TensorHandle::Space(t)) => t.components().iter().map(|f| (*f).into()).collect(),
         Value::TensorHandle(TensorHandle::Time(t)) => t.components().iter().map(|f| (*f).into()).collect(),
         _ => vec![],
+    }
+}
+
+impl Machine<'_> {
+    /// `write usave to "u.wfh"`
+    fn save_history(&mut self, value: &Expr, to: &str, path: Span) -> Result<()> {
+        let function = match self.eval(value)? {
+            Value::Unknown => return Ok(()),
+            Value::Function(f) if f.compression().is_some() => TimeFunction::from_function(&f),
+            _ => None,
+        };
+        let Some(function) = function else {
+            let message = "a .wfh file holds a compressed history, and this is none";
+            return Err(Diagnostic::new("write::history", value.span, message)
+                .help("declare it with `save .. compress ..`, or end the name with .npy"));
+        };
+        if self.live {
+            let full = self.options.folder.join(to);
+            function.save_history(&full).map_err(|e| Diagnostic::of(&e.into(), path))?;
+            self.report.written.push(full);
+        }
+        Ok(())
     }
 }
 

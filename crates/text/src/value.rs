@@ -1,5 +1,6 @@
 //! What names and expressions stand for.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use ndarray::ArrayD;
@@ -60,6 +61,8 @@ pub enum Value {
     TensorHandle(TensorHandle),
     Grid(Grid),
     Part(SubDomain),
+    /// A file with a compressed history.
+    History(PathBuf),
     Operator(Operator),
     Formula(Arc<Formula>),
     /// A dimension, as an argument: `x`, `y`, `z`, `t`.
@@ -86,6 +89,7 @@ impl Value {
             Value::Constant(_) => "a constant",
             Value::Grid(_) => "a grid",
             Value::Part(_) => "a part of the grid",
+            Value::History(_) => "a saved history",
             Value::Operator(_) => "an operator",
             Value::Formula(_) => "a formula",
             Value::Unknown => "a value that is not known yet",

@@ -9,7 +9,7 @@ use wavefold_codecs::{Compression, ErrorReport};
 use wavefold_ir::{Decls, FieldId, FieldKind, ScalarId, SparseId, TableId, abi};
 
 use super::{Access, BoundField, BoundStore, EffectProfile, Host, Inner, KernelThreads, TileMemory, Work};
-use crate::{Buffer, Dense, Result, RuntimeError, SparseTables, SparseValues, Store, threads};
+use crate::{Buffer, Dense, MemoryLimit, Result, RuntimeError, SparseTables, SparseValues, Store, threads};
 
 /// Binds memory, values and stores to the declarations of a program, see [`Host::builder`].
 ///
@@ -33,6 +33,7 @@ struct Settings<'a> {
     measure: bool,
     progress: Option<&'a (dyn Fn(i64, i64) + Sync)>,
     cancel: Option<&'a AtomicBool>,
+    memory_limit: Option<MemoryLimit>,
 }
 
 impl std::fmt::Debug for Settings<'_> {
@@ -61,6 +62,7 @@ impl<'a> HostBuilder<'a> {
                 measure: false,
                 progress: None,
                 cancel: None,
+                memory_limit: None,
             },
         }
     }
@@ -100,6 +102,12 @@ impl<'a> HostBuilder<'a> {
     /// A flag that stops the run before the next step once it is set.
     pub fn cancel(&mut self, cancel: &'a AtomicBool) -> &mut Self {
         self.settings.cancel = Some(cancel);
+        self
+    }
+
+    /// What the histories that the run writes may take of the memory, together.
+    pub fn memory_limit(&mut self, limit: MemoryLimit) -> &mut Self {
+        self.settings.memory_limit = Some(limit);
         self
     }
 
@@ -241,7 +249,7 @@ impl<'a> HostBuilder<'a> {
         let tables = tables
             .map(|(decl, t)| t.ok_or_else(|| unbound(&self.decls.sparse(decl.sparse).name)))
             .collect::<Result<_>>()?;
-        begin_writes(&self.stores)?;
+        begin_writes(&self.stores, self.settings.memory_limit.as_ref())?;
         let Settings { time, threads, measure, progress, cancel, .. } = self.settings;
         let inner = Inner {
             decls: self.decls,
@@ -319,11 +327,11 @@ impl<'a> HostBuilder<'a> {
 }
 
 /// `Empty -> Writing` for all stores that are written, or for none.
-fn begin_writes(stores: &[Option<BoundStore>]) -> Result<()> {
+fn begin_writes(stores: &[Option<BoundStore>], limit: Option<&MemoryLimit>) -> Result<()> {
     let mut begun: Vec<&Store> = Vec::new();
     for bound in stores.iter().flatten() {
         let result = match bound.access {
-            Access::Write(codec) => bound.store.begin_write(codec),
+            Access::Write(codec) => bound.store.begin_write(codec, limit),
             Access::Read => bound.store.check_readable(),
         };
         if let Err(error) = result {

@@ -3,7 +3,9 @@
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
-use wavefold_codecs::{Compression, EncodeError, Parallel, View, ViewError, ViewMut, decode, encode};
+use wavefold_codecs::{
+    Compression, EncodeError, ErrorReport, Parallel, View, ViewError, ViewMut, decode, encode,
+};
 use wavefold_ir::{FieldId, FieldKind};
 
 use super::{Access, BoundStore, Inner, Work, cube};
@@ -95,25 +97,35 @@ impl Write<'_> {
         let Work { step, stream, decoded, errors, compress, measuring, .. } = &mut *work;
         stream.clear();
         encode(self.codec, view()?, self.par, stream).map_err(|e| self.failed(inner, *step, e))?;
-        self.bound.store.put(self.snapshot, stream, self.par)?;
-        let raw = raw_bytes(inner, self.slice.field);
-        compress[self.id.index()].add(start.elapsed().as_secs_f64(), raw, stream.len());
-        if !inner.measure {
-            return Ok(());
+        let (encoding, raw, bytes) = (start.elapsed(), raw_bytes(inner, self.slice.field), stream.len());
+        if inner.measure {
+            let start = Instant::now();
+            let back = match decoded {
+                Some(buffer) => buffer,
+                none => none.insert(Buffer::zeroed(raw, "a decompressed slice")?),
+            };
+            self.measure(view()?, stream, back, &mut errors[self.id.index()])?;
+            *measuring += start.elapsed().as_secs_f64();
         }
         let start = Instant::now();
-        let buffer = match decoded {
-            Some(buffer) => buffer,
-            none => none.insert(Buffer::zeroed(raw, "a decompressed slice")?),
-        };
+        self.bound.store.put(self.snapshot, stream, self.par)?;
+        compress[self.id.index()].add((encoding + start.elapsed()).as_secs_f64(), raw, bytes);
+        Ok(())
+    }
+
+    /// Decompresses a fresh stream, and adds what it lost to the errors of the history.
+    fn measure<T: Scalar>(
+        &self,
+        values: View<'_, T>,
+        stream: &[u8],
+        back: &mut Buffer,
+        errors: &mut ErrorReport,
+    ) -> Result<()> {
         let shape = self.slice.shape;
         let internal = |e: ViewError| RuntimeError::internal(e.to_string());
-        let back = ViewMut::dense(buffer.values_mut::<T>(), shape).map_err(internal)?;
-        decode(stream, back, self.par).map_err(|e| RuntimeError::internal(format!("a fresh stream: {e}")))?;
-        let back = View::dense(buffer.values::<T>(), shape).map_err(internal)?;
-        errors[self.id.index()].accumulate(view()?, back).map_err(internal)?;
-        *measuring += start.elapsed().as_secs_f64();
-        Ok(())
+        let view = ViewMut::dense(back.values_mut::<T>(), shape).map_err(internal)?;
+        decode(stream, view, self.par).map_err(|e| RuntimeError::internal(format!("a fresh stream: {e}")))?;
+        errors.accumulate(values, View::dense(back.values::<T>(), shape).map_err(internal)?).map_err(internal)
     }
 
     fn failed(&self, inner: &Inner<'_>, step: i64, error: EncodeError) -> RuntimeError {
