@@ -119,7 +119,7 @@ impl Machine<'_> {
                 match n {
                     None => match (TimeFunction::from_function(f), Function::from_function(f)) {
                         (Some(u), _) => initialise(&u, e).map_err(failed),
-                        (_, Some(m)) => self.evaluate(&m, e).map_err(failed),
+                        (_, Some(m)) => self.evaluate(&m, e, value.span),
                         _ => Ok(()),
                     },
                     Some(n) => {
@@ -143,15 +143,16 @@ impl Machine<'_> {
     }
 
     /// The values of an expression; functions of time at their newest level.
-    fn evaluate(&self, f: &Function, e: wavefold_symbolic::Expr) -> wavefold_operator::Result<()> {
+    fn evaluate(&self, f: &Function, e: wavefold_symbolic::Expr, span: Span) -> Result<()> {
+        let failed = |e: wavefold_operator::Error| Diagnostic::of(&e, span);
         let functions = e.functions();
         if !functions.iter().any(|f| f.is_time()) {
-            return initialise(f, e);
+            return initialise(f, e).map_err(failed);
         }
         let level = functions.iter().filter_map(|f| self.levels.get(&f.id())).max().copied().unwrap_or(0);
-        let make = Operator::named("values", [eq(f, e)])?;
-        make.apply().time_min(level).time_max(level).backend(Backend::Cranelift).run()?;
-        Ok(())
+        let make = Operator::named("values", [eq(f, e)]).map_err(failed)?;
+        let apply = make.apply().time_min(level).time_max(level).backend(Backend::Cranelift);
+        apply.run().map(|_| ()).map_err(failed)
     }
 
     fn if_live(&self, act: impl FnOnce() -> Result<()>) -> Result<()> {
@@ -325,7 +326,7 @@ impl Machine<'_> {
                     let Some(grid) = grid.clone() else { return Err(unwritable(&v, value.span)) };
                     let f = Function::new("values_", &grid).space_order(0).build();
                     let f = f.map_err(|e| Diagnostic::of(&e.into(), value.span))?;
-                    self.evaluate(&f, e).map_err(|e| Diagnostic::of(&e, value.span))?;
+                    self.evaluate(&f, e, value.span)?;
                     f.data().map_err(|e| Diagnostic::of(&e.into(), value.span))?
                 }
                 None => return Err(unwritable(&v, value.span)),
