@@ -28,6 +28,7 @@ mod declare;
 mod diagnostic;
 mod eval;
 mod format;
+mod help;
 pub mod lexer;
 mod operators;
 mod output;
