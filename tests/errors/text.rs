@@ -147,5 +147,5 @@ fn large_programs() {
             let _ = program.check(&Options::default());
         }
     }
-    assert!(start.elapsed().as_secs() < 60, "{:?}", start.elapsed());
+    assert!(start.elapsed().as_secs() < 240, "{:?}", start.elapsed());
 }
