@@ -45,6 +45,7 @@ mod random;
 mod readers;
 mod reading;
 mod sparse;
+mod stability;
 mod surfaces;
 mod systems;
 mod threads;

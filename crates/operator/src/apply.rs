@@ -36,6 +36,8 @@ pub struct Apply<'a> {
     scalars: Vec<(Constant, f64)>,
     measure_errors: bool,
     memory_limit: Option<usize>,
+    check_stability: bool,
+    check_finite: bool,
     progress: Option<&'a Progress<'a>>,
     cancel: Option<&'a AtomicBool>,
 }
@@ -55,6 +57,8 @@ impl<'a> Apply<'a> {
             scalars: vec![],
             measure_errors: false,
             memory_limit: None,
+            check_stability: true,
+            check_finite: false,
             progress: None,
             cancel: None,
         }
@@ -166,6 +170,24 @@ impl<'a> Apply<'a> {
         self
     }
 
+    /// Whether a time step that is certainly too large for the scheme is refused before anything runs; it is, unless
+    /// said otherwise. Looked at are updates that are linear in one function of time, with coefficients made of
+    /// numbers, constants, `dt` and functions of space. A step up to the limit of von Neumann's analysis for the worst
+    /// values of these is never refused, nor is a scheme that the analysis does not understand, or a run of fewer than
+    /// 24 steps.
+    pub fn check_stability(mut self, check: bool) -> Self {
+        self.check_stability = check;
+        self
+    }
+
+    /// Whether NaN or infinity in a function of time that the run writes ends it with an error, which names the step
+    /// and the point; it does not, unless asked for. Every 8th row is looked at every 8 steps, and everything at the end:
+    /// less than a hundredth of a run of many steps. The data stay as they are.
+    pub fn check_finite(mut self, check: bool) -> Self {
+        self.check_finite = check;
+        self
+    }
+
     /// Calls `f` at each step, and at the end, with the number of steps done and of all steps. The data of the
     /// operator's functions are in use meanwhile: asking for them is the error `data::in_use`.
     pub fn progress(mut self, f: &'a Progress<'a>) -> Self {
@@ -242,6 +264,11 @@ impl<'a> Apply<'a> {
         let (time_m, time_max) = range::range(op, self.time_min, self.time_max, &|i| stores.written(i))?;
         stores.check(op, time_m, time_max)?;
         let scalars = self.scalar_values(op)?;
+        if self.check_stability
+            && let Some(schemes) = op.schemes()
+        {
+            schemes.check(op, &bound.functions, &scalars, time_max - time_m + 1)?;
+        }
         let threads = self.threads.unwrap_or_else(threads::available);
         let backend = self.backend.resolve();
         let (kernel, compile_seconds) = op.kernel(backend)?;
@@ -257,6 +284,11 @@ impl<'a> Apply<'a> {
         };
         let mut host = Host::builder(&op.program().decls);
         host.time(time_m, time_max).threads(threads).measure_errors(self.measure_errors).progress(&tell);
+        if self.check_finite {
+            watched(op).into_iter().for_each(|(field, time)| {
+                host.watch(field, time);
+            });
+        }
         if let Some(flag) = self.cancel {
             host.cancel(flag);
         }
@@ -323,6 +355,18 @@ impl<'a> Apply<'a> {
         }
         Ok(scalars)
     }
+}
+
+/// What a run writes uncompressed, with its time shift.
+fn watched(op: &Operator) -> Vec<(FieldId, i32)> {
+    let users = op.compiled().bindings.functions.len();
+    let written = op.compiled().uses.iter().filter(|u| u.write && u.field.index() < users);
+    let mut list: Vec<(FieldId, i32)> = written
+        .filter(|u| !op.program().decls.field(u.field).is_compressed())
+        .map(|u| (u.field, u.time))
+        .collect();
+    list.dedup();
+    list
 }
 
 #[allow(clippy::too_many_arguments, reason = "collects what the run has found out")]

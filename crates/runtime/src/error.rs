@@ -9,7 +9,7 @@ pub type Result<T, E = RuntimeError> = std::result::Result<T, E>;
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[allow(missing_docs, reason = "the message of each variant names its fields")]
 pub enum RuntimeError {
-    #[error("{bytes} bytes of memory for {what} cannot be had")]
+    #[error("{} of memory for {what} cannot be had", amount(*bytes))]
     Allocation { what: String, bytes: usize },
     #[error(
         "the history of `{name}` has reached the memory limit of {limit} bytes after {written} of {of} snapshots, {bytes} bytes"
@@ -84,6 +84,12 @@ pub enum RuntimeError {
     #[error("{count} threads cannot be started: {reason}")]
     ThreadStart { count: usize, reason: String },
 
+    #[error(
+        "`{name}` holds {value} at point ({}) after step {step}{}",
+        point(index),
+        since.map_or(String::new(), |s| format!("; after step {s} there was none to be seen"))
+    )]
+    RunNotFinite { name: String, step: i64, since: Option<i64>, index: Vec<usize>, value: f64 },
     #[error("the run was cancelled before step {step}")]
     Cancelled { step: i64 },
     #[error("the kernel stopped with status {status}")]
@@ -97,6 +103,15 @@ pub enum RuntimeError {
 fn shapes(expected: &[Vec<usize>]) -> String {
     let shapes: Vec<String> = expected.iter().map(|s| format!("{s:?}")).collect();
     shapes.join(" or ")
+}
+
+/// Bytes in the largest decimal unit that leaves a number of 1 or more.
+fn amount(bytes: usize) -> String {
+    let units = [(1e15, "PB"), (1e12, "TB"), (1e9, "GB"), (1e6, "MB")];
+    match units.iter().find(|(unit, _)| bytes as f64 >= *unit) {
+        Some((unit, name)) => format!("{:.1} {name}", bytes as f64 / unit),
+        None => format!("{bytes} bytes"),
+    }
 }
 
 fn within(field: &Option<String>) -> String {
@@ -140,6 +155,7 @@ impl RuntimeError {
             Self::Compress { .. } => "compress::failed",
             Self::ThreadCount { .. } => "threads::count",
             Self::ThreadStart { .. } => "threads::start",
+            Self::RunNotFinite { .. } => "run::not_finite",
             Self::Cancelled { .. } => "run::cancelled",
             Self::Status { .. } => "run::status",
             Self::Panicked { .. } => "run::panicked",
@@ -197,7 +213,7 @@ impl RuntimeError {
             Self::HistoryFile { help, .. } => return help.clone(),
             Self::HistoryFormat { .. } => "write it again with `.save_history(..)`".into(),
             Self::HistoryMismatch { .. } => "declare the function as the one that was saved".into(),
-            Self::NotFinite { .. } => {
+            Self::NotFinite { .. } | Self::RunNotFinite { .. } => {
                 "the run is probably unstable: use a smaller `dt`, and check the parameters for zeros".into()
             }
             Self::ThreadStart { .. } => "ask for fewer threads".into(),

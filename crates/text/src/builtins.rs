@@ -127,21 +127,21 @@ impl Arguments {
     fn exactly<const N: usize>(&self, form: &str) -> Result<[&Value; N]> {
         if let Some((name, ..)) = self.named.first() {
             let message = format!("`{}` has no argument `{}`", self.called.text, name.text);
-            return Err(
-                Diagnostic::new("call::argument", name.span, message).help(format!("call it as `{form}`"))
-            );
+            return Err(Diagnostic::new("call::argument", name.span, message).help(form_text(form)));
         }
         let values: Vec<&Value> = self.positional.iter().map(|(v, _)| v).collect();
         values.try_into().map_err(|found: Vec<&Value>| {
-            let message = format!("`{}` takes {N} argument(s), not {}", self.called.text, found.len());
-            Diagnostic::new("call::count", self.called.span, message).help(format!("call it as `{form}`"))
+            let plural = if N == 1 { "" } else { "s" };
+            let message = format!("`{}` takes {N} argument{plural}, not {}", self.called.text, found.len());
+            Diagnostic::new("call::count", self.called.span, message).help(form_text(form))
         })
     }
 
     fn wrong(&self, form: &str) -> Box<Diagnostic> {
         let given: Vec<&str> = self.positional.iter().map(|(v, _)| v.describe()).collect();
-        let message = format!("`{}` cannot be called with {}", self.called.text, given.join(", "));
-        Diagnostic::new("call::kind", self.called.span, message).help(format!("call it as `{form}`"))
+        let given = if given.is_empty() { "nothing".into() } else { given.join(", ") };
+        let message = format!("`{}` cannot be called with {given}", self.called.text);
+        Diagnostic::new("call::kind", self.called.span, message).help(form_text(form))
     }
 
     fn unknown(&self) -> bool {
@@ -161,6 +161,11 @@ fn inverse(name: &str) -> Option<fn(f64) -> f64> {
         "atan" => Some(f64::atan),
         _ => None,
     }
+}
+
+/// How a function is called; there may be two ways.
+fn form_text(form: &str) -> String {
+    format!("call it as `{}`", form.replace(", or ", "` or `"))
 }
 
 fn math(name: &str) -> Option<MathFn> {
@@ -617,7 +622,8 @@ impl Machine<'_> {
                     "call::count",
                     a.value.span,
                     format!("`{text}` takes no arguments"),
-                ));
+                )
+                .help("leave the brackets out"));
             }
             return Ok(Some(value));
         }

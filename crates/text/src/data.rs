@@ -6,41 +6,111 @@ use std::path::{Path, PathBuf};
 use ndarray::{Array2, ArrayD};
 use wavefold_runtime::Data;
 use wavefold_seismic::picture::{ColourMap, FieldStyle};
-use wavefold_seismic::{Section, field_picture, load_model};
+use wavefold_seismic::{NpyArray, NpyError, Section, field_picture};
 use wavefold_symbolic::Grid;
 
 use crate::ast::Span;
 use crate::diagnostic::{Diagnostic, Result};
 
-/// An array from `.npy`, raw little-endian 32-bit values (`.f32`, `.bin`), raw 64-bit values (`.f64`), or `.csv`.
+/// An array from `.npy`, raw little-endian 32-bit values (`.f32`, `.bin`), raw 64-bit values (`.f64`), or `.csv`. Raw
+/// values are one row, unless a shape is given.
 pub fn load(folder: &Path, path: &str, shape: Option<&[usize]>, span: Span) -> Result<Data> {
-    let full = folder.join(path);
-    let unreadable = |reason: String| {
-        Diagnostic::new("file::read", span, format!("`{path}` cannot be read: {reason}"))
+    let wrong = |code: &str, reason: String| Diagnostic::new(code, span, format!("`{path}` {reason}"));
+    let extension = Path::new(path).extension().and_then(|e| e.to_str()).unwrap_or("");
+    if !LOADED.contains(&extension) {
+        return Err(wrong("file::format", "is no kind of file that can be read".into())
+            .help(format!("end its name with .{}", LOADED.join(", ."))));
+    }
+    let bytes = std::fs::read(folder.join(path)).map_err(|e| {
+        wrong("file::read", format!("cannot be read: {}", reason(&e)))
             .help("paths are relative to the folder of the program")
-    };
-    match full.extension().and_then(|e| e.to_str()).unwrap_or("") {
-        "csv" => {
-            let text = std::fs::read_to_string(&full).map_err(|e| unreadable(e.to_string()))?;
-            csv(&text).map_err(|reason| {
-                Diagnostic::new("file::csv", span, format!("`{path}` is no table of numbers: {reason}"))
-                    .help("a line for each row, numbers with commas between them")
-            })
-        }
-        "f64" => {
-            let bytes = std::fs::read(&full).map_err(|e| unreadable(e.to_string()))?;
-            let values: Vec<f64> =
-                bytes.chunks_exact(8).map(|b| f64::from_le_bytes(b.try_into().unwrap_or_default())).collect();
-            let shape = shape.map_or_else(|| vec![values.len()], <[usize]>::to_vec);
-            Data::from_vec(&shape, values).map_err(|e| unreadable(e.to_string()))
-        }
-        _ => {
-            if !full.exists() {
-                return Err(unreadable("there is no such file".into()));
+    })?;
+    let data = match extension {
+        "csv" => csv(&String::from_utf8_lossy(&bytes)).map_err(|reason| {
+            wrong("file::csv", format!("is no table of numbers: {reason}"))
+                .help("a line for each row, numbers with commas between them")
+        })?,
+        "npy" => match NpyArray::parse(&bytes) {
+            Ok(NpyArray::F32(a)) => a.into(),
+            Ok(NpyArray::F64(a)) => a.into(),
+            Err(e) => {
+                return Err(wrong("file::npy", format!("is no array that can be read: {}", npy_reason(e)))
+                    .help("save it from NumPy with `np.save`, as float32 or float64"));
             }
-            load_model(&full, shape).map(Data::from).map_err(|e| unreadable(e.to_string()))
+        },
+        _ => raw(&bytes, if extension == "f64" { 8 } else { 4 }, shape).map_err(|reason| {
+            wrong("file::size", reason).help(
+                "raw files are little-endian values without a header: 4 bytes each in .f32 and .bin, 8 in .f64",
+            )
+        })?,
+    };
+    match shape {
+        Some(wanted) if wanted != data.shape() => {
+            let (wanted, found) = (times(wanted), times(data.shape()));
+            Err(wrong("file::shape", format!("holds {found} values, not {wanted}"))
+                .help("leave the shape out: the file says it"))
+        }
+        _ => Ok(data),
+    }
+}
+
+/// What can be read.
+const LOADED: &[&str] = &["npy", "f32", "bin", "f64", "csv"];
+
+/// What the system said, without its number.
+fn reason(e: &std::io::Error) -> String {
+    match e.kind() {
+        std::io::ErrorKind::NotFound => "there is no such file or folder".into(),
+        std::io::ErrorKind::PermissionDenied => "it may not be used".into(),
+        std::io::ErrorKind::NotADirectory => "a part of its path is no folder".into(),
+        std::io::ErrorKind::IsADirectory => "it is a folder".into(),
+        std::io::ErrorKind::StorageFull => "the disk is full".into(),
+        _ => {
+            let text = e.to_string();
+            text.split(" (os error").next().unwrap_or(&text).to_lowercase()
         }
     }
+}
+
+fn npy_reason(e: NpyError) -> String {
+    match e {
+        NpyError::Header(reason) => reason.into(),
+        NpyError::Shape { shape } => format!("its shape {shape:?} is empty or too large"),
+        NpyError::Size { shape, expected, found } => {
+            format!("{} values take {expected} bytes, and it holds {found}", times(&shape))
+        }
+    }
+}
+
+fn times(shape: &[usize]) -> String {
+    shape.iter().map(usize::to_string).collect::<Vec<_>>().join(" x ")
+}
+
+/// Raw values of 4 or 8 bytes.
+fn raw(bytes: &[u8], size: usize, shape: Option<&[usize]>) -> std::result::Result<Data, String> {
+    let row = [bytes.len() / size];
+    let shape = shape.unwrap_or(&row);
+    let count = shape.iter().try_fold(1_usize, |n, m| n.checked_mul(*m));
+    let wanted = count.and_then(|n| n.checked_mul(size));
+    if wanted != Some(bytes.len()) {
+        let wanted = wanted.map_or("more bytes than there are".into(), |n| format!("{n}"));
+        return Err(format!(
+            "holds {} bytes, but {} values of {size} bytes are {wanted}",
+            bytes.len(),
+            times(shape)
+        ));
+    }
+    let data = match size {
+        8 => Data::from_vec(
+            shape,
+            bytes.as_chunks::<8>().0.iter().map(|b| f64::from_le_bytes(*b)).collect::<Vec<f64>>(),
+        ),
+        _ => Data::from_vec(
+            shape,
+            bytes.as_chunks::<4>().0.iter().map(|b| f32::from_le_bytes(*b)).collect::<Vec<f32>>(),
+        ),
+    };
+    data.map_err(|e| e.to_string())
 }
 
 fn csv(text: &str) -> std::result::Result<Data, String> {
@@ -53,7 +123,14 @@ fn csv(text: &str) -> std::result::Result<Data, String> {
         let row: std::result::Result<Vec<f64>, _> = line.split(',').map(|cell| cell.trim().parse()).collect();
         match row {
             Ok(row) if rows.first().is_none_or(|first| first.len() == row.len()) => rows.push(row),
-            Ok(row) => return Err(format!("line {} has {} numbers", i + 1, row.len())),
+            Ok(row) => {
+                let width = rows.first().map_or(0, Vec::len);
+                return Err(format!(
+                    "the first row has {width} number(s), and line {} has {}",
+                    i + 1,
+                    row.len()
+                ));
+            }
             // A head line.
             Err(_) if rows.is_empty() => {}
             Err(_) => return Err(format!("line {} holds something else", i + 1)),
@@ -87,18 +164,18 @@ pub fn write(
     let full = folder.join(path);
     let failed = |reason: String| {
         Diagnostic::new("file::write", span, format!("`{path}` cannot be written: {reason}"))
-            .help("paths are relative to the folder of the program")
+            .help("folders are not made; paths are relative to that of the program")
     };
     let extension = full.extension().and_then(|e| e.to_str()).unwrap_or("").to_string();
     let parent = full.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    std::fs::create_dir_all(parent).map_err(|e| failed(e.to_string()))?;
+    std::fs::create_dir_all(parent).map_err(|e| failed(reason(&e)))?;
     let suffix = format!(".{extension}");
     let mut builder = tempfile::Builder::new();
     builder.prefix(".wavefold").suffix(&suffix);
     // As any other new file, not private as temporary ones are.
     #[cfg(unix)]
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-    let mut temporary = builder.tempfile_in(parent).map_err(|e| failed(e.to_string()))?;
+    let mut temporary = builder.tempfile_in(parent).map_err(|e| failed(reason(&e)))?;
     let bytes = match extension.as_str() {
         "npy" => npy(data),
         "csv" => table(data),
@@ -135,8 +212,8 @@ pub fn write(
             );
         }
     };
-    temporary.write_all(&bytes).map_err(|e| failed(e.to_string()))?;
-    temporary.persist(&full).map_err(|e| failed(e.error.to_string()))?;
+    temporary.write_all(&bytes).map_err(|e| failed(reason(&e)))?;
+    temporary.persist(&full).map_err(|e| failed(reason(&e.error)))?;
     Ok(full)
 }
 

@@ -71,15 +71,78 @@ impl<'s> Settings<'s> {
 
 fn values(s: &Setting, wanted: &str) -> Box<Diagnostic> {
     let message = format!("`{}` takes {wanted}", s.word.text);
-    let end = s.values.last().map_or(s.word.span.end, |v| v.span.end);
-    let help = match s.values.len() {
-        0 => format!(
-            "it has no value here; what is named like a setting stands in parentheses: `{0} ({0})`",
-            s.word.text
-        ),
-        n => format!("it has {n} value(s) here"),
+    let d = Diagnostic::new("setting::values", whole(s), message);
+    let example = EXAMPLES.iter().find(|e| e.split(' ').next() == Some(s.word.text.as_str()));
+    let name = &s.word.text;
+    match (example, s.values.is_empty()) {
+        (Some(example), true) => d.help(format!(
+            "as in `{example}`; what is named like a setting stands in parentheses: `{name} ({name})`"
+        )),
+        (Some(example), false) => d.help(format!("as in `{example}`")),
+        (None, _) => d,
+    }
+}
+
+/// A setting with its values.
+fn whole(s: &Setting) -> Span {
+    Span::new(s.word.span.start, s.values.last().map_or(s.word.span.end, |v| v.span.end))
+}
+
+/// One use of each setting that has values.
+const EXAMPLES: &[&str] = &[
+    "shape 201 101",
+    "spacing 10",
+    "extent 2000 1000",
+    "origin 0 0",
+    "dtype f64",
+    "order 8",
+    "time_order 2",
+    "save 100",
+    "every 4",
+    "buffers 3",
+    "compress quantize 12",
+    "layers none",
+    "staggered x",
+    "average harmonic",
+    "on top",
+    "at 500 20",
+    "line 0 20 to 1000 20 count 101",
+    "to 1000 20",
+    "count 101",
+    "from \"points.csv\"",
+    "interpolation sinc 4",
+    "steps 500",
+    "left y 1",
+    "right y 1",
+    "middle x 10 10",
+];
+
+/// The setting that an error of the library is about.
+fn blamed(code: &str, list: &[Setting]) -> Option<Span> {
+    let words: &[&str] = match code {
+        "grid::empty" | "grid::rank" | "grid::too_large" => &["shape"],
+        "grid::spacing" => &["spacing"],
+        "grid::origin" => &["origin"],
+        "grid::extent" => &["extent"],
+        "grid::values" => &["spacing", "extent", "origin"],
+        "function::space_order" => &["order"],
+        "function::time_order" => &["time_order"],
+        "function::buffers" => &["buffers"],
+        "function::save" => &["save"],
+        "function::save_every" | "function::save_every_without_save" => &["every"],
+        "function::compression" | "function::compression_without_save" => &["compress"],
+        "sparse::coordinate_rank" | "sparse::not_finite" => &["at", "line", "from"],
+        "sparse::steps" => &["steps"],
+        "sparse::radius" => &["interpolation"],
+        "subdomain::too_thick" | "subdomain::dimension" | "subdomain::empty" => &["left", "right", "middle"],
+        _ => &[],
     };
-    Diagnostic::new("setting::values", Span::new(s.word.span.start, end), message).help(help)
+    let mut of = list.iter().filter(|s| words.contains(&s.word.text.as_str()));
+    // Of several, only the user knows which.
+    match (of.next(), of.next()) {
+        (Some(one), None) => Some(whole(one)),
+        _ => None,
+    }
 }
 
 /// A name that is meant as it stands.
@@ -182,7 +245,10 @@ impl Machine<'_> {
             grid = grid.with_dtype(dtype);
         }
         settings.done("a grid")?;
-        grid.check().map_err(|e| Diagnostic::of(&e.into(), name.span))?;
+        grid.check().map_err(|e| {
+            let place = blamed(e.code(), list);
+            Diagnostic::of(&e.into(), name.span).at(place)
+        })?;
         self.grid = Some(grid.clone());
         self.define(name, Value::Grid(grid))
     }
@@ -201,24 +267,10 @@ impl Machine<'_> {
     pub(crate) fn declare(&mut self, kind: Kind, name: &Name, on: &Name, list: &[Setting]) -> Result<()> {
         let grid = self.grid_named(on)?;
         let mut settings = Settings::new(list);
-        let value = match kind {
-            Kind::Function | Kind::Time => self.function(kind, name, &grid, &mut settings)?,
-            Kind::Vector | Kind::Tensor | Kind::TimeVector | Kind::TimeTensor => {
-                self.vector_or_tensor(kind, name, &grid, &mut settings)?
-            }
-            Kind::Points => self.points(name, &grid, &mut settings)?,
-            Kind::Series => {
-                let mut builder = Series::new(name.text.as_str(), &grid);
-                if let Some(s) = settings.one("steps")? {
-                    builder = builder.steps(self.count(s)?);
-                }
-                if let Some(dtype) = self.dtype(&mut settings)? {
-                    builder = builder.dtype(dtype);
-                }
-                Value::Series(builder.build().map_err(|e| Diagnostic::of(&e.into(), name.span))?)
-            }
-            Kind::Part => self.part(name, &grid, &mut settings)?,
-        };
+        let value = self.declared(kind, name, &grid, &mut settings).map_err(|d| {
+            let place = blamed(&d.code, list);
+            d.at(place)
+        })?;
         settings.done(match kind {
             Kind::Function => "a function",
             Kind::Time => "a function of time",
@@ -228,6 +280,27 @@ impl Machine<'_> {
             _ => "a vector or tensor",
         })?;
         self.define(name, value)
+    }
+
+    fn declared(&mut self, kind: Kind, name: &Name, grid: &Grid, settings: &mut Settings) -> Result<Value> {
+        Ok(match kind {
+            Kind::Function | Kind::Time => self.function(kind, name, grid, settings)?,
+            Kind::Vector | Kind::Tensor | Kind::TimeVector | Kind::TimeTensor => {
+                self.vector_or_tensor(kind, name, grid, settings)?
+            }
+            Kind::Points => self.points(name, grid, settings)?,
+            Kind::Series => {
+                let mut builder = Series::new(name.text.as_str(), grid);
+                if let Some(s) = settings.one("steps")? {
+                    builder = builder.steps(self.count(s)?);
+                }
+                if let Some(dtype) = self.dtype(settings)? {
+                    builder = builder.dtype(dtype);
+                }
+                Value::Series(builder.build().map_err(|e| Diagnostic::of(&e.into(), name.span))?)
+            }
+            Kind::Part => self.part(name, grid, settings)?,
+        })
     }
 
     fn compression(&mut self, s: &Setting) -> Result<Compression> {
@@ -243,8 +316,10 @@ impl Machine<'_> {
         if s.values.len() > 2 {
             return Err(values(s, "the name of a codec, and its parameter"));
         }
-        text.parse()
-            .map_err(|e: wavefold_codecs::CompressionError| Diagnostic::of(&e.into(), s.values[0].span))
+        text.parse().map_err(|e: wavefold_codecs::CompressionError| {
+            let parameter = s.values.get(1).filter(|_| e.code() != "compress::unknown_codec");
+            Diagnostic::of(&e.into(), parameter.unwrap_or(&s.values[0]).span)
+        })
     }
 
     fn layers(&mut self, settings: &mut Settings) -> Result<Option<Layers>> {
@@ -521,6 +596,9 @@ impl Machine<'_> {
         };
         let dtype = self.dtype(settings)?;
         let places = places.unwrap_or_default();
+        if !moving && !places.is_empty() && places.iter().all(|p| outside(grid, p)) {
+            return Err(off_grid(name, grid, &places));
+        }
         let failed = |e: wavefold_symbolic::SymbolicError| Diagnostic::of(&e.into(), name.span);
         Ok(Value::Points(match steps {
             Some(steps) => {
@@ -601,6 +679,27 @@ impl Machine<'_> {
         }
         self.define(name, value)
     }
+}
+
+/// Whether a place is none on the grid, where points are passed over.
+fn outside(grid: &Grid, place: &[f64]) -> bool {
+    let ends = grid.origin().iter().zip(grid.extent());
+    place.iter().zip(ends).any(|(at, (from, extent))| *at < *from || *at > from + extent)
+}
+
+/// Points off the grid are passed over; when all are, the coordinates are mostly in another unit.
+fn off_grid(name: &Name, grid: &Grid, places: &[Vec<f64>]) -> Box<Diagnostic> {
+    let message = match places.len() {
+        1 => format!("the point of `{}` does not lie on the grid", name.text),
+        n => format!("none of the {n} points of `{}` lies on the grid", name.text),
+    };
+    let ends = grid.origin().iter().zip(grid.extent()).zip(["x", "y", "z"]);
+    let ranges: Vec<String> =
+        ends.map(|((from, extent), d)| format!("{d} from {from} to {}", from + extent)).collect();
+    Diagnostic::new("points::outside", name.span, message).help(format!(
+        "the grid extends along {}; coordinates are in the unit of its spacing",
+        ranges.join(", ")
+    ))
 }
 
 fn values_error(s: &Setting) -> Box<Diagnostic> {

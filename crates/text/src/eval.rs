@@ -356,7 +356,8 @@ impl Machine<'_> {
         let plain = |value: Value| match arguments.first() {
             None => Ok(value),
             Some(a) => {
-                Err(Diagnostic::new("call::count", a.value.span, format!("`{text}` takes no arguments")))
+                Err(Diagnostic::new("call::count", a.value.span, format!("`{text}` takes no arguments"))
+                    .help("leave the brackets out"))
             }
         };
         if let Some(found) = self.component(value, name)? {
@@ -503,7 +504,12 @@ fn join(how: &str, a: &Value, b: &Value, span: Span) -> Box<Diagnostic> {
         }
         _ => message,
     };
-    Diagnostic::new("value::operands", span, message)
+    let kinds = [a, b].map(|v| v.vector().is_some() || v.tensor().is_some());
+    Diagnostic::new("value::operands", span, message).help(if kinds[0] || kinds[1] {
+        "name a component, `v.x`, or make a number of it with `div(v)`"
+    } else {
+        "numbers, arrays, functions and expressions of them can be joined"
+    })
 }
 
 fn not_a_condition(v: &Value, span: Span) -> Box<Diagnostic> {

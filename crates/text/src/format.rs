@@ -103,6 +103,10 @@ fn spaced(before: Token, token: Token, sign: bool, touching: bool) -> bool {
     if sign {
         return false;
     }
+    // `11.` would be a number.
+    if matches!(before, Token::Number(_)) && token == Token::Dot {
+        return true;
+    }
     let tight_after = matches!(
         before,
         Token::Open | Token::OpenList | Token::Dot | Token::Power | Token::Times | Token::Over

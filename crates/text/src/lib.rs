@@ -29,6 +29,7 @@ mod diagnostic;
 mod eval;
 mod format;
 mod hdf5;
+mod help;
 pub mod lexer;
 mod operators;
 mod output;

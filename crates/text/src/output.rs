@@ -6,7 +6,7 @@ use wavefold_symbolic::{Function, FunctionRef, Grid, TimeFunction, eq};
 
 use crate::ast::{Expr, ExprKind, Relation, Span, Suffix};
 use crate::data::Shown;
-use crate::diagnostic::{Diagnostic, Result};
+use crate::diagnostic::{Diagnostic, Label, Result};
 use crate::program::Machine;
 use crate::value::{TensorHandle, Value, VectorHandle};
 
@@ -45,7 +45,10 @@ impl Machine<'_> {
                     _ => v,
                 };
                 match v {
-                    Value::Data(d) => self.if_live(|| s.set_data(d).map_err(failed)),
+                    Value::Data(d) => self.if_live(|| {
+                        let help = "one value for each sample and each point: samples x points";
+                        s.set_data(d).map_err(|e| failed(e).help(help))
+                    }),
                     Value::Number(n) => self.if_live(|| s.fill(n).map_err(failed)),
                     Value::Unknown => Ok(()),
                     other => Err(unfit(&base, &other, value.span)),
@@ -178,9 +181,6 @@ impl Machine<'_> {
         self.facts = true;
         let held = self.eval(condition);
         let value = held?;
-        let failed = |what: String| {
-            Diagnostic::new("assert::failed", condition.span, "the assertion does not hold").label(what)
-        };
         match value {
             Value::Truth(true) => {
                 self.report.asserts += 1;
@@ -188,8 +188,12 @@ impl Machine<'_> {
             }
             Value::Unknown => Ok(()),
             Value::Truth(false) => {
-                let sides = self.reason(condition);
-                Err(failed(sides))
+                let (span, sides) = self.untrue(condition);
+                let mut d = Diagnostic::new("assert::failed", span, "the assertion does not hold");
+                if !sides.is_empty() {
+                    d.labels = sides;
+                }
+                Err(d)
             }
             other => {
                 let message = format!("an assertion is a comparison, and this is {}", other.describe());
@@ -199,33 +203,44 @@ impl Machine<'_> {
         }
     }
 
-    /// What is wrong with a condition that does not hold.
-    fn reason(&mut self, condition: &Expr) -> String {
+    /// What both sides of a comparison are, at their places; of several comparisons, of the first that does not hold.
+    fn untrue(&mut self, condition: &Expr) -> (Span, Vec<Label>) {
         match &condition.kind {
-            ExprKind::Compare(relation, a, b) => self.sides(*relation, a, b),
+            ExprKind::Compare(relation, a, b) => (condition.span, self.sides(*relation, a, b)),
             ExprKind::And(list) => {
-                let wrong = list.iter().find(|e| matches!(self.eval(e), Ok(Value::Truth(false))));
-                wrong.map_or_else(String::new, |e| self.reason(e))
+                let false_one = list.iter().find(|e| matches!(self.eval(e), Ok(Value::Truth(false))));
+                false_one.map_or((condition.span, vec![]), |e| self.untrue(e))
             }
-            _ => String::new(),
+            _ => (condition.span, vec![]),
         }
     }
 
-    /// What both sides of a comparison are.
-    fn sides(&mut self, _: Relation, a: &Expr, b: &Expr) -> String {
-        let mut texts = vec![];
+    /// What both sides of a comparison are; of two arrays, where they differ most.
+    fn sides(&mut self, relation: Relation, a: &Expr, b: &Expr) -> Vec<Label> {
+        let mut labels = vec![];
+        let mut arrays = vec![];
         for e in [a, b] {
             let text = match self.eval(e).and_then(|v| self.settled(v, e.span)) {
-                Ok(Value::Number(n)) => format!("{n}"),
+                Ok(Value::Number(n)) => format!("this is {n}"),
                 Ok(v) => match self.data_of(&v, e.span) {
-                    Ok(Some(Value::Data(d))) => crate::builtins::data_text(&d),
-                    _ => v.describe().to_string(),
+                    Ok(Some(Value::Data(d))) => {
+                        let text = format!("this is {}", crate::builtins::data_text(&d));
+                        arrays.push(d);
+                        text
+                    }
+                    _ => format!("this is {}", v.describe()),
                 },
-                Err(_) => "unknown".into(),
+                Err(_) => "this is unknown".into(),
             };
-            texts.push(text);
+            labels.push(Label { span: e.span, text });
         }
-        format!("{} here, {} there", texts[0], texts[1])
+        if let ([a, b], Relation::Equal) = (arrays.as_slice(), relation)
+            && let Some((index, v, w)) = furthest(a, b)
+        {
+            labels[0].text.push_str(&format!("; {v} at ({index})"));
+            labels[1].text.push_str(&format!("; {w} there"));
+        }
+        labels
     }
 
     /// `print "peak", max(u)`
@@ -372,6 +387,33 @@ impl Machine<'_> {
     }
 }
 
+/// Where two arrays of one shape differ most, with both values.
+fn furthest(a: &Data, b: &Data) -> Option<(String, f64, f64)> {
+    if a.shape() != b.shape() {
+        return None;
+    }
+    let distance = |v: f64, w: f64| if v == w { 0.0 } else { (v - w).abs().max(f64::MIN_POSITIVE) };
+    let worse = |best: &(usize, f64, f64), (i, (v, w)): (usize, (f64, f64))| {
+        // NaN differs from everything.
+        let (d, most) = (distance(v, w), distance(best.1, best.2));
+        if most.is_nan() || d <= most { *best } else { (i, v, w) }
+    };
+    let mut best = (0, 0.0, 0.0);
+    for item in a.iter().zip(b.iter()).enumerate() {
+        best = worse(&best, item);
+    }
+    if distance(best.1, best.2) == 0.0 {
+        return None;
+    }
+    let mut rest = best.0;
+    let mut index: Vec<String> = vec![];
+    for n in a.shape().iter().rev() {
+        index.insert(0, (rest % n).to_string());
+        rest /= n;
+    }
+    Some((index.join(", "), best.1, best.2))
+}
+
 /// Shapes of data that a function takes.
 fn shapes(f: &wavefold_symbolic::FunctionDecl) -> Vec<Vec<usize>> {
     let one = f.shape();
@@ -380,7 +422,9 @@ fn shapes(f: &wavefold_symbolic::FunctionDecl) -> Vec<Vec<usize>> {
 
 fn unfit(target: &Value, v: &Value, span: Span) -> Box<Diagnostic> {
     let message = format!("{} cannot be set to {}", target.describe(), v.describe());
-    Diagnostic::new("set::value", span, message).help("set it to a number, an expression, or an array")
+    Diagnostic::new("set::value", span, message).help(
+        "set it to a number, an expression such as `exp(-x^2)`, or an array such as `load(\"model.npy\")`",
+    )
 }
 
 fn unwritable(v: &Value, span: Span) -> Box<Diagnostic> {

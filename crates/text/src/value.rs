@@ -85,7 +85,7 @@ impl Value {
             Value::Vector(_) | Value::VectorHandle(_) => "a vector",
             Value::Tensor(_) | Value::TensorHandle(_) => "a tensor",
             Value::Condition(_) | Value::Truth(_) => "a condition",
-            Value::Measure(..) => "a number made from a field",
+            Value::Measure(..) => "a number",
             Value::Constant(_) => "a constant",
             Value::Grid(_) => "a grid",
             Value::Part(_) => "a part of the grid",

@@ -31,6 +31,7 @@ struct Settings<'a> {
     threads: usize,
     kernel_threads: KernelThreads,
     measure: bool,
+    watched: Vec<(FieldId, i32)>,
     progress: Option<&'a (dyn Fn(i64, i64) + Sync)>,
     cancel: Option<&'a AtomicBool>,
     memory_limit: Option<MemoryLimit>,
@@ -60,6 +61,7 @@ impl<'a> HostBuilder<'a> {
                 threads: 1,
                 kernel_threads: KernelThreads::default(),
                 measure: false,
+                watched: vec![],
                 progress: None,
                 cancel: None,
                 memory_limit: None,
@@ -88,6 +90,13 @@ impl<'a> HostBuilder<'a> {
     /// Whether to decompress every snapshot right after it was compressed, and measure the error.
     pub fn measure_errors(&mut self, measure: bool) -> &mut Self {
         self.settings.measure = measure;
+        self
+    }
+
+    /// Watches a field that the program writes at a time shift: NaN or infinity in it ends the run with
+    /// `run::not_finite`. Fields with time are looked at every few steps, in part; all of them at the end, whole.
+    pub fn watch(&mut self, field: FieldId, time: i32) -> &mut Self {
+        self.settings.watched.push((field, time));
         self
     }
 
@@ -250,7 +259,7 @@ impl<'a> HostBuilder<'a> {
             .map(|(decl, t)| t.ok_or_else(|| unbound(&self.decls.sparse(decl.sparse).name)))
             .collect::<Result<_>>()?;
         begin_writes(&self.stores, self.settings.memory_limit.as_ref())?;
-        let Settings { time, threads, measure, progress, cancel, .. } = self.settings;
+        let Settings { time, threads, measure, watched, progress, cancel, .. } = self.settings;
         let inner = Inner {
             decls: self.decls,
             pointers: fields.iter().map(|f: &BoundField| f.pointer.cast()).collect(),
@@ -269,6 +278,7 @@ impl<'a> HostBuilder<'a> {
             progress,
             cancel,
             measure,
+            watched,
             finished: false,
         };
         Ok(Host { inner: Box::new(inner) })
@@ -348,6 +358,7 @@ fn begin_writes(stores: &[Option<BoundStore>], limit: Option<&MemoryLimit>) -> R
 fn work(fields: usize) -> Work {
     Work {
         error: None,
+        finite: None,
         start: Instant::now(),
         steps: 0,
         step: 0,

@@ -8,7 +8,7 @@ use wavefold_codecs::{
 };
 use wavefold_ir::{FieldId, FieldKind};
 
-use super::{Access, BoundStore, Inner, Work, cube};
+use super::{Access, BoundStore, Inner, Work, cube, finite};
 use crate::data::{Scalar, with_type};
 use crate::{Buffer, Result, RuntimeError, locks};
 
@@ -17,6 +17,7 @@ pub(super) fn step(inner: &Inner<'_>, t: i64) -> Result<()> {
     if inner.cancel.is_some_and(|flag| flag.load(Ordering::Relaxed)) {
         return Err(RuntimeError::Cancelled { step: t });
     }
+    finite::between_steps(inner)?;
     let mut work = inner.work();
     let done = work.steps;
     work.steps += 1;
@@ -145,7 +146,7 @@ impl Write<'_> {
 }
 
 /// The domain of one slot.
-struct Slice {
+pub(super) struct Slice {
     field: FieldId,
     /// The first point of the domain.
     start: *mut u8,
@@ -158,7 +159,7 @@ struct Slice {
 impl Slice {
     /// # Safety
     /// The memory of the slot must live, and nobody may write to it, while the view lives.
-    unsafe fn view<'v, T: Scalar>(&self) -> Result<View<'v, T>, ViewError> {
+    pub(super) unsafe fn view<'v, T: Scalar>(&self) -> Result<View<'v, T>, ViewError> {
         // SAFETY: `slice` checked that the slot lies within the memory of the field, which is initialised.
         let values = unsafe { std::slice::from_raw_parts(self.start.cast_const().cast::<T>(), self.len) };
         View::new(values, self.shape, self.strides)
@@ -190,7 +191,7 @@ fn raw_bytes(inner: &Inner<'_>, field: FieldId) -> usize {
     inner.decls.stored_shape(field).iter().product::<usize>() * field.dtype.size()
 }
 
-fn slice(inner: &Inner<'_>, field: i64, slot: i64) -> Result<Slice> {
+pub(super) fn slice(inner: &Inner<'_>, field: i64, slot: i64) -> Result<Slice> {
     let (at, slot) = (index(field)?, index(slot)?);
     let error = || RuntimeError::internal(format!("the kernel uses slot {slot} of field {field}"));
     let bound = inner.fields.get(at).filter(|b| slot < b.slots).ok_or_else(error)?;
