@@ -62,7 +62,10 @@ fn reason(e: &std::io::Error) -> String {
     match e.kind() {
         std::io::ErrorKind::NotFound => "there is no such file or folder".into(),
         std::io::ErrorKind::PermissionDenied => "it may not be used".into(),
-        std::io::ErrorKind::NotADirectory => "a part of its path is no folder".into(),
+        // A folder that is to be made where a file lies.
+        std::io::ErrorKind::NotADirectory | std::io::ErrorKind::AlreadyExists => {
+            "a part of its path is no folder".into()
+        }
         std::io::ErrorKind::IsADirectory => "it is a folder".into(),
         std::io::ErrorKind::StorageFull => "the disk is full".into(),
         _ => {
@@ -164,7 +167,7 @@ pub fn write(
     let full = folder.join(path);
     let failed = |reason: String| {
         Diagnostic::new("file::write", span, format!("`{path}` cannot be written: {reason}"))
-            .help("folders are not made; paths are relative to that of the program")
+            .help("paths are relative to the folder of the program")
     };
     let extension = full.extension().and_then(|e| e.to_str()).unwrap_or("").to_string();
     let parent = full.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));

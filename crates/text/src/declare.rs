@@ -51,7 +51,7 @@ impl<'s> Settings<'s> {
         match self.one(word)? {
             None => Ok(false),
             Some(s) if s.values.is_empty() => Ok(true),
-            Some(s) => Err(values(s, "no value")),
+            Some(s) => Err(values(s, "no value").help(format!("write `{word}` alone"))),
         }
     }
 
@@ -75,6 +75,7 @@ fn values(s: &Setting, wanted: &str) -> Box<Diagnostic> {
     let example = EXAMPLES.iter().find(|e| e.split(' ').next() == Some(s.word.text.as_str()));
     let name = &s.word.text;
     match (example, s.values.is_empty()) {
+        // A value that is named like a setting is taken for one.
         (Some(example), true) => d.help(format!(
             "as in `{example}`; what is named like a setting stands in parentheses: `{name} ({name})`"
         )),

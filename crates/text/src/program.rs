@@ -202,7 +202,7 @@ impl Syntax<'_> {
         } else if matches!(token, Token::Word(_) | Token::Keyword(_))
             && !statement
             && allows(expected, "name")
-            || statement && expected.len() == 1 && allows(expected, "name")
+            || statement && expected.iter().all(|w| matches!(w.trim_matches('"'), "name" | "word"))
         {
             Some(format!("`{token}` is a word of the language: choose another name"))
         } else if expected.len() == 1 && allows(expected, "for") {
