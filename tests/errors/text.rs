@@ -66,6 +66,7 @@ fn files(folder: &Path) {
     write("short.f32", &ones(15));
     write("words.csv", b"1, 2\n3, four\n");
     write("ragged.csv", b"1, 2\n3\n");
+    write("other.wfh", b"no history");
     write("three.csv", b"1, 2, 3\n");
 }
 

@@ -53,8 +53,8 @@ pub enum RuntimeError {
     #[error("snapshot {snapshot} of `{name}` cannot be decompressed: {reason}")]
     Corrupt { name: String, snapshot: usize, reason: String, help: Option<String> },
 
-    #[error("the history of `{name}` cannot be {doing} {}{came}: {reason}", path.display())]
-    Disk { name: String, doing: &'static str, path: PathBuf, came: String, reason: String, full: bool },
+    #[error("the history of `{name}` cannot be {doing} {}: {reason}", path.display())]
+    Disk { name: String, doing: &'static str, path: PathBuf, reason: String, full: bool },
     #[error("the history in {} cannot be {doing}: {reason}", path.display())]
     HistoryFile { path: PathBuf, doing: &'static str, reason: String, help: Option<String> },
     #[error("{} cannot be opened as a history: {reason}", path.display())]

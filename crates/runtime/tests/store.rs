@@ -239,7 +239,7 @@ fn a_directory_that_is_not_there_is_told_before_the_run() {
         let store = Store::new("u", kind(4, vec![3]), layers("no/such/directory".into()));
         let error = store.begin_write(Noop, None).unwrap_err();
         assert_eq!(error.code(), "store::disk");
-        assert!(error.to_string().starts_with("the history of `u` cannot be begun in no/such/directory: "));
+        assert!(error.to_string().starts_with("the history of `u` cannot be kept in no/such/directory: "));
         assert!(error.help().unwrap().contains(".layers(..)"));
         assert_eq!(store.state(), State::Empty);
     }

@@ -102,7 +102,7 @@ const EXAMPLES: &[&str] = &[
     "every 4",
     "buffers 3",
     "compress quantize 12",
-    "layers none",
+    "layers disk \"histories\"",
     "staggered x",
     "average harmonic",
     "on top",

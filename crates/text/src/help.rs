@@ -74,6 +74,18 @@ pub(crate) fn of(code: &str, message: &str, help: Option<String>) -> Option<Stri
             format!("use `dt = {largest}` or less, or a coarser grid; `stability = off` runs it all the same")
         }
         "memory::allocation" => "use a smaller grid, fewer snapshots, or compress them".into(),
+        "memory::limit" => {
+            "compress more, save fewer snapshots with `every`, raise `memory_limit`, or let the rest go to disk: \
+             `layers spill \"directory\"`"
+                .into()
+        }
+        "function::layers_without_compression" => "add `compress noop`".into(),
+        "store::disk" if message.contains("read from") => {
+            "the file was cut or its disk failed: write the history again".into()
+        }
+        "store::disk" => "name a directory that exists and has room, as in `layers disk \"directory\"`".into(),
+        "history::file" => "paths are relative to the folder of the program".into(),
+        "history::format" => format!("write it again: `write {name} to \"{name}.wfh\"`"),
         "data::no_time" => format!("write `{name}` without `at`"),
         "data::out_of_range" => "snapshots count from 0; snapshot `i` holds step `i` times `every`".into(),
         "store::data_of_compressed" => {

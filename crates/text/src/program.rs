@@ -374,7 +374,12 @@ impl<'a> Machine<'a> {
         }
     }
 
-    pub(crate) fn add_wrong(&mut self, d: Diagnostic) {
+    /// Paths are told as the program has them, beside its own folder.
+    pub(crate) fn add_wrong(&mut self, mut d: Diagnostic) {
+        let folder = self.options.folder.display().to_string();
+        if !folder.is_empty() {
+            d.message = d.message.replace(&format!("{folder}/"), "");
+        }
         self.wrong.push(d);
     }
 
@@ -393,7 +398,7 @@ impl<'a> Machine<'a> {
                 if let Some(name) = defined(s) {
                     self.failed.insert(name.text.clone());
                 }
-                self.wrong.push(*d);
+                self.add_wrong(*d);
             }
             if self.live && !self.wrong.is_empty() {
                 return;
@@ -533,7 +538,7 @@ impl<'a> Machine<'a> {
                 None if known.is_empty() => "it names no numbers that can be set".into(),
                 None => format!("what can be set is {list}"),
             });
-            self.wrong.push(*d);
+            self.add_wrong(*d);
         }
     }
 

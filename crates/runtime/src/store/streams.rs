@@ -79,7 +79,7 @@ impl Streams {
         if let Layers::Disk(directory) | Layers::Spill(directory) = layers {
             self.path = directory.clone();
             let begun = Spool::new(directory);
-            self.spool = Some(begun.map_err(|e| disk(name, "begun in", directory, String::new(), &e))?);
+            self.spool = Some(begun.map_err(|e| disk(name, "kept in", directory, "", &e))?);
         }
         Ok(())
     }
@@ -152,8 +152,8 @@ impl Streams {
 
     fn failed(&self, name: &str, of: usize, error: &io::Error) -> RuntimeError {
         let written = self.places.iter().flatten().count();
-        let came = format!(" after about {written} of {of} snapshots, {} bytes", self.on_disk);
-        disk(name, "written to", &self.path, came, error)
+        let came = format!(" (after about {written} of {of} snapshots, {} bytes)", self.on_disk);
+        disk(name, "written to", &self.path, &came, error)
     }
 
     fn limit_reached(&self, new: &New<'_>) -> RuntimeError {
@@ -207,7 +207,7 @@ impl Streams {
 
     /// What befell the reading of a stream.
     pub fn unreadable(&self, name: &str, error: &io::Error) -> RuntimeError {
-        disk(name, "read from", &self.path, String::new(), error)
+        disk(name, "read from", &self.path, "", error)
     }
 
     /// Which snapshots were written.
@@ -247,10 +247,10 @@ impl Stream {
     }
 }
 
-fn disk(name: &str, doing: &'static str, path: &Path, came: String, error: &io::Error) -> RuntimeError {
+fn disk(name: &str, doing: &'static str, path: &Path, came: &str, error: &io::Error) -> RuntimeError {
     let full = error.kind() == io::ErrorKind::StorageFull;
-    let (name, path, reason) = (name.into(), path.into(), error.to_string());
-    RuntimeError::Disk { name, doing, path, came, reason, full }
+    let (name, path, reason) = (name.into(), path.into(), format!("{error}{came}"));
+    RuntimeError::Disk { name, doing, path, reason, full }
 }
 
 /// Copies on several threads: most of the time goes into the first touch of the new pages.
