@@ -1,9 +1,13 @@
 //! Compiles the codec blocks of `runtime-c/codecs`.
+//!
+//! `WAVEFOLD_SANITIZE=1` compiles them with the address and undefined-behaviour sanitizers, for `docs/measure/sanitize.sh`.
 
 fn main() {
     let blocks = "../../runtime-c/codecs";
     println!("cargo::rerun-if-changed={blocks}");
-    cc::Build::new()
+    println!("cargo::rerun-if-env-changed=WAVEFOLD_SANITIZE");
+    let mut build = cc::Build::new();
+    build
         .file(format!("{blocks}/blocks.c"))
         .std("gnu11")
         .opt_level(3)
@@ -14,7 +18,10 @@ fn main() {
         .flag_if_supported("-fno-math-errno")
         .flag_if_supported("-fno-trapping-math")
         .warnings(true)
-        .extra_warnings(true)
-        .compile("wavefold_codec_blocks");
+        .extra_warnings(true);
+    if std::env::var_os("WAVEFOLD_SANITIZE").is_some() {
+        build.opt_level(1).debug(true).flag("-fsanitize=address,undefined").flag("-fno-sanitize-recover=all");
+    }
+    build.compile("wavefold_codec_blocks");
     println!("cargo::rustc-link-lib=m");
 }
