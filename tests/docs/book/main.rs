@@ -7,6 +7,7 @@
 //!   CODE.. -->` it fails with these codes.
 //! * `sh` holds commands. Those of `wavefold` run in a folder with a copy of `dsl-examples` and the files of the page; sizes
 //!   of `bench` are made small. After `<!-- fails -->` they must end with status 1. Others must be known here.
+//! * `console` holds commands behind a `$`, with their output; they must be known.
 //! * after `<!-- output ARGUMENTS -->` a block is what `wavefold ARGUMENTS` prints; `WAVEFOLD_BLESS=1` renews it;
 //! * after `<!-- excerpt ARGUMENTS -->` its lines are some of those, in their order;
 //! * after `<!-- summary ARGUMENTS -->` it is the same but for the numbers.
@@ -88,6 +89,20 @@ fn renewed(page: &str, block: &Block, real: &str) -> String {
     // The fence that closes the block is the first line from here that is one; the block may be empty.
     let end = page[start - 1..].find("\n```").map_or(page.len(), |n| start + n);
     format!("{}{}\n{}", &page[..start], real.trim_end(), &page[end..])
+}
+
+#[test]
+fn the_picture_of_the_codecs_is_made_from_their_table() {
+    let done =
+        std::process::Command::new("bash").arg("docs/measure/plot.sh").current_dir(repository(".")).output();
+    let done = done.expect("the script starts");
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    let picture = String::from_utf8(done.stdout).expect("text");
+    let page = text("docs/compression.md");
+    let rows = page.lines().filter(|l| l.contains(" | c | ") && l.contains("e-")).count();
+    assert!(rows > 0 && picture.matches("<circle").count() == rows, "{rows} rows\n{picture}");
+    let shown = text("docs/images/marmousi.svg");
+    assert!(shown == picture, "draw it anew: docs/measure/plot.sh > docs/images/marmousi.svg");
 }
 
 #[test]

@@ -66,6 +66,7 @@ impl Sandbox {
         match block.language.as_str() {
             "wf" => Ok(self.program(block)?),
             "sh" => Ok(self.commands(block)?),
+            "console" => Ok(prompts(&block.text)?),
             _ => Ok(()),
         }
     }
@@ -138,6 +139,19 @@ impl Sandbox {
             .output()
             .expect("the command starts")
     }
+}
+
+/// Commands behind a `$` must be known; what programs print is compared where they are tested.
+fn prompts(text: &str) -> Result<(), String> {
+    for line in text.lines().filter_map(|l| l.strip_prefix("$ ")) {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        match of_wavefold(&words).as_deref() {
+            Some(["run", program, ..]) if repository(program).is_file() => {}
+            Some(_) => return Err(format!("`{line}` runs no program of the repository")),
+            None => known(&words)?,
+        }
+    }
+    Ok(())
 }
 
 /// The codes of what is wrong with a program, with blanks between them.
