@@ -129,3 +129,54 @@ fn the_grammar_for_editors_knows_every_word() {
     let language = extension["contributes"]["languages"][0]["configuration"].as_str().expect("a path");
     serde_json::from_str::<serde_json::Value>(&text(&format!("docs/editors/{language}"))).expect("JSON");
 }
+
+#[test]
+fn limits_are_where_the_page_says() {
+    let page = text("docs/limits.md");
+    let (mib, deep) = (wavefold_text::lexer::MAX_BYTES >> 20, wavefold_text::lexer::MAX_DEPTH);
+    assert!(page.contains(&format!("{mib} MiB, brackets {deep} deep")));
+    assert!(page.contains(&format!("| threads | {} |", wavefold::runtime::threads::LIMIT)));
+    let codes = |source: &str| -> Vec<String> {
+        let source = format!("grid g {{ shape 150 140 }}\ntime u on g\n{source}");
+        match parse(&source).and_then(|p| p.run(&Options::default())) {
+            Ok(_) => vec![],
+            Err(e) => e.diagnostics().iter().map(|d| d.code.clone()).collect(),
+        }
+    };
+    // What is just allowed, what is not, and the code of the table.
+    for (allowed, refused, code) in [
+        ("grid h { shape 2 2 2 }", "grid h { shape 2 2 2 2 }", "grid::rank"),
+        ("time v on g order 64", "time v on g order 66", "function::space_order"),
+        ("time v on g time_order 2", "time v on g time_order 3", "function::time_order"),
+        ("time w on g order 16\nprint w.dx16", "time w on g order 16\nprint w.dx17", "value::member"),
+        (
+            "time v on g save 2 compress quantize 24",
+            "time v on g save 2 compress quantize 25",
+            "compress::nbits_range",
+        ),
+        (
+            "time v on g save 2 compress wavelet 1",
+            "time v on g save 2 compress wavelet 2",
+            "compress::compscale_range",
+        ),
+        (
+            "points p on g at 9 9 interpolation sinc 10",
+            "points p on g at 9 9 interpolation sinc 11",
+            "sparse::radius",
+        ),
+        (
+            "operator o { repeat i from 1 to 1000 { u.forward = i } }",
+            "operator o { repeat i from 1 to 1001 { u.forward = i } }",
+            "repeat::range",
+        ),
+        (
+            "operator o { u.forward = u }\nrun o time_M = 1 threads = 1",
+            "operator o { u.forward = u }\nrun o time_M = 1 threads = 1025",
+            "threads::count",
+        ),
+    ] {
+        assert_eq!(codes(allowed), Vec::<String>::new(), "{allowed}");
+        assert_eq!(codes(refused), [code], "{refused}");
+        assert!(page.contains(&format!("`{code}`")), "docs/limits.md lacks {code}");
+    }
+}
