@@ -70,11 +70,7 @@ fn renewed(page: &str, text: &dyn Fn(&str) -> Option<String>) -> String {
 
 #[test]
 fn links_and_paths_lead_somewhere() {
-    let mut pages: Vec<PathBuf> = std::fs::read_dir(repository("docs"))
-        .expect("the folder of documents")
-        .map(|entry| entry.expect("an entry").path())
-        .filter(|path| path.extension().is_some_and(|e| e == "md"))
-        .collect();
+    let mut pages: Vec<PathBuf> = ["docs", "docs/examples"].into_iter().flat_map(pages_of).collect();
     pages.extend(["README.md", "dsl-examples/README.md"].map(repository).into_iter().filter(|p| p.exists()));
     pages.sort();
     let broken: Vec<String> = pages.iter().flat_map(|page| links::broken(page)).collect();
@@ -84,11 +80,26 @@ fn links_and_paths_lead_somewhere() {
 #[test]
 fn every_page_is_in_the_summary() {
     let summary = std::fs::read_to_string(repository("docs/SUMMARY.md")).expect("docs/SUMMARY.md");
-    for entry in std::fs::read_dir(repository("docs")).expect("the folder of documents") {
-        let name = entry.expect("an entry").file_name().into_string().expect("a name in UTF-8");
-        let listed = name == "SUMMARY.md" || !name.ends_with(".md") || summary.contains(&format!("({name})"));
-        assert!(listed, "docs/SUMMARY.md does not list {name}");
+    let root = repository("docs");
+    for page in ["docs", "docs/examples"].into_iter().flat_map(pages_of) {
+        let name = page.strip_prefix(&root).expect("a page of the book").to_str().expect("a name in UTF-8");
+        let listed = summary.matches(&format!("({name})")).count();
+        assert!(name == "SUMMARY.md" || listed == 1, "docs/SUMMARY.md lists {name} {listed} times");
     }
+    for target in
+        summary.split("](").skip(1).filter_map(|rest| rest.split_once(')')).map(|(target, _)| target)
+    {
+        assert!(root.join(target).is_file(), "docs/SUMMARY.md lists {target}, which is not there");
+    }
+    let book = std::fs::read_to_string(repository("book.toml")).expect("book.toml");
+    assert!(book.lines().any(|l| l == "src = \"docs\""), "the pages of the book are those of docs");
+}
+
+/// The pages in a folder.
+fn pages_of(folder: &str) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(repository(folder)).unwrap_or_else(|e| panic!("{folder}: {e}"));
+    let files = entries.map(|entry| entry.expect("an entry").path());
+    files.filter(|path| path.extension().is_some_and(|e| e == "md")).collect()
 }
 
 #[test]

@@ -280,3 +280,6 @@ impl miette::Diagnostic for Error {
         Error::help(self).map(|h| Box::new(h) as Box<dyn fmt::Display>)
     }
 }
+
+/// Results are moved through every call, so errors stay small; what is large in one goes behind a pointer.
+const _: () = assert!(size_of::<Error>() <= 120);

@@ -17,61 +17,11 @@ use crate::value::{Formula, Value, map};
 /// Formulas that call each other, at most: what evaluates them goes as deep.
 const MOST_CALLS: usize = 32;
 
-/// Values.
-const VALUES: &[&str] = &["x", "y", "z", "t", "dt", "h_x", "h_y", "h_z", "pi"];
+/// Names of values that every program has.
+pub const VALUES: &[&str] = &["x", "y", "z", "t", "dt", "h_x", "h_y", "h_z", "pi"];
 
-/// Functions.
-const FUNCTIONS: &[&str] = &[
-    "abs",
-    "acos",
-    "argmax",
-    "asin",
-    "atan",
-    "ceil",
-    "cos",
-    "curl",
-    "data",
-    "decompress",
-    "diag",
-    "div",
-    "exp",
-    "floor",
-    "grad",
-    "index",
-    "inner",
-    "layers",
-    "load",
-    "log",
-    "max",
-    "min",
-    "norm",
-    "ratio",
-    "ricker",
-    "select",
-    "sign",
-    "sin",
-    "smooth",
-    "solve",
-    "sponge",
-    "sqrt",
-    "stable_dt",
-    "sum",
-    "tan",
-    "tanh",
-    "total",
-];
-
-/// All names with a meaning of their own.
-pub(crate) const NAMES: &[&str] = &[
-    "x",
-    "y",
-    "z",
-    "t",
-    "dt",
-    "h_x",
-    "h_y",
-    "h_z",
-    "pi",
+/// Names of functions that every program has.
+pub const FUNCTIONS: &[&str] = &[
     "abs",
     "acos",
     "argmax",

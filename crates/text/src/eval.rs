@@ -9,8 +9,8 @@ use crate::diagnostic::{Diagnostic, Result};
 use crate::program::Machine;
 use crate::value::{TensorHandle, Value, VectorHandle, map, slice, zip};
 
-/// The members of values, for "did you mean".
-const MEMBERS: &[&str] = &[
+/// Members of values; derivatives of further degrees are named in the same way.
+pub const MEMBERS: &[&str] = &[
     "forward",
     "backward",
     "dt",

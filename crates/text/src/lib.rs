@@ -51,6 +51,14 @@ mod grammar {
     pub use grammar::*;
 }
 
+/// The words of the language, for editors and documents.
+pub mod vocabulary {
+    pub use crate::builtins::{FUNCTIONS, VALUES};
+    pub use crate::eval::MEMBERS;
+    pub use crate::lexer::{KEYWORDS, WORDS as SETTINGS};
+    pub use crate::operators::ARGUMENTS;
+}
+
 pub use diagnostic::{Diagnostic, Failure, Label};
 pub use format::format;
 pub use program::{Observer, Options, Program, Report, parse, parse_named};

@@ -10,8 +10,8 @@ use crate::diagnostic::{Diagnostic, Result, nearest};
 use crate::program::Machine;
 use crate::value::Value;
 
-/// What may be given to a run.
-const ARGUMENTS: &[&str] = &[
+/// Names of what may be given to a run.
+pub const ARGUMENTS: &[&str] = &[
     "dt",
     "time_m",
     "time_M",

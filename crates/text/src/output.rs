@@ -380,6 +380,13 @@ impl Machine<'_> {
         };
         if self.live {
             let full = self.options.folder.join(to);
+            // As for all other files.
+            if let Some(parent) = full.parent() {
+                std::fs::create_dir_all(parent).map_err(|e| {
+                    Diagnostic::new("file::write", path, format!("`{to}` cannot be written: {e}"))
+                        .help("paths are relative to the folder of the program")
+                })?;
+            }
             function.save_history(&full).map_err(|e| Diagnostic::of(&e.into(), path))?;
             self.report.written.push(full);
         }

@@ -571,7 +571,8 @@ impl<'a> Machine<'a> {
             return Err(Diagnostic::silent());
         }
         let known = self.names.iter().flat_map(|scope| scope.keys().map(String::as_str));
-        let known: Vec<&str> = known.chain(crate::builtins::NAMES.iter().copied()).collect();
+        let own = crate::builtins::VALUES.iter().chain(crate::builtins::FUNCTIONS).copied();
+        let known: Vec<&str> = known.chain(own).collect();
         let d = Diagnostic::new("name::unknown", span, format!("nothing is called `{name}`"));
         Err(match nearest(name, known) {
             Some(like) => d.help(format!("did you mean `{like}`?")),

@@ -46,5 +46,9 @@ pub mod prelude {
 mod language {}
 
 #[cfg(doctest)]
+#[doc = include_str!("../../../docs/porting.md")]
+mod porting {}
+
+#[cfg(doctest)]
 #[doc = include_str!("../../../README.md")]
 mod readme {}
