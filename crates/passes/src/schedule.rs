@@ -109,7 +109,7 @@ fn nest(body: Vec<Stmt>, region: &Region, serial: bool, decls: &Decls) -> Loop {
     let body = vec![Stmt::Loop(points(body, region, &[(0, 0); 3], &[dim], true, rank))];
     let size = tile(extent(region, dim), rank);
     let form = LoopForm::Tiles { from: region.from[dim], to: region.to[dim], size, parallel: true };
-    Loop { dim, form, body }
+    Loop { dim, form, step: 1, body }
 }
 
 /// Loops over the points of a region, or of the tile in the dimensions `tiled`, and of some around.
@@ -129,7 +129,7 @@ fn points(
         } else {
             LoopForm::Points { from: region.from[dim] - before, to: region.to[dim] + after, simd }
         };
-        Loop { dim, form, body }
+        Loop { dim, form, step: 1, body }
     };
     let inner = (1..rank).rev().fold(body, |body, dim| vec![Stmt::Loop(around(dim, body))]);
     around(0, inner)
@@ -151,7 +151,7 @@ fn staged(region: &Region, stages: Vec<Stage>, statements: Vec<PointStatement>, 
     inner.push(Stmt::Loop(points(body(statements), region, &[(0, 0); 3], tiled, true, rank)));
     let cut = |dim: usize, parallel, body| {
         let form = LoopForm::Tiles { from: region.from[dim], to: region.to[dim], size: block, parallel };
-        Loop { dim, form, body }
+        Loop { dim, form, step: 1, body }
     };
     match tiled {
         [outer, within] => cut(*outer, true, vec![Stmt::Loop(cut(*within, false, inner))]),

@@ -160,7 +160,7 @@ impl Writer<'_> {
 
     /// `lend`: each round of this loop, the outermost of its nest, borrows memory for tile fields.
     fn walk(&mut self, l: &Loop, lend: bool) {
-        let x = &self.program.decls.dims[l.dim].name;
+        let (x, step) = (&self.program.decls.dims[l.dim].name, l.step);
         match l.form {
             LoopForm::Tiles { from, to, size: tile, parallel } => {
                 if parallel {
@@ -183,12 +183,16 @@ impl Writer<'_> {
                 }
             }
             LoopForm::Points { from, to, simd } => {
-                self.points(simd, &format!("for (int64_t {x} = {from}; {x} < {to}; {x} += 1)"), &l.body);
+                self.points(simd, &format!("for (int64_t {x} = {from}; {x} < {to}; {x} += {step})"), &l.body);
             }
             LoopForm::Tile { before, after, simd } => {
                 let (tile, end) = (format!("{x}_tile"), format!("{x}_end"));
                 let (first, end) = (shifted(&tile, -before), shifted(&end, after));
-                self.points(simd, &format!("for (int64_t {x} = {first}; {x} < {end}; {x} += 1)"), &l.body);
+                self.points(
+                    simd,
+                    &format!("for (int64_t {x} = {first}; {x} < {end}; {x} += {step})"),
+                    &l.body,
+                );
             }
         }
     }

@@ -331,7 +331,7 @@ impl<'a> Writer<'a, '_> {
         self.places[l.dim].point = Some(at[0]);
         self.block(&l.body);
         self.places[l.dim] = before;
-        let next = self.b.ins().iadd_imm_s(at[0], 1);
+        let next = self.b.ins().iadd_imm_s(at[0], l.step as i64);
         let again = self.b.ins().icmp(IntCC::SignedLessThan, next, end);
         self.close_loop(block, again, &[next]);
     }

@@ -45,6 +45,8 @@ fn walk(p: &Program, l: &Loop, extents: &mut [f64; 3], domain: f64, share: f64, 
     if let LoopForm::Tiles { from, to, .. } | LoopForm::Points { from, to, .. } = l.form {
         extents[l.dim] = to.saturating_sub(from).max(0) as f64;
     }
+    // Rounds of several planes are fewer.
+    extents[l.dim] /= l.step.max(1) as f64;
     let points: f64 = extents.iter().product();
     cost.flops += share * operations(p, l.body.iter().filter_map(Stmt::value)) * points / domain
         + share * increments(&l.body) * points / domain;

@@ -137,8 +137,8 @@ impl Walker<'_> {
         let tile = self.machine.tile[l.dim].unwrap_or_default();
         let (mut from, to, step) = match l.form {
             LoopForm::Tiles { from, to, size, .. } => (from, to, size as i64),
-            LoopForm::Points { from, to, .. } => (from, to, 1),
-            LoopForm::Tile { before, after, .. } => (tile.0 - before, tile.1 + after, 1),
+            LoopForm::Points { from, to, .. } => (from, to, l.step as i64),
+            LoopForm::Tile { before, after, .. } => (tile.0 - before, tile.1 + after, l.step as i64),
         };
         let (host, take, give) =
             (self.machine.context.host, self.machine.context.take_tile, self.machine.context.give_tile);

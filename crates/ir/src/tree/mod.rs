@@ -29,7 +29,8 @@
 //! * **T9** accesses stay within the allocation, over the points that the loops around them reach;
 //! * **T10** conditions stand only where conditions are asked for, and nothing else stands there;
 //! * **T11** a table belongs to the points that use it, and a series is a set of one point;
-//! * **T12** scalars hold neither loads nor indices, and those of the run no step.
+//! * **T12** scalars hold neither loads nor indices, and those of the run no step;
+//! * **T13** a loop over points takes whole steps, in every tile; tile loops and `simd` loops have steps of one point.
 
 mod cost;
 mod interpret;
@@ -119,6 +120,8 @@ pub struct Loop {
     pub dim: usize,
     /// How it walks.
     pub form: LoopForm,
+    /// Points from one round to the next; with more than 1, the body does as many planes at a time.
+    pub step: usize,
     /// What it does.
     pub body: Vec<Stmt>,
 }

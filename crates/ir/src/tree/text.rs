@@ -46,18 +46,19 @@ fn source(s: &Stmt) -> Vec<String> {
 
 fn loop_head(l: &Loop, d: &Decls) -> String {
     let dim = &d.dims[l.dim].name;
+    let step = if l.step == 1 { String::new() } else { format!(" by {}", l.step) };
     match l.form {
         LoopForm::Tiles { from, to, size, parallel } => {
             let part = range_text(from, to, l.dim, d);
             format!("{}tiles {dim}{part} by {size}", if parallel { "parallel " } else { "" })
         }
         LoopForm::Points { from, to, simd } => {
-            format!("{} {dim}{}", if simd { "simd" } else { "for" }, range_text(from, to, l.dim, d))
+            format!("{} {dim}{step}{}", if simd { "simd" } else { "for" }, range_text(from, to, l.dim, d))
         }
         LoopForm::Tile { before, after, simd } => {
             let widened =
                 if (before, after) == (0, 0) { String::new() } else { format!(" widened {before} {after}") };
-            format!("{} {dim} in tile{widened}", if simd { "simd" } else { "for" })
+            format!("{} {dim}{step} in tile{widened}", if simd { "simd" } else { "for" })
         }
     }
 }
@@ -168,8 +169,8 @@ fn statement(c: &mut Cursor, d: &Decls, exprs: &mut Arena, nested: bool) -> Resu
             c.word()?;
             let series = text::series(c, d)?;
             let op = stencil::text::reduction(c)?;
-            let Some((dim, form)) = loop_form(c, d)? else { return c.error("a loop") };
-            let outer = Loop { dim, form, body: braces(c, d, exprs, true)? };
+            let Some((dim, form, step)) = loop_form(c, d)? else { return c.error("a loop") };
+            let outer = Loop { dim, form, step, body: braces(c, d, exprs, true)? };
             let source = source.into_iter().next().unwrap_or_default();
             return Ok(Stmt::Reduce { series, op, outer, source });
         }
@@ -184,8 +185,8 @@ fn statement(c: &mut Cursor, d: &Decls, exprs: &mut Arena, nested: bool) -> Resu
         }
         _ => {}
     }
-    if let Some((dim, form)) = loop_form(c, d)? {
-        let l = Loop { dim, form, body: braces(c, d, exprs, true)? };
+    if let Some((dim, form, step)) = loop_form(c, d)? {
+        let l = Loop { dim, form, step, body: braces(c, d, exprs, true)? };
         return Ok(if nested { Stmt::Loop(l) } else { Stmt::Nest { source, outer: l } });
     }
     let source = source.into_iter().next().unwrap_or_default();
@@ -214,14 +215,14 @@ fn statement(c: &mut Cursor, d: &Decls, exprs: &mut Arena, nested: bool) -> Resu
     })
 }
 
-fn loop_form(c: &mut Cursor, d: &Decls) -> Result<Option<(usize, LoopForm)>, ParseError> {
+fn loop_form(c: &mut Cursor, d: &Decls) -> Result<Option<(usize, LoopForm, usize)>, ParseError> {
     let parallel = c.keyword("parallel");
     if parallel || c.is_keyword("tiles") {
         c.expect("tiles")?;
         let dim = dimension(c, d)?;
         let (from, to) = bounds(c, d, dim)?;
         c.expect("by")?;
-        return Ok(Some((dim, LoopForm::Tiles { from, to, size: c.integer()?, parallel })));
+        return Ok(Some((dim, LoopForm::Tiles { from, to, size: c.integer()?, parallel }, 1)));
     }
     let simd = c.is_keyword("simd");
     if !simd && !c.is_keyword("for") {
@@ -229,13 +230,14 @@ fn loop_form(c: &mut Cursor, d: &Decls) -> Result<Option<(usize, LoopForm)>, Par
     }
     c.word()?;
     let dim = dimension(c, d)?;
+    let step = if c.eat("by") { c.positive()? } else { 1 };
     if c.eat("in") {
         c.expect("tile")?;
         let (before, after) = if c.eat("widened") { (c.integer()?, c.integer()?) } else { (0, 0) };
-        return Ok(Some((dim, LoopForm::Tile { before, after, simd })));
+        return Ok(Some((dim, LoopForm::Tile { before, after, simd }, step)));
     }
     let (from, to) = bounds(c, d, dim)?;
-    Ok(Some((dim, LoopForm::Points { from, to, simd })))
+    Ok(Some((dim, LoopForm::Points { from, to, simd }, step)))
 }
 
 /// `[1:63]` when it comes next, else the whole dimension.

@@ -71,7 +71,7 @@ impl<'a> Verifier<'a> {
         &mut self,
         body: &'a [Stmt],
         scope: &mut HashSet<LocalId>,
-        loops: &mut Vec<(usize, LoopForm)>,
+        loops: &mut Vec<Around>,
     ) -> Result<(), VerifyError> {
         let mut here = scope.clone();
         for s in body {
@@ -84,7 +84,7 @@ impl<'a> Verifier<'a> {
         &mut self,
         s: &'a Stmt,
         scope: &mut HashSet<LocalId>,
-        loops: &mut Vec<(usize, LoopForm)>,
+        loops: &mut Vec<Around>,
     ) -> Result<(), VerifyError> {
         match s {
             Stmt::Time { slots, scalars, body, .. } => {
@@ -157,9 +157,14 @@ impl<'a> Verifier<'a> {
         &mut self,
         l: &'a Loop,
         scope: &mut HashSet<LocalId>,
-        loops: &mut Vec<(usize, LoopForm)>,
+        loops: &mut Vec<Around>,
     ) -> Result<(), VerifyError> {
-        let tiles = loops.iter().filter(|(d, f)| *d == l.dim && matches!(f, LoopForm::Tiles { .. })).count();
+        let around = loops.iter().filter(|a| a.dim == l.dim);
+        let tiles: Vec<LoopForm> =
+            around.map(|a| a.form).filter(|f| matches!(f, LoopForm::Tiles { .. })).collect();
+        self.check
+            .that(whole_steps(l, tiles.first()), 13, || format!("steps of {} along {}", l.step, l.dim))?;
+        let tiles = tiles.len();
         let fits = match l.form {
             LoopForm::Tiles { size, .. } => tiles == 0 && size > 0,
             LoopForm::Points { simd, .. } => tiles == 0 && (!simd || l.dim + 1 == self.program.decls.rank()),
@@ -168,15 +173,15 @@ impl<'a> Verifier<'a> {
             }
         };
         self.check.that(fits && l.dim < self.program.decls.rank(), 8, || format!("loop over {}", l.dim))?;
-        loops.push((l.dim, l.form));
+        loops.push(Around { dim: l.dim, form: l.form, step: l.step });
         self.block(&l.body, scope, loops)?;
         loops.pop();
         Ok(())
     }
 
-    fn inside_all_loops(&self, loops: &[(usize, LoopForm)]) -> Result<(), VerifyError> {
+    fn inside_all_loops(&self, loops: &[Around]) -> Result<(), VerifyError> {
         let points: Vec<usize> =
-            loops.iter().filter(|(_, f)| !matches!(f, LoopForm::Tiles { .. })).map(|(d, _)| *d).collect();
+            loops.iter().filter(|a| !matches!(a.form, LoopForm::Tiles { .. })).map(|a| a.dim).collect();
         let all: Vec<usize> = (0..self.program.decls.rank()).collect();
         self.check.that(points == all, 8, || format!("a point statement in loops over {points:?}"))
     }
@@ -189,7 +194,7 @@ impl<'a> Verifier<'a> {
     }
 
     /// `loops` are those around the statement; without, the point is any of the domain.
-    fn access(&self, a: &Access, loops: Option<&[(usize, LoopForm)]>) -> Result<(), VerifyError> {
+    fn access(&self, a: &Access, loops: Option<&[Around]>) -> Result<(), VerifyError> {
         self.check.access(a)?;
         self.slot(a)?;
         let field = self.program.decls.field(a.field);
@@ -205,12 +210,12 @@ impl<'a> Verifier<'a> {
     }
 
     /// The stored points of a field along a dimension that loops reach, before offset and padding.
-    fn stored_range(&self, field: &Field, d: usize, loops: &[(usize, LoopForm)]) -> (i64, i64) {
+    fn stored_range(&self, field: &Field, d: usize, loops: &[Around]) -> (i64, i64) {
         let window = field.window.as_ref().map_or(0, |w| w.from[d] as i64);
         let (mut from, mut to) = (0, self.program.decls.dims[d].size as i64);
         let mut tile = None;
-        for (_, form) in loops.iter().filter(|(dim, _)| *dim == d) {
-            match *form {
+        for &Around { form, step, .. } in loops.iter().filter(|a| a.dim == d) {
+            match form {
                 LoopForm::Tiles { from: first, to: last, size, .. } => {
                     (from, to) = (first, last);
                     tile = Some(size as i64);
@@ -226,6 +231,8 @@ impl<'a> Verifier<'a> {
                     (from, to) = (from.saturating_sub(before), to.saturating_add(after));
                 }
             }
+            // The last round begins at its first plane.
+            to = to.saturating_sub(step as i64 - 1);
         }
         (from.saturating_sub(window), to.saturating_sub(window))
     }
@@ -235,7 +242,7 @@ impl<'a> Verifier<'a> {
         id: ExprId,
         inside: Option<SparseId>,
         scope: &HashSet<LocalId>,
-        loops: Option<&[(usize, LoopForm)]>,
+        loops: Option<&[Around]>,
     ) -> Result<(), VerifyError> {
         self.check.expression(id, inside, |e| !matches!(e, Expr::Power(..) | Expr::Derivative(_)))?;
         let mut result = Ok(());
@@ -250,5 +257,27 @@ impl<'a> Verifier<'a> {
             };
         });
         result
+    }
+}
+
+/// A loop around a statement.
+#[derive(Clone, Copy)]
+struct Around {
+    dim: usize,
+    form: LoopForm,
+    step: usize,
+}
+
+/// Whether the rounds of a loop fill its points, in each of the tiles around it.
+fn whole_steps(l: &Loop, tiles: Option<&LoopForm>) -> bool {
+    let fill = |points: i64| l.step > 0 && points % l.step as i64 == 0;
+    match (l.form, tiles) {
+        _ if l.step == 1 => true,
+        (LoopForm::Points { from, to, simd: false }, _) => fill(to.saturating_sub(from)),
+        (
+            LoopForm::Tile { before: 0, after: 0, simd: false },
+            Some(LoopForm::Tiles { from, to, size, .. }),
+        ) => fill(to.saturating_sub(*from)) && fill(*size as i64),
+        _ => false,
     }
 }

@@ -341,7 +341,8 @@ fn a_loop(t: &mut Tape, d: &Decls, e: &mut Arena, depth: usize) -> Loop {
         1 => LoopForm::Points { from, to, simd: t.coin() },
         _ => LoopForm::Tile { before: t.shift().into(), after: t.below(4) as i64, simd: t.coin() },
     };
-    Loop { dim: t.below(d.rank()), form, body: block(t, d, e, depth, true) }
+    let step = if matches!(form, LoopForm::Tiles { .. }) { 1 } else { 1 + t.below(3) };
+    Loop { dim: t.below(d.rank()), form, step, body: block(t, d, e, depth, true) }
 }
 
 fn block(t: &mut Tape, d: &Decls, e: &mut Arena, depth: usize, nested: bool) -> Vec<Stmt> {
