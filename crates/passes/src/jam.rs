@@ -15,65 +15,48 @@ use wavefold_ir::{Access, Arena, Expr, ExprId, LocalId};
 const PLANES: usize = 2;
 /// Least part of the loads that must be saved.
 const GAIN: f64 = 0.1;
-/// Most values that two planes may read: more do not fit the registers and address units of any processor.
-const MOST_LOADS: usize = 96;
+/// Most values that two planes may read: with more, addresses no longer fit into registers, and the gain is lost.
+const MOST_LOADS: usize = 72;
 
 /// Jams every nest that gains by it.
 pub fn jam(mut p: Program) -> Program {
-    let rank = p.decls.rank();
-    if rank > 1 {
-        p.body = block(std::mem::take(&mut p.body), rank, &mut p.exprs);
+    // In two dimensions the planes are rows, which stay in the first-level cache by themselves.
+    if p.decls.rank() == 3 {
+        p.body = block(p.body, &mut p.exprs);
     }
     p
 }
 
-fn block(body: Vec<Stmt>, rank: usize, exprs: &mut Arena) -> Vec<Stmt> {
-    let mut out = Vec::with_capacity(body.len());
-    for s in body {
-        match s {
-            Stmt::Time { direction, slots, scalars, body } => {
-                out.push(Stmt::Time { direction, slots, scalars, body: block(body, rank, exprs) });
-            }
-            Stmt::First(body) => out.push(Stmt::First(block(body, rank, exprs))),
-            Stmt::When { every, body } => out.push(Stmt::When { every, body: block(body, rank, exprs) }),
-            Stmt::Nest { source, outer } => nest(source, outer, exprs, &mut out),
-            other => out.push(other),
+fn block(body: Vec<Stmt>, exprs: &mut Arena) -> Vec<Stmt> {
+    let statement = |s| match s {
+        Stmt::Time { direction, slots, scalars, body } => {
+            Stmt::Time { direction, slots, scalars, body: block(body, exprs) }
         }
-    }
-    out
+        Stmt::First(body) => Stmt::First(block(body, exprs)),
+        Stmt::When { every, body } => Stmt::When { every, body: block(body, exprs) },
+        Stmt::Nest { source, outer } => Stmt::Nest { source, outer: nest(outer, exprs) },
+        other => other,
+    };
+    body.into_iter().map(statement).collect()
 }
 
-/// A nest: its loop over x lies inside strips of y in three dimensions, and inside tiles of x in two.
-fn nest(source: Vec<String>, mut outer: Loop, exprs: &mut Arena, out: &mut Vec<Stmt>) {
-    let LoopForm::Tiles { from, to, size, parallel } = outer.form else {
-        return out.push(Stmt::Nest { source, outer });
-    };
-    let [Stmt::Loop(x)] = outer.body.as_slice() else { return out.push(Stmt::Nest { source, outer }) };
-    let planes = match (x.dim, x.form) {
-        (0, LoopForm::Points { from, to, simd: false }) => (from, to),
-        (0, LoopForm::Tile { before: 0, after: 0, simd: false }) if size % PLANES == 0 => (from, to),
-        _ => return out.push(Stmt::Nest { source, outer }),
-    };
-    let even = planes.1 - (planes.1 - planes.0) % PLANES as i64;
-    let jammed = if even > planes.0 { jammed(x, exprs) } else { None };
-    let Some(body) = jammed else { return out.push(Stmt::Nest { source, outer }) };
-    let mut rest = x.clone();
-    rest.form = LoopForm::Points { from: even, to: planes.1, simd: false };
-    let two = |form| Stmt::Loop(Loop { dim: 0, form, step: PLANES, body });
-    if x.form == (LoopForm::Tile { before: 0, after: 0, simd: false }) {
-        outer.form = LoopForm::Tiles { from, to: even, size, parallel };
-        outer.body = vec![two(LoopForm::Tile { before: 0, after: 0, simd: false })];
-        out.push(Stmt::Nest { source, outer });
-        if even < planes.1 {
-            out.push(Stmt::Nest { source: vec![], outer: rest });
-        }
-        return;
+/// The loop over x lies inside strips of y.
+fn nest(mut outer: Loop, exprs: &mut Arena) -> Loop {
+    let strips = matches!(outer.form, LoopForm::Tiles { .. });
+    let [Stmt::Loop(x)] = outer.body.as_slice() else { return outer };
+    let LoopForm::Points { from, to, simd: false } = x.form else { return outer };
+    let even = to - (to - from) % PLANES as i64;
+    if !strips || x.dim != 0 || even <= from {
+        return outer;
     }
-    outer.body = vec![two(LoopForm::Points { from: planes.0, to: even, simd: false })];
-    if even < planes.1 {
+    let Some(body) = jammed(x, exprs) else { return outer };
+    let form = |from, to| LoopForm::Points { from, to, simd: false };
+    let rest = Loop { form: form(even, to), ..x.clone() };
+    outer.body = vec![Stmt::Loop(Loop { dim: 0, form: form(from, even), step: PLANES, body })];
+    if even < to {
         outer.body.push(Stmt::Loop(rest));
     }
-    out.push(Stmt::Nest { source, outer });
+    outer
 }
 
 /// The body of a loop over x for two planes, if that saves enough.

@@ -30,7 +30,7 @@
 //! * **T10** conditions stand only where conditions are asked for, and nothing else stands there;
 //! * **T11** a table belongs to the points that use it, and a series is a set of one point;
 //! * **T12** scalars hold neither loads nor indices, and those of the run no step;
-//! * **T13** a loop over points takes whole steps, in every tile; tile loops and `simd` loops have steps of one point.
+//! * **T13** steps of several points belong to loops over points that are no tiles and not `simd`, and fill them.
 
 mod cost;
 mod interpret;

@@ -159,12 +159,9 @@ impl<'a> Verifier<'a> {
         scope: &mut HashSet<LocalId>,
         loops: &mut Vec<Around>,
     ) -> Result<(), VerifyError> {
-        let around = loops.iter().filter(|a| a.dim == l.dim);
-        let tiles: Vec<LoopForm> =
-            around.map(|a| a.form).filter(|f| matches!(f, LoopForm::Tiles { .. })).collect();
-        self.check
-            .that(whole_steps(l, tiles.first()), 13, || format!("steps of {} along {}", l.step, l.dim))?;
-        let tiles = tiles.len();
+        self.check.that(whole_steps(l), 13, || format!("steps of {} along {}", l.step, l.dim))?;
+        let tiles =
+            loops.iter().filter(|a| a.dim == l.dim && matches!(a.form, LoopForm::Tiles { .. })).count();
         let fits = match l.form {
             LoopForm::Tiles { size, .. } => tiles == 0 && size > 0,
             LoopForm::Points { simd, .. } => tiles == 0 && (!simd || l.dim + 1 == self.program.decls.rank()),
@@ -268,16 +265,13 @@ struct Around {
     step: usize,
 }
 
-/// Whether the rounds of a loop fill its points, in each of the tiles around it.
-fn whole_steps(l: &Loop, tiles: Option<&LoopForm>) -> bool {
-    let fill = |points: i64| l.step > 0 && points % l.step as i64 == 0;
-    match (l.form, tiles) {
+/// Whether the rounds of a loop fill its points.
+fn whole_steps(l: &Loop) -> bool {
+    match l.form {
         _ if l.step == 1 => true,
-        (LoopForm::Points { from, to, simd: false }, _) => fill(to.saturating_sub(from)),
-        (
-            LoopForm::Tile { before: 0, after: 0, simd: false },
-            Some(LoopForm::Tiles { from, to, size, .. }),
-        ) => fill(to.saturating_sub(*from)) && fill(*size as i64),
+        LoopForm::Points { from, to, simd: false } => {
+            l.step > 0 && to.saturating_sub(from) % l.step as i64 == 0
+        }
         _ => false,
     }
 }
