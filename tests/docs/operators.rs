@@ -3,7 +3,7 @@
 use wavefold::prelude::*;
 
 /// `op0` and `op1` of the notebook, and `wave`, which has derivatives.
-pub struct Operators([Operator; 3]);
+pub struct Operators([Operator; 4]);
 
 impl Operators {
     pub fn new() -> wavefold::Result<Operators> {
@@ -15,7 +15,7 @@ impl Operators {
         let vsave = TimeFunction::new("vsave", &grid).save(nt).layers(Layers::None).build()?;
         let op0 = Operator::named("op0", [eq(u.forward(), &u + 1.0), eq(&usave, &u)])?;
         let op1 = Operator::named("op1", [eq(v.backward(), &v - 1.0), eq(&vsave, &usave)])?;
-        Ok(Operators([op0, op1, wave()?]))
+        Ok(Operators([op0, op1, wave()?, heat()?]))
     }
 
     /// What a marker asks for.
@@ -58,4 +58,10 @@ fn wave() -> wavefold::Result<Operator> {
     let usave = TimeFunction::new("usave", &grid).save(100).compression(Quantize { nbits: 12 }).build()?;
     let update = solve(&m * u.dt2() - u.laplace(), u.forward())?;
     Operator::named("wave", [eq(u.forward(), update), eq(&usave, u.dx2())])
+}
+
+fn heat() -> wavefold::Result<Operator> {
+    let grid = Grid::new([65, 64, 64]).with_spacing(10.0);
+    let u = TimeFunction::new("u", &grid).build()?;
+    Operator::named("heat", [eq(u.forward(), &u + 0.5 * u.laplace())])
 }

@@ -23,7 +23,7 @@ use wavefold_passes as passes;
 const SEPARATOR: &str = "; -----\n";
 
 /// Folder, and the fewest cases that it may hold.
-const FOLDERS: [(&str, usize); 15] = [
+const FOLDERS: [(&str, usize); 16] = [
     ("legality", 3),
     ("invariants", 3),
     ("temporaries", 3),
@@ -37,6 +37,7 @@ const FOLDERS: [(&str, usize); 15] = [
     ("layout", 3),
     ("schedule", 3),
     ("contract", 3),
+    ("jam", 3),
     ("verify", 60),
     ("parse", 3),
 ];
@@ -148,6 +149,7 @@ fn test(pass: &str, input: &str) -> Result<String, String> {
         "schedule" => of_tree(passes::schedule(clusters(input)?)),
         // Powers are what this pass removes: its input is not yet a legal tree.
         "contract" => of_tree(passes::contract(text(tree::Program::parse(input))?)),
+        "jam" => of_tree(passes::jam(text(tree::Program::parse(input))?)),
         _ => Err(format!("no pass `{pass}`")),
     }
 }

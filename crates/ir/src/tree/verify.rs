@@ -6,7 +6,7 @@ use crate::{Access, Expr, ExprId, Field, FieldKind, LocalId, SparseId, TicketId,
 use std::collections::{HashMap, HashSet};
 
 impl Program {
-    /// Checks the invariants T1 to T12.
+    /// Checks the invariants T1 to T13.
     ///
     /// # Errors
     /// The first broken one.

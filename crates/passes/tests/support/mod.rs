@@ -1,9 +1,7 @@
 //! Operators and measures that several tests use.
 #![allow(dead_code, reason = "each test uses a part")]
 
-use std::collections::HashSet;
-use wavefold_ir::tree::{Program, Stmt};
-use wavefold_ir::{Expr, ExprId};
+use wavefold_ir::tree::{Program, Stmt, cost};
 use wavefold_passes::{Compiled, compile};
 use wavefold_symbolic::Equation;
 use wavefold_symbolic::prelude::*;
@@ -78,31 +76,7 @@ fn lines_of(p: &Program, body: &[Stmt], pad: &str, lines: &mut Vec<String>) {
     }
 }
 
-/// Floating-point operations per point over all nests; a fused multiply-add counts two.
+/// Floating-point operations per point of the domain in a step.
 pub fn flops(p: &Program) -> usize {
-    let mut total = 0;
-    p.visit(&mut |s| {
-        if let Stmt::Let { value, .. } | Stmt::Assign { value, .. } = s {
-            total += operations(p, *value, &mut HashSet::new());
-        }
-        if let Stmt::Assign { increment: true, .. } = s {
-            total += 1;
-        }
-    });
-    total
-}
-
-/// As backends evaluate it: as a tree, but a node that a statement holds twice is seen by any compiler.
-fn operations(p: &Program, id: ExprId, seen: &mut HashSet<ExprId>) -> usize {
-    if !seen.insert(id) {
-        return 0;
-    }
-    let e = &p.exprs[id];
-    let own = match e {
-        Expr::Sum(c) | Expr::Product(c) => c.len() - 1,
-        Expr::Fma(..) => 2,
-        Expr::Sub(..) | Expr::Div(..) | Expr::Neg(_) | Expr::Call(..) => 1,
-        _ => 0,
-    };
-    own + e.children().iter().map(|c| operations(p, *c, seen)).sum::<usize>()
+    cost(p).flops.round() as usize
 }
