@@ -53,6 +53,16 @@ fn acoustic_needs_few_operations() {
 }
 
 #[test]
+fn costs_do_not_depend_on_how_planes_are_taken() {
+    for planes in [2, 3, 40, 41] {
+        let cost = compiled(&acoustic(8, &[planes, 30, 20])).cost;
+        // Read u at two levels, m and damp; write u.
+        assert_eq!(cost.bytes, 20.0, "{planes} planes");
+        assert!((40.0..=42.0).contains(&cost.flops), "{planes} planes: {}", cost.flops);
+    }
+}
+
+#[test]
 fn a_save_of_the_second_difference_sees_the_injection() {
     let g = grid(&[40, 30]);
     let u = TimeFunction::new("u", &g).time_order(2).space_order(4).build().unwrap();

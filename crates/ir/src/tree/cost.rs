@@ -46,15 +46,25 @@ fn walk(p: &Program, l: &Loop, extents: &mut [f64; 3], domain: f64, share: f64, 
         extents[l.dim] = to.saturating_sub(from).max(0) as f64;
     }
     // Rounds of several planes are fewer.
-    extents[l.dim] /= l.step.max(1) as f64;
-    let points: f64 = extents.iter().product();
-    cost.flops += share * operations(p, l.body.iter().filter_map(Stmt::value)) * points / domain
-        + share * increments(&l.body) * points / domain;
-    // The last of several nests in a tile holds the main statements.
-    l.body.iter().fold(points, |points, s| match s {
-        Stmt::Loop(inner) => walk(p, inner, &mut extents.clone(), domain, share, cost),
-        _ => points,
-    })
+    extents[l.dim] /= l.step as f64;
+    let rounds: f64 = extents.iter().product();
+    cost.flops += share * operations(p, l.body.iter().filter_map(Stmt::value)) * rounds / domain
+        + share * increments(&l.body) * rounds / domain;
+    let (mut points, mut end) = (rounds, None);
+    for s in &l.body {
+        let Stmt::Loop(inner) = s else { continue };
+        let more = walk(p, inner, &mut extents.clone(), domain, share, cost);
+        // Of several loops in a tile the last holds the main statements; one that goes on where the one before ended does
+        // the rest of its planes.
+        let range = match inner.form {
+            LoopForm::Points { from, to, .. } => Some((from, to)),
+            _ => None,
+        };
+        let goes_on = end.is_some() && range.map(|r| r.0) == end;
+        points = if goes_on { points + more } else { more };
+        end = range.map(|r| r.1);
+    }
+    points * l.step as f64
 }
 
 /// Additions of `+=`, and of values that are accumulated.
