@@ -1,6 +1,7 @@
 //! The seam between the stream and the arithmetic: one block in, its bytes out.
 
 use crate::element::Element;
+use crate::lapped::{Lapped, Row};
 use crate::scale::Step;
 use crate::view::{BlockMut, View};
 
@@ -21,6 +22,8 @@ pub(crate) enum Coding<T> {
         group: [usize; 3],
         step: Step<T>,
     },
+    /// Rows of blocks that lap over each other, for `encode_rows`, `decode_row` and `unfold`.
+    Lapped(Lapped<T>),
 }
 
 /// Codes blocks: the C of `runtime-c`, or the plain Rust reference.
@@ -36,4 +39,36 @@ pub(crate) trait BlockCoder: Sync {
         bytes: &[u8],
         dst: &mut BlockMut<'_, T>,
     ) -> Option<usize>;
+
+    /// Appends the bytes of `count` rows of blocks of `src`, the one at `origin` and those next to it along the middle axis;
+    /// returns where each ends.
+    fn encode_rows<T: Element>(
+        &self,
+        lapped: &Lapped<T>,
+        src: &View<'_, T>,
+        origin: [usize; 3],
+        length: usize,
+        count: usize,
+        out: &mut Vec<u8>,
+    ) -> Vec<usize>;
+
+    /// Decodes a row of blocks from exactly `bytes` into `rows`, in row-major order of the first two axes of a block,
+    /// still folded along them. Returns false when they make no such row.
+    ///
+    /// # Safety
+    /// Each row is null, or writable for the length of `row` by the caller alone.
+    unsafe fn decode_row<T: Element>(
+        &self,
+        lapped: &Lapped<T>,
+        row: &Row,
+        bytes: &[u8],
+        rows: &[*mut T],
+    ) -> bool;
+
+    /// Unfolds rows at (+, +), (+, -), (-, +), (-, -) of a border along the first two axes; where only one of them has a
+    /// border, those on the other side of the other one are null. The weights are r and f of either axis.
+    ///
+    /// # Safety
+    /// Each row is null, or writable for `length` by the caller alone.
+    unsafe fn unfold<T: Element>(&self, rows: [*mut T; 4], weights: [T; 4], length: usize);
 }

@@ -18,6 +18,11 @@ pub enum Compression {
         /// Above 0, at most 1; default 1e-3, useful from 1e-2 to 1e-6. Larger is smaller and lossier.
         compscale: f64,
     },
+    /// Lapped cosine transform; coefficients are rounded in steps of at most compscale x RMS of the slice.
+    Lapped {
+        /// Above 0, at most 1; default 1e-2, useful from 1e-1 to 1e-5. Larger is smaller and lossier.
+        compscale: f64,
+    },
 }
 
 /// A codec name or parameter that cannot be used.
@@ -37,7 +42,7 @@ pub enum CompressionError {
     /// `nbits` for a codec other than `quantize`.
     #[error("codec `{0}` has no parameter `nbits`")]
     NoNbits(&'static str),
-    /// `compscale` for a codec other than `wavelet`.
+    /// `compscale` for a codec other than `wavelet` and `lapped`.
     #[error("codec `{0}` has no parameter `compscale`")]
     NoCompscale(&'static str),
     /// `nbits` out of range.
@@ -66,14 +71,14 @@ impl CompressionError {
         Some(
             match self {
                 Self::UnknownCodec(_) => {
-                    "use `noop`, `quantize` (or `bitcomp`), `wavelet` (or `cvxcompress`), with an optional parameter: \
-                     `quantize:12`, `wavelet:1e-4`"
+                    "use `noop`, `quantize` (or `bitcomp`), `wavelet` (or `cvxcompress`) or `lapped`, with an optional \
+                     parameter: `quantize:12`, `wavelet:1e-4`, `lapped:1e-2`"
                 }
                 Self::BadParameter { codec: "noop", .. } => "`noop` has no parameter",
                 Self::BadParameter { codec: "quantize", .. } => "give the number of bits, such as `quantize:12`",
                 Self::BadParameter { .. } => "give the scale, such as `wavelet:1e-4`",
                 Self::NoNbits(_) => "nbits belongs to `quantize`",
-                Self::NoCompscale(_) => "compscale belongs to `wavelet`",
+                Self::NoCompscale(_) => "compscale belongs to `wavelet` and `lapped`",
                 Self::NbitsRange(_) => "9 bits is the default; more bits, less error",
                 Self::CompscaleRange(_) => "useful values are 1e-2 to 1e-6; smaller, less error",
             }
@@ -93,13 +98,24 @@ impl Compression {
         Self::Wavelet { compscale: 1e-3 }
     }
 
+    /// `lapped` with the default scale of 1e-2.
+    pub fn lapped() -> Self {
+        Self::Lapped { compscale: 1e-2 }
+    }
+
     /// Name of the codec, without its parameter.
     pub fn name(&self) -> &'static str {
         match self {
             Self::Noop => "noop",
             Self::Quantize { .. } => "quantize",
             Self::Wavelet { .. } => "wavelet",
+            Self::Lapped { .. } => "lapped",
         }
+    }
+
+    /// Whether the step is relative to the RMS of the slice.
+    pub(crate) fn uses_rms(&self) -> bool {
+        matches!(self, Self::Wavelet { .. } | Self::Lapped { .. })
     }
 
     /// The same codec with other `nbits`.
@@ -120,6 +136,7 @@ impl Compression {
     pub fn with_compscale(self, compscale: f64) -> Result<Self, CompressionError> {
         match self {
             Self::Wavelet { .. } => Self::Wavelet { compscale }.validate(),
+            Self::Lapped { .. } => Self::Lapped { compscale }.validate(),
             _ => Err(CompressionError::NoCompscale(self.name())),
         }
     }
@@ -133,7 +150,9 @@ impl Compression {
             Self::Quantize { nbits } if !(1..=24).contains(&nbits) => {
                 Err(CompressionError::NbitsRange(nbits))
             }
-            Self::Wavelet { compscale } if !(compscale > 0.0 && compscale <= 1.0) => {
+            Self::Wavelet { compscale } | Self::Lapped { compscale }
+                if !(compscale > 0.0 && compscale <= 1.0) =>
+            {
                 Err(CompressionError::CompscaleRange(compscale))
             }
             _ => Ok(self),
@@ -147,6 +166,7 @@ impl fmt::Display for Compression {
             Self::Noop => f.write_str("noop"),
             Self::Quantize { nbits } => write!(f, "quantize:{nbits}"),
             Self::Wavelet { compscale } => write!(f, "wavelet:{compscale:e}"),
+            Self::Lapped { compscale } => write!(f, "lapped:{compscale:e}"),
         }
     }
 }
@@ -163,6 +183,7 @@ impl FromStr for Compression {
             "noop" => Self::Noop,
             "quantize" | "bitcomp" => Self::quantize(),
             "wavelet" | "cvxcompress" => Self::wavelet(),
+            "lapped" => Self::lapped(),
             _ => return Err(CompressionError::UnknownCodec(name.into())),
         };
         let Some(text) = parameter else { return Ok(default) };
@@ -170,7 +191,9 @@ impl FromStr for Compression {
         match default {
             Self::Noop => Err(bad()),
             Self::Quantize { .. } => default.with_nbits(text.trim().parse().map_err(|_| bad())?),
-            Self::Wavelet { .. } => default.with_compscale(text.trim().parse().map_err(|_| bad())?),
+            Self::Wavelet { .. } | Self::Lapped { .. } => {
+                default.with_compscale(text.trim().parse().map_err(|_| bad())?)
+            }
         }
     }
 }
@@ -184,7 +207,7 @@ mod tests {
         assert_eq!("bitcomp".parse(), Ok(Compression::Quantize { nbits: 9 }));
         assert_eq!("quantize:12".parse(), Ok(Compression::Quantize { nbits: 12 }));
         assert_eq!("cvxcompress:1e-4".parse(), Ok(Compression::Wavelet { compscale: 1e-4 }));
-        for text in ["noop", "quantize:24", "wavelet:1e-6"] {
+        for text in ["noop", "quantize:24", "wavelet:1e-6", "lapped:1e-2"] {
             assert_eq!(text.parse::<Compression>().unwrap().to_string(), text);
         }
     }
@@ -197,6 +220,7 @@ mod tests {
         assert_eq!(code("quantize:x"), "compress::bad_parameter");
         assert_eq!(code("quantize:25"), "compress::nbits_range");
         assert_eq!(code("wavelet:0"), "compress::compscale_range");
+        assert_eq!(code("lapped:2"), "compress::compscale_range");
         assert_eq!(code("wavelet:nan"), "compress::compscale_range");
         assert_eq!(Compression::Noop.with_nbits(3).unwrap_err().code(), "compress::no_nbits");
         assert_eq!(Compression::quantize().with_compscale(0.1).unwrap_err().code(), "compress::no_compscale");

@@ -1,4 +1,4 @@
-//! Codecs for one snapshot (time slice) of a field: `noop`, `quantize` and `wavelet`.
+//! Codecs for one snapshot (time slice) of a field: `noop`, `quantize`, `wavelet` and `lapped`.
 //!
 //! [`encode`] reads a [`View`], usually the inner part of a field with halo, and appends one self-contained stream to a
 //! byte vector; [`decode`] writes it back through a [`ViewMut`]. Both work on blocks in parallel through a [`Parallel`],
@@ -9,8 +9,9 @@
 //! | `noop` | none | none, bit for bit |
 //! | `quantize` | `nbits`: delta = (max - min) / (2^nbits - 1) of the slice | at every point at most delta |
 //! | `wavelet` | `compscale`: step = compscale x RMS of the slice | RMS at most compscale x RMS of the slice (typically half) |
+//! | `lapped` | `compscale`: step = at most compscale x RMS of the slice | RMS at most compscale x RMS of the slice (typically a tenth) |
 //!
-//! The arithmetic is that of the element type: in f32 the wavelet's own rounding adds up to 2e-6 x RMS, and scales below
+//! The arithmetic is that of the element type: in f32 the rounding of `wavelet` and `lapped` adds up to 2e-6 x RMS, and scales below
 //! 4.8e-7 (f64: 8.9e-16) store the slice raw.
 //!
 //! The block coders are C (`runtime-c/codecs`), so that generated code can inline them; [`mod@reference`] is the same format
@@ -22,6 +23,7 @@ mod element;
 mod error;
 pub mod float_mode;
 pub mod format;
+mod lapped;
 mod native;
 mod parallel;
 pub mod reference;

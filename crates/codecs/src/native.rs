@@ -5,6 +5,7 @@ use std::ffi::c_int;
 
 use crate::coder::{BlockCoder, Coding};
 use crate::element::Element;
+use crate::lapped::{Lapped, Row, Tap};
 use crate::scale::Step;
 use crate::view::{BlockMut, View};
 
@@ -31,6 +32,7 @@ unsafe extern "C" {
         dst: *mut u8,
     ) -> usize;
     fn wavefold_wavelet_scratch(extent: *const i64, group: *const i32, size: usize) -> usize;
+    fn wavefold_lapped_scratch(row: *const Row, size: usize, room: *mut usize) -> usize;
 }
 
 /// The functions that `blocks.c` exports for one element type. Their contract is that of the headers.
@@ -79,10 +81,41 @@ pub trait Blocks: Sized {
         scratch: *mut u8,
         dst: *mut Self,
     ) -> c_int;
+    /// Sum of the squares of the values, scaled by two factors in turn.
+    ///
+    /// # Safety
+    /// `src` must be readable over the box.
+    unsafe fn squares(src: *const Self, bounds: &Box3, factors: [f64; 2]) -> f64;
+    /// # Safety
+    /// `src` must be readable at all taps over the length of `row`, `own` and `partner` have the points of a block,
+    /// `out` and `scratch` be as large as asked for.
+    unsafe fn lapped_encode(
+        src: *const Self,
+        row: &Row,
+        taps: [&[Tap]; 2],
+        window: [&[Self]; 2],
+        forward: [Self; 2],
+        scratch: *mut u8,
+        out: *mut u8,
+    ) -> usize;
+    /// # Safety
+    /// `rows` must be as many as those of a block, each null or writable over the length of `row`; `own`, `partner` and
+    /// `scratch` as above.
+    unsafe fn lapped_decode(
+        bytes: &[u8],
+        row: &Row,
+        window: [&[Self]; 2],
+        backward: [Self; 2],
+        scratch: *mut u8,
+        rows: &[*mut Self],
+    ) -> c_int;
+    /// # Safety
+    /// The rows must be distinct, null or writable over `length`.
+    unsafe fn lapped_unfold(rows: [*mut Self; 4], weights: [Self; 4], length: usize);
 }
 
 macro_rules! blocks {
-    ($t:ident, $extremes:ident, $qe:ident, $qd:ident, $we:ident, $wd:ident) => {
+    ($t:ident, $extremes:ident, $qe:ident, $qd:ident, $we:ident, $wd:ident, $squares:ident, $le:ident, $ld:ident, $lu:ident) => {
         unsafe extern "C" {
             fn $extremes(src: *const $t, b: *const Box3, low: *mut $t, high: *mut $t) -> c_int;
             fn $qe(
@@ -122,6 +155,31 @@ macro_rules! blocks {
                 scratch: *mut u8,
                 dst: *mut $t,
             ) -> c_int;
+            fn $squares(src: *const $t, b: *const Box3, s1: f64, s2: f64) -> f64;
+            fn $le(
+                src: *const $t,
+                row: *const Row,
+                x: *const Tap,
+                y: *const Tap,
+                own: *const $t,
+                partner: *const $t,
+                s1: $t,
+                s2: $t,
+                scratch: *mut u8,
+                out: *mut u8,
+            ) -> usize;
+            fn $ld(
+                i: *const u8,
+                n: usize,
+                row: *const Row,
+                own: *const $t,
+                partner: *const $t,
+                s1: $t,
+                s2: $t,
+                scratch: *mut u8,
+                rows: *const *mut $t,
+            ) -> c_int;
+            fn $lu(a: *mut $t, b: *mut $t, c: *mut $t, d: *mut $t, rx: $t, fx: $t, ry: $t, fy: $t, n: i64);
         }
 
         impl Blocks for $t {
@@ -180,6 +238,46 @@ macro_rules! blocks {
                     $wd(bytes.as_ptr(), bytes.len(), bounds, group.as_ptr(), step[0], step[1], scratch, dst)
                 }
             }
+
+            unsafe fn squares(src: *const Self, bounds: &Box3, factors: [f64; 2]) -> f64 {
+                // SAFETY: the caller's duty.
+                unsafe { $squares(src, bounds, factors[0], factors[1]) }
+            }
+
+            unsafe fn lapped_encode(
+                src: *const Self,
+                row: &Row,
+                [x, y]: [&[Tap]; 2],
+                [own, partner]: [&[Self]; 2],
+                forward: [Self; 2],
+                scratch: *mut u8,
+                out: *mut u8,
+            ) -> usize {
+                let (own, partner) = (own.as_ptr(), partner.as_ptr());
+                // SAFETY: the caller's duty.
+                unsafe {
+                    $le(src, row, x.as_ptr(), y.as_ptr(), own, partner, forward[0], forward[1], scratch, out)
+                }
+            }
+
+            unsafe fn lapped_decode(
+                bytes: &[u8],
+                row: &Row,
+                [own, partner]: [&[Self]; 2],
+                backward: [Self; 2],
+                scratch: *mut u8,
+                rows: &[*mut Self],
+            ) -> c_int {
+                let (own, partner, rows) = (own.as_ptr(), partner.as_ptr(), rows.as_ptr());
+                let [s1, s2] = backward;
+                // SAFETY: the caller's duty; reads are checked against the length.
+                unsafe { $ld(bytes.as_ptr(), bytes.len(), row, own, partner, s1, s2, scratch, rows) }
+            }
+
+            unsafe fn lapped_unfold([a, b, c, d]: [*mut Self; 4], w: [Self; 4], length: usize) {
+                // SAFETY: the caller's duty.
+                unsafe { $lu(a, b, c, d, w[0], w[1], w[2], w[3], length as i64) }
+            }
         }
     };
 }
@@ -190,7 +288,11 @@ blocks!(
     wavefold_quantize_encode_f32,
     wavefold_quantize_decode_f32,
     wavefold_wavelet_encode_f32,
-    wavefold_wavelet_decode_f32
+    wavefold_wavelet_decode_f32,
+    wavefold_squares_f32,
+    wavefold_lapped_encode_f32,
+    wavefold_lapped_decode_f32,
+    wavefold_lapped_unfold_f32
 );
 blocks!(
     f64,
@@ -198,18 +300,20 @@ blocks!(
     wavefold_quantize_encode_f64,
     wavefold_quantize_decode_f64,
     wavefold_wavelet_encode_f64,
-    wavefold_wavelet_decode_f64
+    wavefold_wavelet_decode_f64,
+    wavefold_squares_f64,
+    wavefold_lapped_encode_f64,
+    wavefold_lapped_decode_f64,
+    wavefold_lapped_unfold_f64
 );
 
 thread_local! {
-    /// Work space of the wavelet; grows to the largest block that the thread has seen.
+    /// Work space of `wavelet` and `lapped`; grows to the largest block that the thread has seen.
     static SCRATCH: RefCell<Vec<u64>> = const { RefCell::new(Vec::new()) };
 }
 
-/// Runs `f` with scratch space for a wavelet block, aligned to 64 bytes.
-fn with_scratch<T, R>(bounds: &Box3, group: &[i32; 3], f: impl FnOnce(*mut u8) -> R) -> R {
-    // SAFETY: reads three extents and three group sizes.
-    let bytes = unsafe { wavefold_wavelet_scratch(bounds.extent.as_ptr(), group.as_ptr(), size_of::<T>()) };
+/// Runs `f` with scratch space of `bytes`, aligned to 64 bytes.
+fn with_scratch<R>(bytes: usize, f: impl FnOnce(*mut u8) -> R) -> R {
     SCRATCH.with_borrow_mut(|scratch| {
         let words = bytes.div_ceil(8) + 8;
         if scratch.len() < words {
@@ -218,6 +322,20 @@ fn with_scratch<T, R>(bounds: &Box3, group: &[i32; 3], f: impl FnOnce(*mut u8) -
         let start = scratch.as_mut_ptr().cast::<u8>();
         f(start.wrapping_add(start.align_offset(64)))
     })
+}
+
+/// Bytes of scratch for a wavelet block.
+fn wavelet_scratch<T>(bounds: &Box3, group: &[i32; 3]) -> usize {
+    // SAFETY: reads three extents and three group sizes.
+    unsafe { wavefold_wavelet_scratch(bounds.extent.as_ptr(), group.as_ptr(), size_of::<T>()) }
+}
+
+/// Bytes of scratch for a row of lapped blocks, and most bytes that it codes to.
+fn lapped_scratch<T>(row: &Row) -> (usize, usize) {
+    let mut room = 0;
+    // SAFETY: reads the row, writes the room.
+    let bytes = unsafe { wavefold_lapped_scratch(row, size_of::<T>(), &mut room) };
+    (bytes, room)
 }
 
 /// Appends what `write` puts into at most `room` bytes.
@@ -237,6 +355,13 @@ pub(crate) fn extremes<T: Element>(src: &View<'_, T>) -> Option<[T; 2]> {
     unsafe { T::extremes(src.as_ptr(), &Box3::new(src.shape(), [strides[0], strides[1]])) }
 }
 
+/// Sum of the squares of a view, scaled by two factors in turn.
+pub(crate) fn squares<T: Element>(src: &View<'_, T>, factors: [f64; 2]) -> f64 {
+    let strides = src.strides();
+    // SAFETY: the view's points are readable.
+    unsafe { T::squares(src.as_ptr(), &Box3::new(src.shape(), [strides[0], strides[1]]), factors) }
+}
+
 /// Coder by the C blocks.
 pub(crate) struct Native;
 
@@ -246,6 +371,8 @@ impl BlockCoder for Native {
         let bounds = Box3::new(src.shape(), [strides[0], strides[1]]);
         let raw = src.points() * size_of::<T>();
         match coding {
+            // Coded by rows.
+            Coding::Lapped(_) => {}
             Coding::Copy => append(out, raw, |to| {
                 // SAFETY: the view's points are readable, and `to` takes all of them.
                 unsafe { wavefold_noop_encode(src.as_ptr().cast(), &bounds, size_of::<T>(), to) }
@@ -260,7 +387,7 @@ impl BlockCoder for Native {
             Coding::Wavelet { group, step: Step { inverse, .. } } => {
                 let group = group.map(|n| n as i32);
                 append(out, 1 + raw, |to| {
-                    with_scratch::<T, _>(&bounds, &group, |scratch| {
+                    with_scratch(wavelet_scratch::<T>(&bounds, &group), |scratch| {
                         // SAFETY: the view's points are readable, `to` takes a raw block, scratch has its size.
                         unsafe { T::wavelet_encode(src.as_ptr(), &bounds, &group, *inverse, scratch, to) }
                     })
@@ -278,6 +405,8 @@ impl BlockCoder for Native {
         let bounds = Box3::new(dst.extent(), dst.strides());
         let to = dst.as_mut_ptr();
         let used = match coding {
+            // Decoded by rows.
+            Coding::Lapped(_) => 0,
             Coding::Copy => {
                 // SAFETY: the block is ours to write; the length is checked before anything is read.
                 unsafe {
@@ -290,7 +419,7 @@ impl BlockCoder for Native {
             }
             Coding::Wavelet { group, step } => {
                 let group = group.map(|n| n as i32);
-                let ok = with_scratch::<T, _>(&bounds, &group, |scratch| {
+                let ok = with_scratch(wavelet_scratch::<T>(&bounds, &group), |scratch| {
                     // SAFETY: the points of `dst` are ours to write, scratch has its size.
                     unsafe { T::wavelet_decode(bytes, &bounds, &group, step.value, scratch, to) }
                 });
@@ -298,5 +427,55 @@ impl BlockCoder for Native {
             }
         };
         (used > 0).then_some(used)
+    }
+    fn encode_rows<T: Element>(
+        &self,
+        lapped: &Lapped<T>,
+        src: &View<'_, T>,
+        [x, y, z]: [usize; 3],
+        length: usize,
+        count: usize,
+        out: &mut Vec<u8>,
+    ) -> Vec<usize> {
+        let strides = src.strides();
+        let start = src.as_ptr().wrapping_add(z);
+        let across = lapped.taps(0, x, strides[0]);
+        let window = [&lapped.own[..], &lapped.partner[..]];
+        let (size, room) = lapped_scratch::<T>(&lapped.row([x, y, z], length));
+        with_scratch(size, |scratch| {
+            let mut row = |i: usize| {
+                let y = y + i * lapped.size[1];
+                let mut row = lapped.row([x, y, z], length);
+                (row.before, row.after) = (i64::from(i > 0), i64::from(i + 1 < count));
+                let taps = [&across[..], &lapped.taps(1, y, strides[1])];
+                append(out, room, |to| {
+                    // SAFETY: taps lie inside the view, and so does the row; sizes are those asked for.
+                    unsafe { T::lapped_encode(start, &row, taps, window, lapped.forward, scratch, to) }
+                });
+                out.len()
+            };
+            (0..count).map(&mut row).collect()
+        })
+    }
+
+    unsafe fn decode_row<T: Element>(
+        &self,
+        lapped: &Lapped<T>,
+        row: &Row,
+        bytes: &[u8],
+        rows: &[*mut T],
+    ) -> bool {
+        assert_eq!(rows.len(), lapped.size[0] * lapped.size[1]);
+        let window = [&lapped.own[..], &lapped.partner[..]];
+        let (size, _) = lapped_scratch::<T>(row);
+        with_scratch(size, |scratch| {
+            // SAFETY: the caller's duty for the rows; scratch has its size.
+            unsafe { T::lapped_decode(bytes, row, window, lapped.backward, scratch, rows) != 0 }
+        })
+    }
+
+    unsafe fn unfold<T: Element>(&self, rows: [*mut T; 4], weights: [T; 4], length: usize) {
+        // SAFETY: the caller's duty.
+        unsafe { T::lapped_unfold(rows, weights, length) }
     }
 }

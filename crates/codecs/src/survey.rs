@@ -9,14 +9,13 @@ use crate::parallel::run_once;
 use crate::scale::{exponent, pow2};
 use crate::{Element, EncodeError, Parallel, View, float_mode, native};
 
-/// Independent partial results; enough for the widest vectors.
-const LANES: usize = 16;
-
 /// Smallest and largest value of a slice.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Extremes {
     pub(crate) min: f64,
     pub(crate) max: f64,
+    /// Sum of the squares, if asked for; may over- or underflow.
+    squares: Option<f64>,
 }
 
 impl Extremes {
@@ -45,13 +44,22 @@ fn map_pieces<T: Element, R: Send + Sync>(
     Ok(results.into_iter().filter_map(OnceLock::into_inner).flatten().collect())
 }
 
-/// Smallest and largest value, or the first one that is not finite.
-pub(crate) fn extremes<T: Element>(src: &View<'_, T>, par: &dyn Parallel) -> Result<Extremes, EncodeError> {
-    let pieces = map_pieces(src, par, |piece| native::extremes(&piece))?;
-    let mut all = Extremes { min: f64::INFINITY, max: f64::NEG_INFINITY };
+/// Smallest and largest value, or the first one that is not finite. The squares, which [`rms`] needs, are cheapest while
+/// a piece is in the cache.
+pub(crate) fn extremes<T: Element>(
+    src: &View<'_, T>,
+    squares: bool,
+    par: &dyn Parallel,
+) -> Result<Extremes, EncodeError> {
+    let pieces = map_pieces(src, par, |piece| {
+        let sum = if squares { native::squares(&piece, [1.0; 2]) } else { 0.0 };
+        native::extremes(&piece).map(|extremes| (extremes, sum))
+    })?;
+    let mut all = Extremes { min: f64::INFINITY, max: f64::NEG_INFINITY, squares: squares.then_some(0.0) };
     for piece in pieces {
-        let Some([low, high]) = piece else { return Err(first_not_finite(src)) };
+        let Some(([low, high], sum)) = piece else { return Err(first_not_finite(src)) };
         (all.min, all.max) = (all.min.min(low.to_f64()), all.max.max(high.to_f64()));
+        all.squares = all.squares.map(|s| s + sum);
     }
     Ok(all)
 }
@@ -77,25 +85,13 @@ pub(crate) fn rms<T: Element>(
     par: &dyn Parallel,
 ) -> Result<(f64, i32), EncodeError> {
     let e = exponent(extremes.largest());
-    let sums = map_pieces(src, par, |piece| square_sum(&piece, e))?;
-    let mean = sums.into_iter().sum::<f64>() / src.points() as f64;
-    Ok((mean.sqrt(), e))
-}
-
-fn square_sum<T: Element>(piece: &View<'_, T>, e: i32) -> f64 {
-    let (f1, f2) = (pow2(-(e / 2)), pow2(-(e - e / 2)));
-    let mut sum = [0f64; LANES];
-    let square = |x: T| {
-        let x = x.to_f64() * f1 * f2;
-        x * x
-    };
-    for j in 0..piece.shape()[1] {
-        let groups = piece.row(0, j).chunks_exact(LANES);
-        let rest = groups.remainder();
-        for group in groups {
-            sum.iter_mut().zip(group).for_each(|(s, x)| *s += square(*x));
-        }
-        sum.iter_mut().zip(rest).for_each(|(s, x)| *s += square(*x));
+    let points = src.points() as f64;
+    if let Some(sum) = extremes.squares
+        && e.abs() < 400
+    {
+        return Ok(((sum / points).sqrt() * pow2(-e), e));
     }
-    sum.iter().sum()
+    let factors = [pow2(-(e / 2)), pow2(-(e - e / 2))];
+    let sums = map_pieces(src, par, |piece| native::squares(&piece, factors))?;
+    Ok(((sums.into_iter().sum::<f64>() / points).sqrt(), e))
 }

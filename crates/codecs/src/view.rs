@@ -143,6 +143,18 @@ impl<'a, T> View<'a, T> {
         View { data: &self.data[start..], shape, strides: self.strides }
     }
 
+    /// All of an array whose length is that of the shape.
+    pub(crate) fn packed(data: &'a [T], shape: [usize; 3]) -> View<'a, T> {
+        assert_eq!(data.len(), shape.iter().product::<usize>());
+        View { data, shape, strides: dense_strides(shape) }
+    }
+
+    /// With the middle axis, of one point, and the first one exchanged.
+    pub(crate) fn without_middle(&self) -> View<'a, T> {
+        let ([n0, _, n2], [s0, _, s2]) = (self.shape, self.strides);
+        View { data: self.data, shape: [1, n0, n2], strides: [0, s0, s2] }
+    }
+
     pub(crate) fn as_ptr(&self) -> *const T {
         self.data.as_ptr()
     }
@@ -180,6 +192,12 @@ impl<'a, T> ViewMut<'a, T> {
         self.shape
     }
 
+    /// As [`View::packed`].
+    pub(crate) fn packed(data: &'a mut [T], shape: [usize; 3]) -> ViewMut<'a, T> {
+        assert_eq!(data.len(), shape.iter().product::<usize>());
+        ViewMut { data, shape, strides: dense_strides(shape) }
+    }
+
     /// The points as blocks that threads may write at the same time.
     pub(crate) fn shared(&mut self) -> SharedMut<'_, T> {
         SharedMut {
@@ -202,7 +220,19 @@ pub(crate) struct SharedMut<'a, T> {
 // SAFETY: it stands for a unique borrow of `[T]`; `block` puts the duty of disjointness on its caller.
 unsafe impl<T: Send> Sync for SharedMut<'_, T> {}
 
-impl<T> SharedMut<'_, T> {
+impl<'a, T> SharedMut<'a, T> {
+    /// As [`View::without_middle`].
+    pub(crate) fn without_middle(self) -> SharedMut<'a, T> {
+        let ([n0, _, n2], [s0, _, s2]) = (self.shape, self.strides);
+        SharedMut { shape: [1, n0, n2], strides: [0, s0, s2], ..self }
+    }
+
+    /// Where a point of the shape is.
+    pub(crate) fn at(&self, point: [usize; 3]) -> *mut T {
+        debug_assert!((0..3).all(|a| point[a] < self.shape[a]));
+        self.data.wrapping_add((0..3).map(|a| point[a] * self.strides[a]).sum())
+    }
+
     /// The block at `origin`.
     ///
     /// # Safety

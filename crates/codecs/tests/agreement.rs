@@ -8,11 +8,13 @@ use wavefold_codecs::{
     Compression, Element, Parallel, Serial, Threads, View, ViewMut, decode, encode, reference,
 };
 
-const ALL: [Compression; 4] = [
+const ALL: [Compression; 6] = [
     Compression::Noop,
     Compression::Quantize { nbits: 9 },
     Compression::Wavelet { compscale: 1e-2 },
     Compression::Wavelet { compscale: 1e-5 },
+    Compression::Lapped { compscale: 3e-2 },
+    Compression::Lapped { compscale: 1e-4 },
 ];
 
 fn bits<T: Element>(values: &[T]) -> Vec<u64> {
@@ -72,6 +74,29 @@ proptest! {
             back[inside(i)] = f32::NAN;
         }
         prop_assert!(back.iter().all(|x| x.is_nan()), "the halo was written");
+    }
+}
+
+/// Every number of blocks, with and without a rest, and every way to lay out their groups.
+#[test]
+fn lapped_is_reference_over_many_blocks() {
+    let shapes = [
+        [70, 65, 130],
+        [33, 32, 600],
+        [48, 17, 40],
+        [2, 100, 31],
+        [1, 150, 90],
+        [50, 1, 4200],
+        [90, 70, 1],
+        [1, 1, 9000],
+        [300, 1, 1],
+    ];
+    for shape in shapes {
+        let field = Field { kind: Kind::Wave, shape, scale: 0, offset: 0.0, seed: 2 };
+        for compscale in [3e-1, 1e-2, 1e-4] {
+            check(Compression::Lapped { compscale }, shape, &field.f32()).unwrap();
+        }
+        check(Compression::lapped(), shape, &field.f64()).unwrap();
     }
 }
 

@@ -97,7 +97,7 @@ impl<'a> Apply<'a> {
         self.codec(Some(function), Parameter::Nbits(nbits))
     }
 
-    /// Quantisation step relative to the rms of a snapshot, for everything that this run compresses with wavelets.
+    /// Quantisation step relative to the rms of a snapshot, for everything that this run compresses with wavelets or lapped transforms.
     pub fn compscale(self, compscale: f64) -> Self {
         self.codec(None, Parameter::Compscale(compscale))
     }

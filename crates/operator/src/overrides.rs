@@ -32,6 +32,9 @@ impl Parameter {
             (Parameter::Compscale(compscale), Compression::Wavelet { .. }) => {
                 Some(Compression::Wavelet { compscale })
             }
+            (Parameter::Compscale(compscale), Compression::Lapped { .. }) => {
+                Some(Compression::Lapped { compscale })
+            }
             _ => None,
         }
     }

@@ -79,13 +79,13 @@ pub struct Args {
     /// Where the code comes from: auto takes c when a C compiler is there, else cranelift
     #[arg(long, value_name = "B", default_value = "auto", value_parser = ["auto", "c", "cranelift"])]
     backend: String,
-    /// history, gradient: none (uncompressed), noop, quantize (default) or wavelet; or as in quantize:12
+    /// history, gradient: none (uncompressed), noop, quantize (default), wavelet or lapped; or as in quantize:12
     #[arg(long, value_name = "NAME")]
     codec: Option<String>,
     /// Bits a value for `quantize`, 1 to 24 [default: 9]
     #[arg(long, value_name = "N", conflicts_with = "compscale")]
     nbits: Option<u32>,
-    /// Scale of the quantisation step of `wavelet`, relative to the RMS of a snapshot [default: 1e-3]
+    /// Scale of the quantisation step of `wavelet` and `lapped`, relative to the RMS of a snapshot [default: 1e-3, 1e-2]
     #[arg(long, value_name = "S", allow_negative_numbers = true)]
     compscale: Option<f64>,
     /// history, gradient: save one step in K [default: 1]

@@ -35,13 +35,13 @@ pub struct Args {
     /// Type of the values: f32 (default for raw files) or f64; a .npy file says it itself
     #[arg(long, value_name = "TYPE", value_parser = ["f32", "f64"])]
     dtype: Option<String>,
-    /// noop, quantize or wavelet; a parameter may follow, as in quantize:12 or wavelet:1e-4
+    /// noop, quantize, wavelet or lapped; a parameter may follow, as in quantize:12 or lapped:1e-2
     #[arg(long, value_name = "NAME")]
     codec: String,
     /// Bits a value for `quantize`, 1 to 24 [default: 9]
     #[arg(long, value_name = "N", conflicts_with = "compscale")]
     nbits: Option<u32>,
-    /// Scale of the quantisation step of `wavelet`, relative to the RMS of the values [default: 1e-3]
+    /// Scale of the quantisation step of `wavelet` and `lapped`, relative to the RMS of the values [default: 1e-3, 1e-2]
     #[arg(long, value_name = "S", allow_negative_numbers = true)]
     compscale: Option<f64>,
     /// Number of threads [default: one per core]
@@ -166,7 +166,10 @@ fn measure<T: Element>(
     Ok(Report {
         codec: codec.name(),
         nbits: if let Compression::Quantize { nbits } = codec { Some(nbits) } else { None },
-        compscale: if let Compression::Wavelet { compscale } = codec { Some(compscale) } else { None },
+        compscale: match codec {
+            Compression::Wavelet { compscale } | Compression::Lapped { compscale } => Some(compscale),
+            _ => None,
+        },
         shape: shape.to_vec(),
         dtype: T::DTYPE.to_string(),
         raw_bytes,

@@ -1,6 +1,6 @@
 //! How a shape is cut into blocks, and blocks into chunks.
 
-use crate::Compression;
+use crate::{Compression, lapped};
 
 /// Points of a `quantize` block.
 pub(crate) const QUANTIZE_POINTS: usize = 512;
@@ -72,6 +72,7 @@ pub(crate) fn choose(compression: Compression, shape: [usize; 3]) -> ([usize; 3]
         Compression::Noop => rows(shape),
         Compression::Quantize { .. } => (quantize_block(shape), CHUNK_POINTS / QUANTIZE_POINTS),
         Compression::Wavelet { .. } => (wavelet_block(shape), 1),
+        Compression::Lapped { .. } => (lapped::block(shape), 1),
     }
 }
 

@@ -4,6 +4,7 @@ use crate::coder::Coding;
 use crate::element::Element;
 use crate::format::grid::{self, BlockGrid, QUANTIZE_POINTS, WAVELET_MOST_POINTS};
 use crate::format::{Mode, StreamInfo};
+use crate::lapped::{self, Lapped};
 use crate::scale::{self, Step};
 use crate::{Compression, DType, DecodeError};
 
@@ -34,7 +35,9 @@ impl Header {
     /// The grid that the chunks are runs of.
     pub(crate) fn grid(&self) -> BlockGrid {
         let balanced = self.mode == Mode::Coded && matches!(self.compression, Compression::Wavelet { .. });
-        BlockGrid::new(self.shape, self.block, balanced)
+        let squeezed = self.mode == Mode::Coded && matches!(self.compression, Compression::Lapped { .. });
+        let shape = if squeezed { lapped::squeezed(self.shape) } else { self.shape };
+        BlockGrid::new(shape, self.block, balanced)
     }
 
     /// How the blocks are coded.
@@ -48,6 +51,9 @@ impl Header {
             Compression::Wavelet { .. } if self.mode == Mode::Coded => {
                 Coding::Wavelet { group: grid::wavelet_group(self.shape), step: Step::new(self.step) }
             }
+            Compression::Lapped { .. } if self.mode == Mode::Coded => {
+                Coding::Lapped(Lapped::new(self.shape, self.step))
+            }
             _ => Coding::Copy,
         }
     }
@@ -57,6 +63,7 @@ impl Header {
             Compression::Noop => (0, 0, 0.0),
             Compression::Quantize { nbits } => (1, nbits, 0.0),
             Compression::Wavelet { compscale } => (2, 0, compscale),
+            Compression::Lapped { compscale } => (3, 0, compscale),
         };
         let mode = match self.mode {
             Mode::Coded => 0,
@@ -112,6 +119,7 @@ impl Header {
             0 => Compression::Noop,
             1 => Compression::Quantize { nbits },
             2 => Compression::Wavelet { compscale },
+            3 => Compression::Lapped { compscale },
             _ => return Err(corrupt("unknown codec")),
         };
         let dtype = match dtype {
@@ -169,6 +177,9 @@ impl Header {
             Compression::Noop => (false, false),
             Compression::Quantize { .. } => (true, block != QUANTIZE_POINTS),
             Compression::Wavelet { .. } => (true, block > WAVELET_MOST_POINTS || self.chunk_blocks != 1),
+            Compression::Lapped { .. } => {
+                (true, self.block != lapped::block(self.shape) || self.chunk_blocks != 1)
+            }
         };
         if self.mode == Mode::Coded && wrong_block {
             return corrupt("wrong size of blocks");

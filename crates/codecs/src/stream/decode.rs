@@ -6,6 +6,7 @@ use std::sync::Mutex;
 use crate::coder::{BlockCoder, Coding};
 use crate::format::{BlockGrid, Header, Mode, locate};
 use crate::parallel::run_once;
+use crate::stream::lapped;
 use crate::view::SharedMut;
 use crate::{DecodeError, Element, Parallel, ViewMut, float_mode};
 
@@ -33,11 +34,15 @@ fn decode_slice<T: Element, C: BlockCoder>(
         return Err(DecodeError::WrongShape { stream: header.shape, destination: dst.shape() });
     }
     let chunks = locate(&header, stream)?;
+    let coding = header.coding::<T>();
+    if let Coding::Lapped(plan) = &coding {
+        return lapped::decode(coder, plan, &header.grid(), &chunks, &mut dst, par);
+    }
     let dst = dst.shared();
     if header.mode == Mode::Constant {
         return fill(&dst, header.shape, T::from_f64(header.min), par);
     }
-    let (grid, coding) = (header.grid(), header.coding::<T>());
+    let grid = header.grid();
     // The first wrong chunk, so that the error does not depend on the threads.
     let wrong: Mutex<Option<(usize, DecodeError)>> = Mutex::new(None);
     let done = run_once(par, chunks.len(), |i| {

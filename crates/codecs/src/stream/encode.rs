@@ -8,8 +8,10 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use crate::coder::{BlockCoder, Coding};
 use crate::format::{self, BlockGrid, ENTRY_BYTES, HEADER_BYTES, Header, Mode};
+use crate::lapped::{THRESHOLD, padding};
 use crate::parallel::run_once;
 use crate::scale::{exponent, pow2, quantize_step, scaled};
+use crate::stream::lapped;
 use crate::survey::{self, Extremes};
 use crate::{Compression, Element, EncodeError, Parallel, View, float_mode};
 
@@ -56,17 +58,28 @@ fn encode_slice<T: Element, C: BlockCoder>(
     out: &mut Vec<u8>,
 ) -> Result<SliceInfo, EncodeError> {
     compression.validate()?;
-    let extremes = survey::extremes(src, par)?;
+    let extremes = survey::extremes(src, compression.uses_rms(), par)?;
     let mut header = plan(compression, src, &extremes, par)?;
     let coding = header.coding::<T>();
     let start = out.len();
-    let written = match header.mode {
-        Mode::Constant => {
+    let mut written = match (header.mode, &coding) {
+        (Mode::Constant, _) => {
             out.resize(start + HEADER_BYTES, 0);
             Ok(())
         }
+        (_, Coding::Lapped(_)) => {
+            let mut room = Vec::new();
+            let squeezed = lapped::squeeze(src, &mut room);
+            write_chunks(coder, &coding, &mut header, &squeezed, par, out)
+        }
         _ => write_chunks(coder, &coding, &mut header, src, par, out),
     };
+    // Blocks that stick out of the shape can take more than the values.
+    if matches!(coding, Coding::Lapped(_)) && written.is_ok() && header.payload >= header.raw_bytes() {
+        out.truncate(start);
+        header = header_of(compression, src, &extremes, Mode::Raw, 0.0);
+        written = write_chunks(coder, &header.coding::<T>(), &mut header, src, par, out);
+    }
     if let Err(missing) = written {
         out.truncate(start);
         return Err(EncodeError::Schedule { missing, total: header.chunks });
@@ -97,7 +110,24 @@ fn plan<T: Element>(
                 None => (Mode::Raw, 0.0),
             }
         }
+        Compression::Lapped { compscale } => {
+            let (rms, e) = survey::rms(src, extremes, par)?;
+            match lapped_step::<T>(compscale, rms, e, padding(src.shape())) {
+                Some(step) => (Mode::Coded, step),
+                None => (Mode::Raw, 0.0),
+            }
+        }
     };
+    Ok(header_of(compression, src, extremes, mode, step))
+}
+
+fn header_of<T: Element>(
+    compression: Compression,
+    src: &View<'_, T>,
+    extremes: &Extremes,
+    mode: Mode,
+    step: f64,
+) -> Header {
     let shape = src.shape();
     let (block, chunk_blocks) = match mode {
         Mode::Coded => format::choose(compression, shape),
@@ -120,7 +150,7 @@ fn plan<T: Element>(
     if mode != Mode::Constant {
         header.chunks = header.grid().chunks(chunk_blocks);
     }
-    Ok(header)
+    header
 }
 
 /// Step of `wavelet`, compscale x RMS with RMS = `rms` 2^`e` and 2^`e` <= max |x|. `None` where the arithmetic of the type
@@ -131,6 +161,16 @@ fn wavelet_step<T: Element>(compscale: f64, rms: f64, e: i32) -> Option<f64> {
     let reached = compscale >= pow2(2 - T::MANTISSA)
         && exponent(relative) + e >= T::TINY_EXPONENT + 3
         && e <= exponent(T::LARGEST) - 12;
+    reached.then(|| scaled(relative, e))
+}
+
+/// Step of `lapped`, which keeps the RMS of the error at compscale x RMS even if all of it, of every point of the blocks,
+/// fell on points of the shape; see [`wavelet_step`].
+fn lapped_step<T: Element>(compscale: f64, rms: f64, e: i32, padding: f64) -> Option<f64> {
+    let relative = compscale * rms / (THRESHOLD * padding.sqrt()).max(1.0);
+    let reached = compscale >= pow2(2 - T::MANTISSA)
+        && exponent(relative) + e >= T::TINY_EXPONENT + 12
+        && e <= exponent(T::LARGEST) - 20;
     reached.then(|| scaled(relative, e))
 }
 
@@ -170,13 +210,16 @@ fn write_chunks<T: Element, C: BlockCoder>(
         crcs = found.into_iter().map(AtomicU32::into_inner).collect();
     } else {
         let cells: Vec<OnceLock<Piece>> = (0..header.chunks).map(|_| OnceLock::new()).collect();
-        run_once(par, header.chunks, |i| {
-            let piece = with_chunk(coder, coding, &grid, chunk(i), src, |bytes| Piece {
-                bytes: bytes.into(),
-                crc: crc32fast::hash(bytes),
-            });
-            let _ = cells[i].set(piece);
-        })?;
+        let keep = |i: usize, bytes: &[u8]| {
+            let _ = cells[i].set(Piece { bytes: bytes.into(), crc: crc32fast::hash(bytes) });
+        };
+        if let Coding::Lapped(lapped) = coding {
+            lapped::encode(coder, lapped, &grid, src, par, keep)?;
+        } else {
+            run_once(par, header.chunks, |i| {
+                with_chunk(coder, coding, &grid, chunk(i), src, |bytes| keep(i, bytes));
+            })?;
+        }
         let pieces: Vec<Piece> = cells.into_iter().filter_map(OnceLock::into_inner).collect();
         sizes = pieces.iter().map(|p| p.bytes.len()).collect();
         crcs = pieces.iter().map(|p| p.crc).collect();

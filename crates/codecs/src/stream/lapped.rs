@@ -1,0 +1,288 @@
+//! `lapped`: rows of blocks in parallel, each followed by the borders whose sides are all there.
+//!
+//! Neighbours fold the same points, so a few rows of blocks are coded by one thread, which folds them once. Decoded, a row of blocks is written folded along the first two axes. Between the centres of up to four of them lies a seam, a box
+//! of points that unfold among themselves; whoever decodes the last of the four unfolds it. Seams are disjoint, so the
+//! values do not depend on the order.
+
+use std::cell::RefCell;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU8, Ordering};
+
+use crate::coder::BlockCoder;
+use crate::format::BlockGrid;
+use crate::lapped::{Lapped, weights};
+use crate::parallel::run_once;
+use crate::view::{SharedMut, View, ViewMut};
+use crate::{DecodeError, Element, Parallel, float_mode};
+
+/// Rows of blocks that one thread codes one after the other.
+const STRIP: usize = 4;
+
+/// Codes all chunks, and hands the bytes of each to `keep`. The error counts missing chunks.
+pub(super) fn encode<T: Element, C: BlockCoder>(
+    coder: &C,
+    lapped: &Lapped<T>,
+    grid: &BlockGrid,
+    src: &View<'_, T>,
+    par: &dyn Parallel,
+    keep: impl Fn(usize, &[u8]) + Sync,
+) -> Result<(), usize> {
+    thread_local! {
+        static BYTES: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+    }
+    let blocks = lapped.blocks(1);
+    let (strips, segments) = (blocks.div_ceil(STRIP), grid.count() / (lapped.blocks(0) * blocks));
+    run_once(par, lapped.blocks(0) * strips * segments, |task| {
+        let (x, strip, segment) = (task / segments / strips, task / segments % strips, task % segments);
+        let count = STRIP.min(blocks - strip * STRIP);
+        let chunk = |i: usize| (x * blocks + strip * STRIP + i) * segments + segment;
+        let (origin, extent) = grid.bounds(chunk(0));
+        BYTES.with_borrow_mut(|bytes| {
+            bytes.clear();
+            let ends =
+                float_mode::with_default(|| coder.encode_rows(lapped, src, origin, extent[2], count, bytes));
+            let mut start = 0;
+            for (i, end) in ends.into_iter().enumerate() {
+                keep(chunk(i), &bytes[start..end]);
+                start = end;
+            }
+        });
+    })
+}
+
+/// The slice with axes of one point first, and copied if its last axis is one of them.
+pub(super) fn squeeze<'a, T: Element>(src: &View<'a, T>, room: &'a mut Vec<T>) -> View<'a, T> {
+    let [n0, n1, n2] = src.shape();
+    if n2 > 1 {
+        return if n1 > 1 { *src } else { src.without_middle() };
+    }
+    room.extend((0..n0).flat_map(|i| (0..n1).map(move |j| src.row(i, j)[0])));
+    let shape = if n1 > 1 { [1, n0, n1] } else { [1, 1, n0] };
+    View::packed(room, shape)
+}
+
+/// As [`super::decode`], for chunks that are rows of blocks.
+pub(super) fn decode<T: Element, C: BlockCoder>(
+    coder: &C,
+    lapped: &Lapped<T>,
+    grid: &BlockGrid,
+    chunks: &[(&[u8], u32)],
+    dst: &mut ViewMut<'_, T>,
+    par: &dyn Parallel,
+) -> Result<(), DecodeError> {
+    let [n0, n1, n2] = dst.shape();
+    if n2 > 1 {
+        let shared = if n1 > 1 { dst.shared() } else { dst.shared().without_middle() };
+        return decode_squeezed(coder, lapped, grid, chunks, shared, par);
+    }
+    let mut packed = vec![T::default(); n0 * n1];
+    let mut view = ViewMut::packed(&mut packed, lapped.shape);
+    decode_squeezed(coder, lapped, grid, chunks, view.shared(), par)?;
+    let dst = dst.shared();
+    // SAFETY: no other block of `dst` is live.
+    let mut all = unsafe { dst.block([0; 3], [n0, n1, 1]) };
+    packed.iter().enumerate().for_each(|(i, x)| all.row_mut(i / n1, i % n1)[0] = *x);
+    Ok(())
+}
+
+fn decode_squeezed<T: Element, C: BlockCoder>(
+    coder: &C,
+    lapped: &Lapped<T>,
+    grid: &BlockGrid,
+    chunks: &[(&[u8], u32)],
+    dst: SharedMut<'_, T>,
+    par: &dyn Parallel,
+) -> Result<(), DecodeError> {
+    let reach = [lapped.reach(0), lapped.reach(1)];
+    let [n0, n1, n2] = lapped.shape;
+    let mut beyond = vec![T::default(); (reach[0] * reach[1] - n0 * n1) * n2];
+    let field = Field { dst, shape: lapped.shape, reach, beyond: beyond.as_mut_ptr() };
+    let seams = Seams::new(lapped, grid);
+    // The first wrong chunk, so that the error does not depend on the threads.
+    let wrong: Mutex<Option<(usize, DecodeError)>> = Mutex::new(None);
+    let done = run_once(par, chunks.len(), |i| {
+        let (bytes, crc) = chunks[i];
+        let (origin, extent) = grid.bounds(i);
+        let error = if crc32fast::hash(bytes) != crc {
+            DecodeError::Checksum { part: format!("block {i}") }
+        } else {
+            let row = lapped.row(origin, extent[2]);
+            let decoded = float_mode::with_default(|| {
+                let rows = field.rows(origin, lapped.size);
+                // SAFETY: rows of blocks are disjoint, each is decoded once, and its rows go on for its length.
+                let decoded = unsafe { coder.decode_row(lapped, &row, bytes, &rows) };
+                if decoded {
+                    // SAFETY: this chunk is done, and each is counted once.
+                    unsafe { seams.finish(coder, lapped, &field, i) };
+                }
+                decoded
+            });
+            if decoded {
+                return;
+            }
+            DecodeError::Corrupt(format!("block at {origin:?} cannot be decoded"))
+        };
+        let mut wrong = wrong.lock().unwrap_or_else(|p| p.into_inner());
+        if wrong.as_ref().is_none_or(|(first, _)| i < *first) {
+            *wrong = Some((i, error));
+        }
+    });
+    match (wrong.into_inner().unwrap_or_else(|p| p.into_inner()), done) {
+        (Some((_, e)), _) => Err(e),
+        (None, Err(missing)) => Err(DecodeError::Schedule { missing, total: chunks.len() }),
+        (None, Ok(())) => Ok(()),
+    }
+}
+
+/// The slice and, beyond its ends, the rows of the last blocks that unfolding needs.
+struct Field<'a, T> {
+    dst: SharedMut<'a, T>,
+    shape: [usize; 3],
+    reach: [usize; 2],
+    beyond: *mut T,
+}
+
+// SAFETY: threads write disjoint rows of what `beyond` points to, as of `dst`.
+unsafe impl<T: Send> Sync for Field<'_, T> {}
+
+impl<T: Element> Field<'_, T> {
+    /// The row at (x, y) from z on; null beyond what is needed.
+    fn row(&self, x: usize, y: usize, z: usize) -> *mut T {
+        let ([n0, n1, n2], [r0, r1]) = (self.shape, self.reach);
+        if x >= r0 || y >= r1 {
+            return std::ptr::null_mut();
+        }
+        if x < n0 && y < n1 {
+            return self.dst.at([x, y, z]);
+        }
+        let index = if x >= n0 { (x - n0) * r1 + y } else { (r0 - n0) * r1 + x * (r1 - n1) + y - n1 };
+        self.beyond.wrapping_add(index * n2 + z)
+    }
+
+    /// The rows of the blocks at `origin`, in row-major order.
+    fn rows(&self, origin: [usize; 3], size: [usize; 3]) -> Vec<*mut T> {
+        let place = |i: usize| self.row(origin[0] + i / size[1], origin[1] + i % size[1], origin[2]);
+        (0..size[0] * size[1]).map(place).collect()
+    }
+}
+
+/// Along one axis, the points between the centres of two neighbouring blocks.
+struct Band {
+    /// Of these points.
+    from: usize,
+    to: usize,
+    /// The border to unfold.
+    border: Option<usize>,
+}
+
+/// What is to be unfolded, and how many chunks each still waits for.
+struct Seams {
+    bands: [Vec<Band>; 2],
+    blocks: [usize; 2],
+    segments: usize,
+    segment: usize,
+    pending: Vec<AtomicU8>,
+}
+
+impl Seams {
+    fn new<T: Element>(lapped: &Lapped<T>, grid: &BlockGrid) -> Self {
+        let bands = [0, 1].map(|a| {
+            let (n, blocks, reach) = (lapped.size[a], lapped.blocks(a), lapped.reach(a));
+            let band = |k: usize| Band {
+                from: (k * n).saturating_sub(n / 2),
+                to: (k * n + n.div_ceil(2)).min(reach),
+                border: (k > 0 && k < blocks).then_some(k * n),
+            };
+            (0..=if n == 1 { 0 } else { blocks }).map(band).collect::<Vec<_>>()
+        });
+        let blocks = [lapped.blocks(0), lapped.blocks(1)];
+        let segments = grid.count() / (blocks[0] * blocks[1]);
+        let segment = grid.bounds(0).1[2];
+        let sides = |a: usize, k: usize| {
+            let n = lapped.size[a];
+            if n > 1 && k > 0 && k < blocks[a] { 2 } else { 1 }
+        };
+        let count = bands[0].len() * bands[1].len() * segments;
+        let waits = |i: usize| {
+            let (x, y) = (i / segments / bands[1].len(), i / segments % bands[1].len());
+            AtomicU8::new(sides(0, x) * sides(1, y))
+        };
+        Seams { pending: (0..count).map(waits).collect(), bands, blocks, segments, segment }
+    }
+
+    /// Counts chunk `i` as done, and unfolds what it was the last one of.
+    ///
+    /// # Safety
+    /// The chunk must be decoded, and counted once.
+    unsafe fn finish<T: Element, C: BlockCoder>(
+        &self,
+        coder: &C,
+        lapped: &Lapped<T>,
+        field: &Field<'_, T>,
+        i: usize,
+    ) {
+        let (s, x, y) =
+            (i % self.segments, i / self.segments / self.blocks[1], i / self.segments % self.blocks[1]);
+        let next = [0, 1].map(|a| usize::from(self.bands[a].len() > 1));
+        for bx in x..=x + next[0] {
+            for by in y..=y + next[1] {
+                let seam = (bx * self.bands[1].len() + by) * self.segments + s;
+                if self.pending[seam].fetch_sub(1, Ordering::AcqRel) == 1 {
+                    // SAFETY: all its chunks are done, and seams are disjoint.
+                    unsafe { self.unfold(coder, lapped, field, [bx, by], s) };
+                }
+            }
+        }
+    }
+
+    /// # Safety
+    /// The seam must be decoded, and nobody else may touch it.
+    unsafe fn unfold<T: Element, C: BlockCoder>(
+        &self,
+        coder: &C,
+        lapped: &Lapped<T>,
+        field: &Field<'_, T>,
+        at: [usize; 2],
+        segment: usize,
+    ) {
+        let z = segment * self.segment;
+        let length = self.segment.min(lapped.shape[2] - z);
+        let [x, y] = [0, 1].map(|a| pairs(&self.bands[a][at[a]], lapped.size[a]));
+        if x.iter().chain(&y).all(|p| p.below.is_none()) {
+            return;
+        }
+        for p in &x {
+            for q in &y {
+                let row = |x: Option<usize>, y: Option<usize>| match (x, y) {
+                    (Some(x), Some(y)) => field.row(x, y, z),
+                    _ => std::ptr::null_mut(),
+                };
+                let rows = [
+                    row(Some(p.above), Some(q.above)),
+                    row(Some(p.above), q.below),
+                    row(p.below, Some(q.above)),
+                    row(p.below, q.below),
+                ];
+                let weights = [p.weights.0, p.weights.1, q.weights.0, q.weights.1].map(T::from_f64);
+                // SAFETY: the rows are distinct, inside the field and its rows beyond, and the caller's to write.
+                unsafe { coder.unfold(rows, weights, length) };
+            }
+        }
+    }
+}
+
+/// Two points that mirror each other, or one that has no fold.
+struct Pair {
+    above: usize,
+    below: Option<usize>,
+    weights: (f64, f64),
+}
+
+fn pairs(band: &Band, n: usize) -> Vec<Pair> {
+    match band.border {
+        Some(border) => (0..n / 2)
+            .map(|i| Pair { above: border + i, below: Some(border - 1 - i), weights: weights(n, i) })
+            .collect(),
+        None => (band.from..band.to).map(|i| Pair { above: i, below: None, weights: (1.0, 0.0) }).collect(),
+    }
+}
