@@ -9,8 +9,9 @@
  * Quantiser: q = trunc(|c| + 0.36); decoded as 0, +-1.03, or q +- 0.12 (means of the coefficients in their bins).
  *
  * A tile is what is coded together: one block; of a field with one axis, 16 blocks, which then stand for the rows of a
- * block without a transform across them. A group has 4x2x2 frequencies along the three axes, 1x4x4 where the first has
+ * block without a transform across them. A group has 4x1x4 frequencies along the three axes, 1x4x4 where the first has
  * one point. 16 groups make a unit: vectors of 16 lanes hold one point of each, so that bit planes need no shuffles.
+ * A quad is the 4 planes, or the one, that the groups of a unit reach over.
  *
  * Coded tile: one byte, 0: all zero; 1: coded as below; 2: coefficients as they are, [x][z][y].
  *   unit flags         1 bit each, set where any of its groups is not zero
@@ -31,9 +32,11 @@ enum { WF_L_IV = 0, WF_L_II = 1, WF_L_III = 2 };
  * cache sets. Constants make the transforms half as long. */
 enum { WF_L_ROW = 512 + 16, WF_L_PLANE = 32 * 32 + 16 };
 /* Where the lines of a transform are: see `lines`. */
-enum { WF_L_ANY = 0, WF_L_FOLD_TO_TILE, WF_L_TILE_TO_FOLD, WF_L_PLANES, WF_L_DENSE };
+enum { WF_L_ANY = 0, WF_L_FOLD_TO_TILE, WF_L_TILE_TO_FOLD, WF_L_PLANES, WF_L_TO_QUAD, WF_L_FROM_QUAD };
 
 #define WF_L_ROUND 0.36
+/* Frequencies whose squares add up to less all become 0; below 0.64^2, for rounding. */
+#define WF_L_SILENT 0.36
 #define WF_L_OFFSET_ONE 0.03
 #define WF_L_OFFSET_MORE 0.12
 #define WF_L_ROOT2 1.4142135623730951
@@ -76,10 +79,14 @@ typedef struct {
   int64_t tile[3];        /* extents of a tile */
   int64_t blocks, tiles;  /* along the last axis */
   int64_t row, plane;     /* elements between rows of the folded field, between planes of a tile */
-  int gx, gy, gz, run;    /* extents of a group; neighbouring lanes that lie side by side */
+  int gx, gy, gz, run;    /* extents of a group; lanes of a unit that lie side by side */
+  int64_t part, parts;    /* rows of a tile that can be silent together, and how many times that */
   int cube;               /* 32x32x32 points */
   int64_t quads, per_quad, units;
-  size_t folded, carry, work, turned, lines, masks, widths, longs, planes, signs, bytes;
+  /* Where the lanes of point j of the groups of a unit begin in a quad; to the next run of them; units
+   * side by side, and from one row of those to the next. */
+  int64_t point[16], below, step, side;
+  size_t folded, carry, work, quad, turned, lines, masks, widths, longs, planes, signs, bytes;
 } wf_lapped_plan;
 
 WF_INLINE size_t wf_l_align(size_t n) { return (n + 63) & ~(size_t)63; }
@@ -89,19 +96,26 @@ WF_INLINE void wf_lapped_layout(const wf_lapped *l, size_t size, wf_lapped_plan 
   p->tile[0] = l->size[0], p->tile[1] = line ? 16 : l->size[1], p->tile[2] = l->size[2];
   p->blocks = (l->length + l->size[2] - 1) / l->size[2];
   p->tiles = line ? (p->blocks + 15) / 16 : p->blocks;
-  p->gx = l->size[0] > 1 ? 4 : 1, p->gy = p->gz = l->size[0] > 1 ? 2 : 4;
-  p->run = (int)p->tile[1] / p->gy;
+  p->gx = l->size[0] > 1 ? 4 : 1, p->gy = l->size[0] > 1 ? 1 : 4, p->gz = 4;
+  p->side = p->tile[1] / p->gy > 16 ? p->tile[1] / p->gy / 16 : 1;
+  p->run = (int)(p->tile[1] / p->gy / p->side);
+  p->part = p->gy > 1 ? p->tile[1] : 16, p->parts = p->tile[1] / p->part;
   p->quads = p->tile[0] / p->gx;
   p->per_quad = p->tile[1] * p->tile[2] / (p->gy * p->gz) / WF_L_GROUP;
   p->units = p->quads * p->per_quad;
   p->cube = p->tile[0] == 32 && p->tile[1] == 32 && p->tile[2] == 32;
   p->row = p->cube ? WF_L_ROW : p->tiles * (line ? 16 : 1) * l->size[2] + 16;
   p->plane = p->tile[1] * p->tile[2] + (p->tile[0] > 1 ? 16 : 0);
+  p->below = p->gz * p->tile[1], p->step = p->below * (WF_L_GROUP / p->run);
+  for (int x = 0, j = 0; x < p->gx; x++)
+    for (int a = 0; a < p->gz; a++)
+      for (int b = 0; b < p->gy; b++, j++) p->point[j] = (x * p->tile[2] + a) * p->tile[1] + b * p->run;
   const size_t groups = (size_t)p->units * WF_L_GROUP;
   size_t at = 0;
   p->folded = at, at += wf_l_align((size_t)(l->size[0] * l->size[1] * p->row) * size);
   p->carry = at, at += wf_l_align((size_t)(l->size[0] * (l->size[1] / 2) * p->row) * size);
   p->work = at, at += wf_l_align((size_t)(p->tile[0] * p->plane) * size);
+  p->quad = at, at += wf_l_align((size_t)(p->gx * p->tile[1] * p->tile[2]) * size);
   p->turned = at, at += wf_l_align((size_t)(p->tile[1] * p->tile[2]) * size);
   p->lines = at, at += wf_l_align((size_t)(2 * p->row) * size);
   p->masks = at, at += wf_l_align((size_t)p->units * 2);

@@ -69,29 +69,25 @@ WF_L_DCT3(32, 16, WF_X16, WF_FN(wf_dct3_16), WF_FN(wf_dct4_16))
 
 #define WF_L_LOAD(k) x[k] = in[(k) * from + l];
 #define WF_L_STORE(k) out[(k) * to + l] = x[k];
-#define WF_L_LOAD_PLACE(k) x[k] = in[((k) % 2 * 16 + (k) / 2) * from + l];
-#define WF_L_STORE_PLACE(k) out[((k) % 2 * 16 + (k) / 2) * to + l] = x[k];
-#define WF_L_LINES(NAME, EACH, DCT, LOAD, STORE)                                                                \
+#define WF_L_LINES(NAME, EACH, DCT)                                                                             \
   WF_INLINE void WF_FN(NAME)(const WF_T *in, int64_t from, WF_T *out, int64_t to, int64_t lanes) {              \
     _Pragma("GCC ivdep") for (int64_t l = 0; l < lanes; l++) {                                                  \
       WF_T x[32];                                                                                               \
-      EACH(LOAD)                                                                                                \
+      EACH(WF_L_LOAD)                                                                                                \
       DCT(x);                                                                                                   \
-      EACH(STORE)                                                                                               \
+      EACH(WF_L_STORE)                                                                                               \
     }                                                                                                           \
   }
 
-WF_L_LINES(wf_lines4_32, WF_X32, WF_FN(wf_dct4_32), WF_L_LOAD, WF_L_STORE)
-WF_L_LINES(wf_lines2_32, WF_X32, WF_FN(wf_dct2_32), WF_L_LOAD, WF_L_STORE)
-WF_L_LINES(wf_lines3_32, WF_X32, WF_FN(wf_dct3_32), WF_L_LOAD, WF_L_STORE)
-WF_L_LINES(wf_lines4_16, WF_X16, WF_FN(wf_dct4_16), WF_L_LOAD, WF_L_STORE)
-WF_L_LINES(wf_lines2_16, WF_X16, WF_FN(wf_dct2_16), WF_L_LOAD, WF_L_STORE)
-WF_L_LINES(wf_lines3_16, WF_X16, WF_FN(wf_dct3_16), WF_L_LOAD, WF_L_STORE)
-WF_L_LINES(wf_lines4_32_to_place, WF_X32, WF_FN(wf_dct4_32), WF_L_LOAD, WF_L_STORE_PLACE)
-WF_L_LINES(wf_lines4_32_from_place, WF_X32, WF_FN(wf_dct4_32), WF_L_LOAD_PLACE, WF_L_STORE)
+WF_L_LINES(wf_lines4_32, WF_X32, WF_FN(wf_dct4_32))
+WF_L_LINES(wf_lines2_32, WF_X32, WF_FN(wf_dct2_32))
+WF_L_LINES(wf_lines3_32, WF_X32, WF_FN(wf_dct3_32))
+WF_L_LINES(wf_lines4_16, WF_X16, WF_FN(wf_dct4_16))
+WF_L_LINES(wf_lines2_16, WF_X16, WF_FN(wf_dct2_16))
+WF_L_LINES(wf_lines3_16, WF_X16, WF_FN(wf_dct3_16))
 
 /* Transforms `lanes` lines of n points side by side. The points of a line are `from` apart in `in`, its frequencies `to`
- * in `out`, which may be `in`. `where`, if not WF_L_ANY, names strides and lanes that are constant. */
+ * in `out`, which may be `in`. `where`, if not WF_L_ANY, names strides, and mostly lanes, that are constant. */
 WF_CLONES void WF_FN(wavefold_lapped_lines)(int kind, int64_t n, int where, const WF_T *in, int64_t from, WF_T *out,
                                             int64_t to, int64_t lanes) {
   if (n == 16) {
@@ -106,13 +102,15 @@ WF_CLONES void WF_FN(wavefold_lapped_lines)(int kind, int64_t n, int where, cons
   } else if (kind == WF_L_III) {
     WF_FN(wf_lines3_32)(in, from, out, to, lanes);
   } else if (where == WF_L_FOLD_TO_TILE) {
-    WF_FN(wf_lines4_32_to_place)(in, WF_L_ROW, out, 32, 32);
+    WF_FN(wf_lines4_32)(in, WF_L_ROW, out, 32, 32);
   } else if (where == WF_L_TILE_TO_FOLD) {
-    WF_FN(wf_lines4_32_from_place)(in, 32, out, WF_L_ROW, 32);
+    WF_FN(wf_lines4_32)(in, 32, out, WF_L_ROW, 32);
   } else if (where == WF_L_PLANES) {
-    WF_FN(wf_lines4_32)(in, WF_L_PLANE, out, WF_L_PLANE, 32 * 32);
-  } else if (where == WF_L_DENSE) {
-    WF_FN(wf_lines4_32)(in, 32, out, 32, 32);
+    WF_FN(wf_lines4_32)(in, WF_L_PLANE, out, WF_L_PLANE, lanes);
+  } else if (where == WF_L_TO_QUAD) {
+    WF_FN(wf_lines4_32)(in, 16, out, 32, 16);
+  } else if (where == WF_L_FROM_QUAD) {
+    WF_FN(wf_lines4_32)(in, 32, out, 16, 16);
   } else {
     WF_FN(wf_lines4_32)(in, from, out, to, lanes);
   }
@@ -183,10 +181,11 @@ WF_INLINE void WF_FN(wf_lapped_fold)(const WF_T *src, const wf_lapped *l, const 
                                      const wf_tap *y, const WF_T *own, const WF_T *partner, WF_T scale1, WF_T scale2,
                                      uint8_t *scratch) {
   const int64_t n0 = l->size[0], n1 = l->size[1], half = n1 / 2, first = l->before ? half : 0;
+  const int64_t most = p->tiles * (n1 > 1 ? l->size[2] : 16 * l->size[2]);
   WF_T *line = (WF_T *)(scratch + p->lines), *beyond = line + p->row;
   WF_T *folded = (WF_T *)(scratch + p->folded), *carry = (WF_T *)(scratch + p->carry);
   for (int64_t i = 0; i < n0; i++, folded += n1 * p->row, carry += half * p->row) {
-    if (l->before) memcpy(folded, carry, (size_t)(half * p->row) * sizeof(WF_T));
+    for (int64_t j = 0; j < first; j++) memcpy(folded + j * p->row, carry + j * p->row, (size_t)most * sizeof(WF_T));
     for (int64_t j = first; j < n1; j++) {
       const WF_T *a = src + x[i].own + y[j].own, *b = src + x[i].partner + y[j].own;
       const WF_T *c = src + x[i].own + y[j].partner, *d = src + x[i].partner + y[j].partner;
@@ -233,18 +232,11 @@ WF_INLINE uint32_t WF_FN(wf_lapped_quantise)(const WF_T *restrict v, uint32_t *r
   return all;
 }
 
-/* Point j of the groups of unit u of a quad: where its first run of lanes is; the next ones are gz rows on. */
-WF_INLINE int64_t WF_FN(wf_lapped_point)(const wf_lapped_plan *p, int64_t u, int j) {
-  const int64_t rows = WF_L_GROUP / p->run, ny = p->tile[1];
-  const int b = j % p->gy, a = j / p->gy % p->gz, x = j / (p->gy * p->gz);
-  return x * p->plane + (p->gz * u * rows + a) * ny + b * p->run;
-}
-
 /* Copies runs of lanes between a quad and v[point][lane]. */
 #define WF_L_RUNS(RUN, TO, FROM)                                                         \
   for (int j = 0; j < 16; j++) {                                                         \
-    WF_T *at = quad + WF_FN(wf_lapped_point)(p, u, j);                                   \
-    for (int r = 0; r < WF_L_GROUP / RUN; r++, at += p->gz * p->tile[1]) {               \
+    WF_T *at = quad + p->point[j] + u / p->side * p->step + u % p->side * 16;             \
+    for (int r = 0; r < WF_L_GROUP / RUN; r++, at += p->below) {                         \
       WF_T *unit = v + 16 * j + r * RUN;                                                 \
       memcpy(TO, FROM, RUN * sizeof(WF_T));                                              \
     }                                                                                    \
@@ -268,15 +260,18 @@ WF_INLINE void WF_FN(wf_lapped_give)(WF_T *quad, const wf_lapped_plan *p, int64_
     WF_L_RUNS(4, at, unit)
 }
 
-/* Codes the units of one quad; 0 when a coefficient does not fit. */
-WF_INLINE int WF_FN(wf_lapped_code)(WF_T *quad, const wf_lapped_plan *p, uint16_t *masks, wf_lapped_sections *s) {
+/* Codes the units of one quad, but for those of silent parts (bits of `sound` that are 0); 0 when a coefficient does not
+ * fit. */
+WF_INLINE int WF_FN(wf_lapped_code)(WF_T *quad, const wf_lapped_plan *p, uint32_t sound, uint16_t *masks,
+                                    wf_lapped_sections *s) {
   for (int64_t u = 0; u < p->per_quad; u++) {
     WF_T v[256];
     uint32_t q[256], any[16], live[16], negative[16], signs[16], plane[16 * WF_L_MAX_BITS];
+    masks[u] = 0;
+    if (!(sound >> (u % p->side) & 1)) continue;
     WF_FN(wf_lapped_take)(quad, p, u, v);
     const uint32_t all = WF_FN(wf_lapped_quantise)(v, q, any, live, negative);
     const int top = wf_bits(all);
-    masks[u] = 0;
     if (top == 0) continue;
     if (top > WF_L_MAX_BITS) return 0;
     wf_lapped_planes(q, top, plane);
@@ -292,25 +287,52 @@ WF_INLINE int WF_FN(wf_lapped_code)(WF_T *quad, const wf_lapped_plan *p, uint16_
   return 1;
 }
 
-/* Transforms along the last axis one plane of a tile in place, [y][z] into [z][y]. `end`: the row of the block whose
- * end has no fold; all rows where it is -1, none where it is -2. */
-WF_INLINE void WF_FN(wf_lapped_forward_last)(WF_T *plane, const wf_lapped_plan *p, int64_t end, WF_T *other) {
-  const int64_t ny = p->tile[1], nz = p->tile[2];
-  WF_T line[32];
-  WF_T *turned = WF_FN(wf_lapped_turn)(plane, other, ny, nz);
-  if (end >= 0) WF_FN(wavefold_lapped_lines)(WF_L_II, nz, WF_L_ANY, turned + end, ny, line, 1, 1);
-  WF_FN(wavefold_lapped_lines)(end == -1 ? WF_L_II : WF_L_IV, nz, p->cube ? WF_L_DENSE : WF_L_ANY, turned, ny, plane, ny, ny);
-  if (end >= 0)
-    for (int64_t k = 0; k < nz; k++) plane[k * ny + end] = line[k];
+/* Sum of squares, in 32 partial sums. */
+WF_INLINE WF_T WF_FN(wf_lapped_energy)(const WF_T *v, int64_t n) {
+  WF_T part[32] = {0};
+  for (int64_t i = 0; i < n; i += 32)
+    for (int l = 0; l < 32; l++) part[l] += v[i + l] * v[i + l];
+  for (int half = 16; half; half /= 2)
+    for (int l = 0; l < half; l++) part[l] += part[l + half];
+  return part[0];
+}
+
+/* How many rows of a tile are not silent after their transform: all after them become 0, and are 0 up to a full part. */
+WF_INLINE int64_t WF_FN(wf_lapped_audible)(WF_T *work, const wf_lapped_plan *p) {
+  const int64_t nx = p->tile[0], ny = p->tile[1], nz = p->tile[2];
+  const WF_T silent = (WF_T)WF_L_SILENT / (WF_T)(nx * nz);
+  int64_t rows = ny;
+  for (; rows > 0; rows--) {
+    WF_T sum = 0;
+    for (int64_t x = 0; x < nx && sum < silent; x++)
+      sum += WF_FN(wf_lapped_energy)(work + x * p->plane + (rows - 1) * nz, nz);
+    if (!(sum < silent)) break;
+  }
+  const int64_t full = (rows + p->part - 1) / p->part * p->part;
+  for (int64_t x = 0; x < nx && rows < full; x++)
+    memset(work + x * p->plane + rows * nz, 0, (size_t)((full - rows) * nz) * sizeof(WF_T));
+  return full;
+}
+
+/* Transforms along the last axis one part of a plane of a tile, [y][z], into a quad, [z][y]. `end`: the row of the block
+ * whose end has no fold; all rows where it is -1, none where it is -2. The part is lost. */
+WF_INLINE void WF_FN(wf_lapped_forward_last)(WF_T *part, const wf_lapped_plan *p, int64_t end, WF_T *other, WF_T *quad) {
+  const int64_t ny = p->tile[1], nz = p->tile[2], rows = p->part;
+  const WF_T *turned = WF_FN(wf_lapped_turn)(part, other, rows, nz);
+  WF_FN(wavefold_lapped_lines)
+  (end == -1 ? WF_L_II : WF_L_IV, nz, p->cube ? WF_L_TO_QUAD : WF_L_ANY, turned, rows, quad, ny, rows);
+  if (end >= 0) WF_FN(wavefold_lapped_lines)(WF_L_II, nz, WF_L_ANY, turned + end, rows, quad + end, ny, 1);
 }
 
 /* The way back. */
-WF_INLINE void WF_FN(wf_lapped_inverse_last)(WF_T *plane, const wf_lapped_plan *p, int64_t end, WF_T *other) {
-  const int64_t ny = p->tile[1], nz = p->tile[2];
-  WF_FN(wavefold_lapped_lines)(end == -1 ? WF_L_III : WF_L_IV, nz, p->cube ? WF_L_DENSE : WF_L_ANY, plane, ny, other, ny, ny);
-  if (end >= 0) WF_FN(wavefold_lapped_lines)(WF_L_III, nz, WF_L_ANY, plane + end, ny, other + end, ny, 1);
-  const WF_T *turned = WF_FN(wf_lapped_turn)(other, plane, nz, ny);
-  if (turned != plane) memcpy(plane, turned, (size_t)(ny * nz) * sizeof(WF_T));
+WF_INLINE void WF_FN(wf_lapped_inverse_last)(const WF_T *quad, const wf_lapped_plan *p, int64_t end, WF_T *other,
+                                             WF_T *part) {
+  const int64_t ny = p->tile[1], nz = p->tile[2], rows = p->part;
+  WF_FN(wavefold_lapped_lines)
+  (end == -1 ? WF_L_III : WF_L_IV, nz, p->cube ? WF_L_FROM_QUAD : WF_L_ANY, quad, ny, other, rows, rows);
+  if (end >= 0) WF_FN(wavefold_lapped_lines)(WF_L_III, nz, WF_L_ANY, quad + end, ny, other + end, rows, 1);
+  const WF_T *turned = WF_FN(wf_lapped_turn)(other, part, nz, rows);
+  if (turned != part) memcpy(part, turned, (size_t)(rows * nz) * sizeof(WF_T));
 }
 
 /* Row y of a tile is kept at (y % gy) run + y / gy, so that the points of a group are in the same lane. */
@@ -353,35 +375,58 @@ WF_INLINE void WF_FN(wf_lapped_inverse_middle)(const WF_T *plane, const wf_lappe
   if (l->size[1] > 1) WF_FN(wavefold_lapped_lines)(kind, ny, WF_L_ANY, other, nz, folded, row, nz);
 }
 
+/* Transforms a tile of the folded field along the middle and the first axis; returns the rows that may be audible. */
+WF_INLINE int64_t WF_FN(wf_lapped_forward)(const WF_T *folded, const wf_lapped *l, const wf_lapped_plan *p, int whole,
+                                           WF_T *work, WF_T *other) {
+  const int64_t nx = p->tile[0], ny = p->tile[1], nz = p->tile[2], row = l->size[1] > 1 ? p->row : nz;
+  for (int64_t x = 0; x < nx; x++) WF_FN(wf_lapped_forward_middle)(folded + x * ny * row, l, p, work + x * p->plane, other);
+  if (nx == 1) return ny;
+  const int64_t rows = whole ? ny : WF_FN(wf_lapped_audible)(work, p);
+  WF_FN(wavefold_lapped_lines)
+  (l->last[0] ? WF_L_II : WF_L_IV, nx, p->cube ? WF_L_PLANES : WF_L_ANY, work, p->plane, work, p->plane, rows * nz);
+  return rows;
+}
+
 /* Codes one tile of the folded field; `out` holds 1 + the bytes of its coefficients. */
 WF_INLINE size_t WF_FN(wf_lapped_encode_tile)(const wf_lapped *l, const wf_lapped_plan *p, int64_t tile,
                                               uint8_t *scratch, uint8_t *out) {
   const int64_t nx = p->tile[0], ny = p->tile[1], nz = p->tile[2], end = WF_FN(wf_lapped_end)(l, p, tile);
   const WF_T *folded = (const WF_T *)(scratch + p->folded) + tile * (l->size[1] > 1 ? nz : ny * nz);
-  WF_T *work = (WF_T *)(scratch + p->work), *other = (WF_T *)(scratch + p->turned);
+  WF_T *work = (WF_T *)(scratch + p->work), *quad = (WF_T *)(scratch + p->quad), *other = (WF_T *)(scratch + p->turned);
   uint16_t *masks = (uint16_t *)(scratch + p->masks);
   const int64_t row = l->size[1] > 1 ? p->row : nz;
-  int any = 0;
+  int any = 0, fits = 1;
   for (int64_t i = 0; i < nx * ny && !any; i++)
     for (int64_t z = 0; z < nz; z++) any |= folded[i * row + z] != 0;
   out[0] = WF_L_ZERO;
   if (!any) return 1;
-  for (int64_t x = 0; x < nx; x++) WF_FN(wf_lapped_forward_middle)(folded + x * ny * row, l, p, work + x * p->plane, other);
-  if (nx > 1)
-    WF_FN(wavefold_lapped_lines)(l->last[0] ? WF_L_II : WF_L_IV, nx, p->cube ? WF_L_PLANES : WF_L_ANY, work, p->plane, work, p->plane, ny * nz);
+  const int64_t rows = WF_FN(wf_lapped_forward)(folded, l, p, 0, work, other);
+  const WF_T silent = (WF_T)WF_L_SILENT / (WF_T)nz;
   wf_lapped_sections s = {scratch + p->widths, scratch + p->longs, scratch + p->planes, scratch + p->signs, 0, 0, 0};
-  int fits = 1;
-  for (int64_t x = 0; x < nx; x += p->gx) {
-    WF_T *quad = work + x * p->plane;
-    for (int64_t i = 0; i < p->gx; i++) WF_FN(wf_lapped_forward_last)(quad + i * p->plane, p, end, other);
-    fits = fits && WF_FN(wf_lapped_code)(quad, p, masks + x / p->gx * p->per_quad, &s);
+  for (int64_t x = 0; x < nx && fits; x += p->gx) {
+    uint32_t sound = 0;
+    for (int64_t h = 0; h * p->part < rows; h++) {
+      WF_T *part = work + x * p->plane + h * p->part * nz;
+      int loud = p->gx == 1;
+      for (int64_t i = 0; i < p->gx && !loud; i++)
+        loud = !(WF_FN(wf_lapped_energy)(part + i * p->plane, p->part * nz) < silent);
+      sound |= (uint32_t)loud << h;
+      for (int64_t i = 0; i < p->gx && loud; i++)
+        WF_FN(wf_lapped_forward_last)(part + i * p->plane, p, end, other, quad + i * ny * nz + h * p->part);
+    }
+    fits = WF_FN(wf_lapped_code)(quad, p, sound, masks + x / p->gx * p->per_quad, &s);
   }
   const size_t plane = (size_t)(ny * nz) * sizeof(WF_T), plain = (size_t)nx * plane;
   if (fits && s.width_count == 0) return 1;
   const size_t used = fits ? wf_lapped_join(p, scratch, &s, out + 1, plain) : 0;
   out[0] = used ? WF_L_CODED : WF_L_PLAIN;
   if (used) return 1 + used;
-  for (int64_t x = 0; x < nx; x++) memcpy(out + 1 + (size_t)x * plane, work + x * p->plane, plane);
+  WF_FN(wf_lapped_forward)(folded, l, p, 1, work, other);
+  for (int64_t x = 0; x < nx; x++) {
+    for (int64_t h = 0; h < p->parts; h++)
+      WF_FN(wf_lapped_forward_last)(work + x * p->plane + h * p->part * nz, p, end, other, quad + h * p->part);
+    memcpy(out + 1 + (size_t)x * plane, quad, plane);
+  }
   return 1 + plain;
 }
 
@@ -410,12 +455,12 @@ WF_INLINE void WF_FN(wf_lapped_middle)(const uint32_t *restrict q, const uint32_
     }
 }
 
-/* Reads the units of one quad; returns 0 when they are damaged, 1, or 2 when all are 0. */
-WF_INLINE int WF_FN(wf_lapped_uncode)(wf_lapped_reader *r, const wf_lapped_plan *p, const uint16_t *masks, WF_T *quad) {
-  uint32_t some = 0;
-  for (int64_t u = 0; u < p->per_quad; u++) some |= masks[u];
-  if (!some) return 2;
-  for (int i = 0; i < p->gx; i++) memset(quad + i * p->plane, 0, (size_t)(p->tile[1] * p->tile[2]) * sizeof(WF_T));
+/* Reads the units of one quad; the parts that are not all 0 are added to `sound`. Returns 0 when they are damaged. */
+WF_INLINE int WF_FN(wf_lapped_uncode)(wf_lapped_reader *r, const wf_lapped_plan *p, const uint16_t *masks, WF_T *quad,
+                                      uint32_t *sound) {
+  for (int64_t u = 0; u < p->per_quad; u++) *sound |= (uint32_t)(masks[u] != 0) << (u % p->side);
+  if (!*sound) return 1;
+  memset(quad, 0, (size_t)(p->gx * p->tile[1] * p->tile[2]) * sizeof(WF_T));
   for (int64_t u = 0; u < p->per_quad; u++) {
     WF_T v[256];
     uint32_t q[256], plane[16 * WF_L_MAX_BITS], live[16], signs[16], negative[16];
@@ -435,7 +480,7 @@ WF_INLINE size_t WF_FN(wf_lapped_decode_tile)(const uint8_t *in, size_t len, con
                                               int64_t tile, uint8_t *scratch) {
   const int64_t nx = p->tile[0], ny = p->tile[1], nz = p->tile[2], end = WF_FN(wf_lapped_end)(l, p, tile);
   WF_T *folded = (WF_T *)(scratch + p->folded) + tile * (l->size[1] > 1 ? nz : ny * nz);
-  WF_T *work = (WF_T *)(scratch + p->work), *other = (WF_T *)(scratch + p->turned);
+  WF_T *work = (WF_T *)(scratch + p->work), *quad = (WF_T *)(scratch + p->quad), *other = (WF_T *)(scratch + p->turned);
   const uint16_t *masks = (const uint16_t *)(scratch + p->masks);
   const int64_t row = l->size[1] > 1 ? p->row : nz;
   const size_t plane = (size_t)(ny * nz) * sizeof(WF_T), plain = (size_t)nx * plane;
@@ -452,23 +497,28 @@ WF_INLINE size_t WF_FN(wf_lapped_decode_tile)(const uint8_t *in, size_t len, con
   } else if (!wf_lapped_open(in + 1, in + len, p, scratch, &r)) {
     return 0;
   }
+  uint32_t heard = 0;
   for (int64_t x = 0; x < nx; x += p->gx) {
-    WF_T *quad = work + x * p->plane;
-    int found = 1;
-    if (in[0] == WF_L_CODED) found = WF_FN(wf_lapped_uncode)(&r, p, masks + x / p->gx * p->per_quad, quad);
-    if (!found) return 0;
-    for (int64_t i = 0; i < p->gx; i++) {
-      WF_T *to = quad + i * p->plane;
-      if (in[0] == WF_L_PLAIN) memcpy(to, in + 1 + (size_t)(x + i) * plane, plane);
-      if (found == 2)
-        memset(to, 0, plane);
-      else
-        WF_FN(wf_lapped_inverse_last)(to, p, end, other);
-    }
+    uint32_t sound = in[0] == WF_L_PLAIN ? ~UINT32_C(0) : 0;
+    if (in[0] == WF_L_PLAIN)
+      memcpy(quad, in + 1 + (size_t)x * plane, (size_t)p->gx * plane);
+    else if (!WF_FN(wf_lapped_uncode)(&r, p, masks + x / p->gx * p->per_quad, quad, &sound))
+      return 0;
+    heard |= sound;
+    for (int64_t h = 0; h < p->parts; h++)
+      for (int64_t i = 0; i < p->gx; i++) {
+        WF_T *part = work + (x + i) * p->plane + h * p->part * nz;
+        if (sound >> h & 1)
+          WF_FN(wf_lapped_inverse_last)(quad + i * ny * nz + h * p->part, p, end, other, part);
+        else
+          memset(part, 0, (size_t)(p->part * nz) * sizeof(WF_T));
+      }
   }
+  const int64_t lanes = (p->parts > 1 && !(heard >> 1) ? p->part : ny) * nz;
   if (in[0] == WF_L_CODED) used = (size_t)(r.signs - in) + (r.sign_at + 7) / 8;
   if (nx > 1)
-    WF_FN(wavefold_lapped_lines)(l->last[0] ? WF_L_III : WF_L_IV, nx, p->cube ? WF_L_PLANES : WF_L_ANY, work, p->plane, work, p->plane, ny * nz);
+    WF_FN(wavefold_lapped_lines)
+    (l->last[0] ? WF_L_III : WF_L_IV, nx, p->cube ? WF_L_PLANES : WF_L_ANY, work, p->plane, work, p->plane, lanes);
   for (int64_t x = 0; x < nx; x++) WF_FN(wf_lapped_inverse_middle)(work + x * p->plane, l, p, folded + x * ny * row, other);
   return used;
 }

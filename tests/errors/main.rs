@@ -62,7 +62,8 @@ fn backends() -> Vec<Backend> {
     }
 }
 
-const CODECS: [Compression; 3] = [Noop, Quantize { nbits: 9 }, Wavelet { compscale: 1e-3 }];
+const CODECS: [Compression; 4] =
+    [Noop, Quantize { nbits: 9 }, Wavelet { compscale: 1e-3 }, Lapped { compscale: 1e-3 }];
 
 fn grid() -> Grid {
     Grid::new([4, 5])

@@ -107,7 +107,7 @@ impl Tiles {
         let blocks = (row.length as usize).div_ceil(n2);
         Tiles {
             tile: [n0, if line { 16 } else { n1 }, n2],
-            group: if n0 > 1 { [4, 2, 2] } else { [1, 4, 4] },
+            group: if n0 > 1 { [4, 1, 4] } else { [1, 4, 4] },
             blocks,
             count: if line { blocks.div_ceil(16) } else { blocks },
             line,
