@@ -15,7 +15,7 @@ bench() { # BACKEND CASE OPTION...
   local backend=$1 case=$2 small=()
   shift 2
   if [ -n "${QUICK:-}" ]; then
-    case $case in acoustic2d) small=(--shape 100x100) ;; *) small=(--shape 40x40x40) ;; esac
+    case $case in *2d) small=(--shape 100x100) ;; *) small=(--shape 40x40x40) ;; esac
     small+=(--steps 10)
   fi
   "$wavefold" bench "$case" --backend "$backend" --repeat "${REPEAT:-3}" --json "${small[@]}" "$@"
@@ -25,17 +25,18 @@ bench() { # BACKEND CASE OPTION...
 shape() { sed -n 's/.*"shape":\[\([^]]*\)\].*/\1/p' | sed 's/,/x/g'; }
 
 plain() {
-  echo "| case | order | grid | steps | backend | GPts/s | GB/s | lowering ms | compilation ms | first step ms | CPU |"
-  echo "|---|--:|---|--:|---|--:|--:|--:|--:|--:|--:|"
+  echo "| case | order | grid | steps | backend | flops/point | bytes/point | GPts/s | GFlops/s | GB/s | lowering ms | compilation ms | first step ms | CPU |"
+  echo "|---|--:|---|--:|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|"
   local backend case order json
-  for case in acoustic2d:4 acoustic2d:8 acoustic3d:4 acoustic3d:8 heat3d:2; do
+  for case in acoustic2d:4 acoustic2d:8 acoustic3d:4 acoustic3d:8 tti2d:8 tti3d:8 elastic2d:4 elastic3d:4 burgers2d:2 heat3d:2; do
     for backend in ${BACKENDS:-c cranelift}; do
       json=$(bench "$backend" "${case%:*}" --so "${case#*:}")
       of() { value "$1" <<<"$json"; }
       local cached=""
       [ "$(of compile_cached)" != true ] || cached=" (cached)"
-      echo "| $(of case) | $(of so) | $(shape <<<"$json") | $(of steps) | $(of backend) | $(number %.3f "$(of gpts_per_s)")" \
-        "| $(number %.1f "$(of gb_per_s)") | $(number %.2f "$(of lower_seconds)" 1e3)" \
+      echo "| $(of case) | $(of so) | $(shape <<<"$json") | $(of steps) | $(of backend)" \
+        "| $(number %.1f "$(of flops_per_point)") | $(number %.1f "$(of bytes_per_point)") | $(number %.3f "$(of gpts_per_s)")" \
+        "| $(number %.1f "$(of gflops)") | $(number %.1f "$(of gb_per_s)") | $(number %.2f "$(of lower_seconds)" 1e3)" \
         "| $(number %.1f "$(of compile_seconds)" 1e3)$cached | $(number %.0f "$(of first_step_seconds)" 1e3) | $(number %.2f "$(of cpu_utilisation)") |"
     done
   done

@@ -4,27 +4,47 @@
 //! |---|---|
 //! | `notebook` | the first program of the documentation gives exactly the values 0, 1, 2, 3 |
 //! | `adjoint` | the adjoint is the transpose, the gradient is that of the discrete problem |
+//! | `convergence` | manufactured solutions: measured order = order of the stencils, staggered grids included |
+//! | `generated` | generated programs of the whole language: interpreter, Cranelift and C agree |
+//! | `memory` | estimates, arrays of the caller's, initial values, numbers from fields, weights of the user's own |
+//! | `surfaces` | surfaces by images, temporaries between the nodes |
 //! | `threads` | the same bits at any number of threads, on either backend, in every run |
 //! | `compression` | error bounds, overrides, measured errors, what is known about a history |
 //! | `reading` | every form in which a compressed history can be written and read |
 //! | `readers` | random programs that read a history give what an uncompressed one gives |
 //! | `order` | what happens before what within a step |
+//! | `parts` | equations and functions on parts of the grid, conditions, boundaries, against loops by hand |
+//! | `derivatives` | derivatives with settings of their own, nested, transposed; means of staggered functions |
+//! | `points` | sparse points that move, of every interpolation, of every kind of value |
+//! | `arguments` | what a run may change: data, constants, sizes, steps |
+//! | `forms` | temporaries, tight memory, one point, complex values, one number a step |
 //! | `sparse` | sources and receivers anywhere, also outside of the domain |
 //! | `numerics` | random equations against a direct evaluator; order of convergence |
+//! | `systems` | adjoints of systems of equations |
 //! | `examples` | the examples as a user starts them |
 
 mod acoustic;
 mod adjoint;
+mod arguments;
+mod byhand;
 mod compression;
+mod convergence;
+mod derivatives;
 mod evaluator;
 mod examples;
+mod forms;
+mod generated;
+mod memory;
 mod notebook;
 mod numerics;
 mod order;
+mod parts;
+mod points;
 mod random;
 mod readers;
 mod reading;
 mod sparse;
+mod surfaces;
 mod systems;
 mod threads;
 

@@ -267,6 +267,11 @@ fn random_programs_on_cranelift() {
 }
 
 #[test]
+fn random_programs_in_the_interpreter() {
+    random_programs(12, |p| assert_right(p, Backend::Interpreter));
+}
+
+#[test]
 fn random_programs_on_c() {
     random_programs(6, |p| assert_right(p, Backend::C));
 }

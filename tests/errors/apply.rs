@@ -220,3 +220,160 @@ fn arguments_at_the_edge() {
         assert_eq!(usave.at(3).unwrap().max(), 0.0);
     }
 }
+
+/// An operator with a part, a constant and two functions.
+struct Parts {
+    u: TimeFunction,
+    low: SubDomain,
+    all: SubDomain,
+    op: Operator,
+}
+
+fn parts() -> Parts {
+    let g = grid();
+    let u = time("u", &g);
+    let (low, all) = (SubDomain::new("low", &g).left(Dim::X, 1), SubDomain::new("all", &g));
+    let (c, m) = (Constant::new("c", 1.0), Function::new("m", &g).build().unwrap());
+    let step = eq(u.forward(), &c * &m * &u).on(&all);
+    Parts { op: Operator::named("step", [step, eq(u.forward(), 0.0).on(&low)]).unwrap(), u, low, all }
+}
+
+#[test]
+fn bounds_beyond_the_grid() {
+    golden!(parts().op.apply().time_max(1).bounds(Dim::Y, 2, 5).run());
+}
+
+#[test]
+fn bounds_in_the_wrong_order() {
+    golden!(parts().op.apply().time_max(1).bounds(Dim::X, 3, 2).run());
+}
+
+#[test]
+fn bounds_along_a_missing_dimension() {
+    golden!(parts().op.apply().time_max(1).bounds(Dim::Z, 0, 1).run());
+}
+
+#[test]
+fn bounds_in_time() {
+    golden!(parts().op.apply().time_max(1).bounds(Dim::Time, 0, 1).run());
+}
+
+#[test]
+fn bounds_of_a_snapshot_that_is_compressed() {
+    golden!(saving(Noop).apply().bounds(Dim::X, 1, 2).run());
+}
+
+#[test]
+fn thickness_beyond_the_grid() {
+    let p = parts();
+    golden!(p.op.apply().time_max(1).thickness(&p.low, Dim::X, 5, 0).run());
+}
+
+#[test]
+fn thickness_of_another_subdomain() {
+    let other = SubDomain::new("other", &grid()).left(Dim::X, 1);
+    golden!(parts().op.apply().time_max(1).thickness(&other, Dim::X, 2, 0).run());
+}
+
+#[test]
+fn thickness_of_a_side_that_is_not_cut() {
+    let p = parts();
+    golden!(p.op.apply().time_max(1).thickness(&p.low, Dim::X, 1, 2).run());
+}
+
+#[test]
+fn thickness_of_a_whole_dimension() {
+    let p = parts();
+    golden!(p.op.apply().time_max(1).thickness(&p.all, Dim::X, 1, 1).run());
+}
+
+#[test]
+fn distance_of_snapshots_of_a_function_that_keeps_none() {
+    golden!(parts().op.apply().time_max(1).save_every_of("u", 2).run());
+}
+
+#[test]
+fn constant_of_another_operator() {
+    golden!(parts().op.apply().time_max(1).set(&Constant::new("c", 2.0), 3.0).run());
+}
+
+#[test]
+fn data_for_a_function_of_another_operator() {
+    let (a, b) = (time("a", &grid()), time("b", &grid()));
+    golden!(parts().op.apply().time_max(1).with(&a, &b).run());
+}
+
+#[test]
+fn data_of_another_kind() {
+    let p = parts();
+    let rec = SparseTimeFunction::new("rec", &grid()).points(1).steps(3).build().unwrap();
+    golden!(p.op.apply().time_max(1).with(&p.u, &rec).run());
+}
+
+#[test]
+fn data_of_a_function_that_differs() {
+    let (p, g) = (parts(), grid());
+    let others = [
+        time("other", &Grid::new([4, 6])),
+        TimeFunction::new("other", &g).dtype(DType::F64).build().unwrap(),
+        TimeFunction::new("other", &g).space_order(4).build().unwrap(),
+        TimeFunction::new("other", &g).on(&p.low).build().unwrap(),
+        TimeFunction::new("other", &g).staggered(Dim::X).build().unwrap(),
+        TimeFunction::new("other", &g).tight().build().unwrap(),
+        TimeFunction::new("other", &g).time_order(2).build().unwrap(),
+        saved("other", &g, 2),
+    ];
+    let refuse = |other| {
+        without_lines(&format!("{:?}", p.op.apply().time_max(1).with(&p.u, other).run().unwrap_err()))
+    };
+    let messages: Vec<String> = others.iter().map(refuse).collect();
+    crate::settings().bind(|| insta::assert_snapshot!(messages.join("\n")));
+}
+
+#[test]
+fn data_of_points_that_differ() {
+    let (g, u) = (grid(), time("u", &grid()));
+    let points = |g: &Grid, points: usize, steps: usize| {
+        SparseTimeFunction::new("other", g).points(points).steps(steps)
+    };
+    let src = SparseTimeFunction::new("src", &g).points(2).steps(3).build().unwrap();
+    let op = Operator::new([eq(u.forward(), &u), src.inject(u.forward(), &src)]).unwrap();
+    let others = [
+        points(&Grid::new([4, 6]), 2, 3),
+        points(&g, 2, 3).dtype(DType::F64),
+        points(&g, 3, 3),
+        points(&g, 2, 4),
+        points(&g, 2, 3).interpolation(Interpolation::Nearest),
+        points(&g, 2, 3).moving_coordinates([[0.0, 0.0]; 6]),
+    ];
+    let others = others.map(|other| other.build().unwrap());
+    let refuse = |other| without_lines(&format!("{:?}", op.apply().with(&src, other).run().unwrap_err()));
+    let messages: Vec<String> = others.iter().map(refuse).collect();
+    crate::settings().bind(|| insta::assert_snapshot!(messages.join("\n")));
+}
+
+/// A part as large elsewhere is not the same part.
+#[test]
+fn data_of_another_part() {
+    let g = grid();
+    let parts = [SubDomain::new("low", &g).left(Dim::X, 2), SubDomain::new("high", &g).right(Dim::X, 2)];
+    let [a, b] = parts.each_ref().map(|part| Function::new("a", &g).on(part).build().unwrap());
+    let op = Operator::new([eq(&a, 1.0).on(&parts[0])]).unwrap();
+    golden!(op.apply().with(&a, &b).run());
+}
+
+#[test]
+fn data_in_two_places() {
+    let (a, b) = (time("a", &grid()), time("b", &grid()));
+    let op = Operator::new([eq(a.forward(), &a + &b)]).unwrap();
+    golden!(op.apply().time_max(1).with(&a, &b).run());
+}
+
+#[test]
+fn points_in_two_places() {
+    let (g, u) = (grid(), time("u", &grid()));
+    let points = |name: &str| SparseTimeFunction::new(name, &g).points(2).steps(3).build().unwrap();
+    let (src, rec, other) = (points("src"), points("rec"), points("other"));
+    let op = Operator::new([src.inject(u.forward(), &src), rec.interpolate(&u)]).unwrap();
+    golden!(op.apply().with(&src, &other).with(&rec, &other).run());
+}

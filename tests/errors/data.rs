@@ -88,3 +88,24 @@ fn decompress_of_an_uncompressed_function() {
 fn compression_info_of_an_uncompressed_function() {
     golden!(time("u", &grid()).compression_info());
 }
+
+#[test]
+fn array_of_more_than_there_is() {
+    golden!(Data::zeros(DType::F64, &[1 << 57]));
+}
+
+#[test]
+fn shape_of_a_function_on_a_part() {
+    let part = SubDomain::new("part", &grid()).interior();
+    golden!(Function::new("m", &grid()).on(&part).build().unwrap().set_data(zeros(&[4, 5])));
+}
+
+#[test]
+fn shape_with_the_halo() {
+    golden!(Function::new("m", &grid()).build().unwrap().set_data_with_halo(zeros(&[4, 5])));
+}
+
+#[test]
+fn shape_of_a_series() {
+    golden!(Series::new("total", &grid()).steps(3).build().unwrap().set_data(vec![0.0_f32; 4]));
+}

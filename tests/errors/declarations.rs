@@ -163,3 +163,52 @@ fn sparse_without_steps() {
 fn sparse_with_more_points_than_memory() {
     golden!(SparseFunction::new("rec", &grid()).points(usize::MAX).build());
 }
+
+#[test]
+fn time_levels_fewer_than_the_time_order_needs() {
+    golden!(TimeFunction::new("u", &grid()).time_order(2).buffers(2).build());
+}
+
+#[test]
+fn time_levels_of_a_saved_function() {
+    golden!(TimeFunction::new("usave", &grid()).save(9).buffers(4).build());
+}
+
+#[test]
+fn sinc_of_one_point() {
+    let sinc = Interpolation::Sinc { radius: 1 };
+    golden!(SparseFunction::new("rec", &grid()).points(1).interpolation(sinc).build());
+}
+
+#[test]
+fn sparse_points_that_move_too_little() {
+    golden!(
+        SparseTimeFunction::new("rec", &grid())
+            .points(2)
+            .steps(3)
+            .moving_coordinates([[0.0, 1.0]; 5])
+            .build()
+    );
+}
+
+#[test]
+fn part_along_a_missing_dimension() {
+    golden!(Function::new("m", &grid()).on(&SubDomain::new("deep", &grid()).left(Dim::Z, 1)).build());
+}
+
+#[test]
+fn part_thicker_than_the_grid() {
+    let (u, part) = (time("u", &grid()), SubDomain::new("thick", &grid()).middle(Dim::X, 3, 2));
+    golden!(Operator::new([eq(u.forward(), 1.0).on(&part)]));
+}
+
+#[test]
+fn part_of_another_grid() {
+    let part = SubDomain::new("part", &Grid::new([4, 6])).left(Dim::X, 1);
+    golden!(Function::new("m", &grid()).on(&part).build());
+}
+
+#[test]
+fn function_on_an_empty_part() {
+    golden!(Function::new("m", &grid()).on(&SubDomain::new("nothing", &grid()).right(Dim::Y, 0)).build());
+}

@@ -88,3 +88,25 @@ fn snapshots_of_different_distances() {
     let b = TimeFunction::new("b", &grid()).save(4).save_every(3).build().unwrap();
     golden!(Operator::new([eq(&a, &b + 1.0)]));
 }
+
+#[test]
+fn compressed_in_part() {
+    let (u, usave) = (time("u", &grid()), compressed("usave", &grid(), 4));
+    let part = SubDomain::new("part", &grid()).interior();
+    golden!(Operator::new([eq(u.forward(), &u + 1.0), eq(&usave, &u).on(&part)]));
+}
+
+#[test]
+fn compressed_under_a_condition() {
+    let (u, usave) = (time("u", &grid()), compressed("usave", &grid(), 4));
+    golden!(Operator::new([eq(u.forward(), &u + 1.0), eq(&usave, &u).when(u.gt(0.0))]));
+}
+
+/// The inner two derivatives alone stay within the halo.
+#[test]
+fn stencil_of_three_nested_derivatives_wider_than_the_halo() {
+    let g = Grid::new([40]);
+    let u = TimeFunction::new("u", &g).space_order(8).build().unwrap();
+    let c = Function::new("c", &g).space_order(8).build().unwrap();
+    golden!(Operator::new([eq(u.forward(), (&c * u.dx()).dx().dx())]));
+}

@@ -23,8 +23,10 @@ use wavefold_passes as passes;
 const SEPARATOR: &str = "; -----\n";
 
 /// Folder, and the fewest cases that it may hold.
-const FOLDERS: [(&str, usize); 13] = [
+const FOLDERS: [(&str, usize); 15] = [
     ("legality", 3),
+    ("invariants", 3),
+    ("temporaries", 3),
     ("discretize", 3),
     ("clusters", 3),
     ("compress", 3),
@@ -35,7 +37,7 @@ const FOLDERS: [(&str, usize); 13] = [
     ("layout", 3),
     ("schedule", 3),
     ("contract", 3),
-    ("verify", 24),
+    ("verify", 60),
     ("parse", 3),
 ];
 
@@ -127,11 +129,10 @@ fn test(pass: &str, input: &str) -> Result<String, String> {
                 Err(e) => refusal(&e),
             })
         }
+        "invariants" => of_stencil(passes::invariants(stencils(input)?)),
+        "temporaries" => of_stencil(passes::temporaries(stencils(input)?)),
         "discretize" => match passes::discretize(stencils(input)?) {
-            Ok(p) => {
-                text(p.verify())?;
-                same(p.to_string(), |t| stencil::Program::parse(t).map(|p| p.to_string()))
-            }
+            Ok(p) => of_stencil(p),
             Err(e) => Ok(refusal(&e)),
         },
         "clusters" => match passes::clusters(stencils(input)?) {
@@ -153,6 +154,11 @@ fn test(pass: &str, input: &str) -> Result<String, String> {
 
 fn refusal(e: &passes::CompileError) -> String {
     format!("; error: {} {}\n", e.code(), e.to_string().replace('\n', " "))
+}
+
+fn of_stencil(p: stencil::Program) -> Result<String, String> {
+    text(p.verify())?;
+    same(p.to_string(), |t| stencil::Program::parse(t).map(|p| p.to_string()))
 }
 
 fn of_cluster(p: cluster::Program) -> Result<String, String> {

@@ -14,6 +14,7 @@ pub fn run(kind: &str, case: &Case, dtype: DType, backend: Backend) -> Outcome<V
         _ if kind.starts_with("snapshots") => snapshots(case, dtype, backend)?,
         _ if kind.starts_with("elastic") => systems::elastic(case, dtype, backend)?,
         _ if kind.starts_with("tti") => systems::tti(case, dtype, backend)?,
+        _ if kind.starts_with("convection") => systems::convection(case, dtype, backend)?,
         _ if kind.starts_with("burgers") => systems::burgers(case, dtype, backend)?,
         _ => return Err(Failure(format!("no program for `{kind}`"))),
     };

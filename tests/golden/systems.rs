@@ -130,3 +130,41 @@ pub fn burgers(case: &Case, dtype: DType, backend: Backend) -> Outcome<Errors> {
     errors.array(case, "v", "", &v.at(nt)?)?;
     Ok(errors)
 }
+
+/// Upwind convection: see `convection2d.py`, which made the cases.
+pub fn convection(case: &Case, dtype: DType, backend: Backend) -> Outcome<Errors> {
+    let grid = case.grid(dtype)?;
+    let field = |name: &str, start: &str| -> Outcome<TimeFunction> {
+        let f = TimeFunction::new(name, &grid).space_order(2).build()?;
+        f.set_data(case.array(start)?)?;
+        Ok(f)
+    };
+    let u = field("u", "u0")?;
+    let upwind =
+        |f: &TimeFunction, dim: Dim, order: u32, side: Side| f.diff(dim).order(order).side(side).expr();
+    let mut fields = vec![u.clone()];
+    let equations = if case.name.ends_with("so1") {
+        let v = field("v", "v0")?;
+        let inside = SubDomain::new("inside", &grid).interior();
+        fields.push(v.clone());
+        let rate =
+            |f: &TimeFunction| &u * upwind(f, Dim::X, 1, Side::Left) + &v * upwind(f, Dim::Y, 1, Side::Left);
+        [&u, &v].map(|f| eq(f.forward(), f - grid.dt() * rate(f)).on(&inside)).to_vec()
+    } else {
+        let inside = SubDomain::new("inside", &grid).middle(Dim::X, 2, 2).middle(Dim::Y, 2, 2);
+        let speeds = [0.5 - grid.position(Dim::Y), grid.position(Dim::X) - 0.5];
+        let rate = Expr::sum([Dim::X, Dim::Y].into_iter().zip(&speeds).map(|(dim, speed)| {
+            let [left, right] = [Side::Left, Side::Right].map(|side| upwind(&u, dim, 2, side));
+            speed * select(speed.gt(0.0), left, right)
+        }));
+        vec![eq(u.forward(), &u - grid.dt() * rate).on(&inside)]
+    };
+    let op = Operator::new(equations)?;
+    let nt = case.count("nt")?;
+    op.apply().dt(case.number("dt")?).time_max(nt - 1).backend(backend).run()?;
+    let mut errors = Errors::default();
+    for f in &fields {
+        errors.array(case, f.name(), "", &f.at(nt)?)?;
+    }
+    Ok(errors)
+}

@@ -25,13 +25,13 @@ pub fn tight(name: &str, kind: &str, halo: usize, window: &[(usize, usize)]) -> 
     let alloc: Vec<String> = window.iter().map(|(from, to)| (to - from + 2 * halo).to_string()).collect();
     let pad = vec![halo.to_string(); window.len()].join(", ");
     let (on, alloc) = (ranges(window), alloc.join(", "));
-    format!("  field {name} {kind} halo {halo} on [{on}] tight alloc ({alloc}) pad ({pad})\n")
+    format!("  field {name} {kind} halo {halo} in [{on}] tight alloc ({alloc}) pad ({pad})\n")
 }
 
 /// A field on a box of the domain, with aligned rows.
 pub fn windowed(name: &str, kind: &str, halo: usize, window: &[(usize, usize)]) -> String {
     let sizes: Vec<usize> = window.iter().map(|(from, to)| to - from).collect();
-    let on = format!("halo {halo} on [{}] alloc", ranges(window));
+    let on = format!("halo {halo} in [{}] alloc", ranges(window));
     field(name, kind, halo, &sizes).replace(&format!("halo {halo} alloc"), &on)
 }
 

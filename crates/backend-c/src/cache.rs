@@ -47,6 +47,11 @@ impl Cache {
         Cache { directory: Some(directory.into()) }
     }
 
+    /// Where it is; nowhere when the environment names no home.
+    pub fn directory(&self) -> Option<&Path> {
+        self.directory.as_deref()
+    }
+
     /// The object of a source with what `load` makes of it, in the best of the ways that work: from the cache, or else
     /// compiled and kept there. An object of a lesser way never stands in for a better one that can be had.
     pub(crate) fn object<T>(

@@ -141,6 +141,29 @@ pub enum CliError {
         /// What the header says.
         found: String,
     },
+    /// A file that cannot be written.
+    #[error("cannot write `{}`: {cause}", path.display())]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        cause: String,
+    },
+    /// A file that is there already.
+    #[error("`{}` is there already", path.display())]
+    Exists {
+        /// The file.
+        path: PathBuf,
+    },
+    /// Programs that are not laid out.
+    #[error("{} would be laid out anew", files.join(", "))]
+    Layout {
+        /// The programs.
+        files: Vec<String>,
+    },
+    /// A program that is wrong, or a run of one that failed: one report for each thing.
+    #[error("{0}")]
+    Program(#[from] Box<wavefold_text::Failure>),
     /// Standard output cannot be written.
     #[error("cannot write to standard output: {0}")]
     Output(String),
@@ -207,6 +230,10 @@ impl CliError {
             CliError::NothingSaved { .. } => "cli::nothing_saved",
             CliError::NoneParameter { .. } => "cli::codec_parameter",
             CliError::Memory { .. } => "cli::memory",
+            CliError::Write { .. } => "file::write",
+            CliError::Exists { .. } => "file::exists",
+            CliError::Layout { .. } => "cli::layout",
+            CliError::Program(_) => "program",
             CliError::Output(_) => "cli::output",
             CliError::Read { .. } => "file::read",
             CliError::ShapeNeeded { .. } => "file::shape_needed",
@@ -247,7 +274,10 @@ impl CliError {
                 "use a smaller `--shape`, fewer `--steps`, or another `--codec`".into()
             }
             CliError::Read { .. } => "check the path and its permissions".into(),
-            CliError::Output(_) => return None,
+            CliError::Write { .. } => "check the folder, its permissions, and the room on the disk".into(),
+            CliError::Exists { .. } => "choose another name, or remove the file".into(),
+            CliError::Layout { .. } => "run `wavefold fmt` without `--check`".into(),
+            CliError::Program(_) | CliError::Output(_) => return None,
             CliError::ShapeNeeded { .. } => {
                 "give the points per axis, slowest first, as in `--shape 1601x401`".into()
             }
@@ -272,6 +302,12 @@ impl CliError {
 
 fn example(needed: &str) -> &'static str {
     if needed == "2" { "400x300" } else { "96x96x96" }
+}
+
+impl From<wavefold_text::Failure> for CliError {
+    fn from(failure: wavefold_text::Failure) -> Self {
+        CliError::Program(Box::new(failure))
+    }
 }
 
 impl miette::Diagnostic for CliError {

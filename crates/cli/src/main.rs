@@ -1,21 +1,26 @@
-//! The `wavefold` command: `bench` measures runs, `codec` measures a codec on a file.
+//! The `wavefold` command: `run`, `check`, `inspect`, `fmt` and `new` for programs in `.wf` files, `bench` measures runs,
+//! `codec` a codec on a file, `doctor` shows what the machine has, `completions` is for shells.
 //!
 //! Results go to standard output, as a table or, with `--json`, as one JSON object. Progress goes to standard error,
 //! and only to a terminal. Bad input is one diagnostic on standard error and exit status 1.
 
 mod bench;
 mod codec;
+mod doctor;
 mod error;
 mod output;
+mod program;
 mod shape;
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use std::time::Instant;
+
+use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::error::CliError;
 
-/// Stencil programs with compressed histories: measure how fast they run here.
+/// Finite-difference programs with compressed histories: run them, look into them, measure them.
 #[derive(Debug, Parser)]
 #[command(name = "wavefold", version, arg_required_else_help = false)]
 struct Cli {
@@ -25,11 +30,23 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Verb {
+    Run(program::RunArgs),
+    Check(program::CheckArgs),
+    Inspect(program::InspectArgs),
+    Fmt(program::FmtArgs),
+    New(program::NewArgs),
     Bench(bench::Args),
     Codec(codec::Args),
+    Doctor(doctor::Args),
+    /// Print completions for a shell
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
 }
 
 fn main() -> ExitCode {
+    let started = Instant::now();
     spin_briefly();
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
@@ -43,6 +60,16 @@ fn main() -> ExitCode {
     let done = match cli.verb {
         Verb::Bench(args) => bench::run(&args),
         Verb::Codec(args) => codec::run(&args),
+        Verb::Run(args) => program::run(&args, started),
+        Verb::Check(args) => program::check(&args),
+        Verb::Inspect(args) => program::inspect(&args),
+        Verb::Fmt(args) => program::fmt(&args),
+        Verb::New(args) => program::new(&args),
+        Verb::Doctor(args) => doctor::run(&args),
+        Verb::Completions { shell } => {
+            clap_complete::generate(shell, &mut Cli::command(), "wavefold", &mut std::io::stdout());
+            Ok(())
+        }
     };
     done.map_or_else(fail, |()| ExitCode::SUCCESS)
 }
@@ -62,6 +89,9 @@ fn fail(error: CliError) -> ExitCode {
     let plain = miette::MietteHandlerOpts::new().wrap_lines(false).without_cause_chain();
     // Fails only where a hook is set already.
     let _ = miette::set_hook(Box::new(move |_| Box::new(plain.clone().build())));
-    eprintln!("{:?}", miette::Report::new(error));
+    match error {
+        CliError::Program(failure) => failure.reports().iter().for_each(|report| eprintln!("{report:?}")),
+        error => eprintln!("{:?}", miette::Report::new(error)),
+    }
     ExitCode::FAILURE
 }

@@ -14,15 +14,21 @@ pub trait Table: Serialize {
 
 /// Prints one JSON object, or a table with aligned values. Numbers that JSON cannot write (NaN, infinity) are null.
 pub fn print(result: &impl Table, json: bool) -> Result<()> {
-    let text = if json {
-        serde_json::to_string(result).map_err(|e| CliError::Output(e.to_string()))?
-    } else {
-        let rows = result.rows();
-        let width = rows.iter().map(|(label, _)| label.chars().count()).max().unwrap_or(0);
-        let lines: Vec<String> =
-            rows.iter().map(|(label, value)| format!("{label:<width$}  {value}")).collect();
-        lines.join("\n")
-    };
+    if json {
+        return object(result);
+    }
+    let rows = result.rows();
+    let width = rows.iter().map(|(label, _)| label.chars().count()).max().unwrap_or(0);
+    let lines: Vec<String> = rows.iter().map(|(label, value)| format!("{label:<width$}  {value}")).collect();
+    line(&lines.join("\n"))
+}
+
+/// Prints one JSON object.
+pub fn object(result: &impl Serialize) -> Result<()> {
+    line(&serde_json::to_string(result).map_err(|e| CliError::Output(e.to_string()))?)
+}
+
+fn line(text: &str) -> Result<()> {
     let mut out = std::io::stdout().lock();
     let written = writeln!(out, "{text}").and_then(|()| out.flush());
     match written {

@@ -145,6 +145,25 @@ pub struct Window {
     pub shape: Vec<usize>,
 }
 
+impl Window {
+    /// Whether all points of a region lie in it.
+    pub fn holds(&self, region: &Region) -> bool {
+        (0..self.from.len()).all(|d| {
+            let from = self.from[d] as i64;
+            region.from[d] >= from && region.to[d] <= from.saturating_add(self.shape[d] as i64)
+        })
+    }
+}
+
+/// Prints the points: `[2:10, 0:4]`.
+impl std::fmt::Display for Window {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let ranges =
+            self.from.iter().zip(&self.shape).map(|(from, n)| format!("{from}:{}", from.saturating_add(*n)));
+        write!(f, "[{}]", ranges.collect::<Vec<_>>().join(", "))
+    }
+}
+
 /// A box of points: `from[d] <= i < to[d]`; entries past the rank are 0 and 1. Empty when `to <= from` somewhere.
 /// Boxes made by the compiler may reach into the halo.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -209,6 +209,11 @@ pub enum Expr {
 }
 
 impl Expr {
+    /// Whether it is true or false, and no number: it can have no name.
+    pub fn is_condition(&self) -> bool {
+        matches!(self, Expr::Compare(..) | Expr::And(..) | Expr::Or(..) | Expr::Not(_))
+    }
+
     /// The operands, in order.
     pub fn children(&self) -> SmallVec<[ExprId; 4]> {
         match self {

@@ -1,6 +1,7 @@
 //! One run of an operator: arguments, checks, the kernel call.
 
 use crate::backend::Kernel;
+use crate::memory::{self, History, MemoryEstimate};
 use crate::overrides::{Override, Parameter, codecs};
 use crate::replace::{Bound, Handle, Replacements};
 use crate::sizes;
@@ -113,7 +114,7 @@ impl<'a> Apply<'a> {
     }
 
     /// Runs with other data: those of `other` in the place of those of `function`. Both must be of one kind: grid, type,
-    /// halo, time levels and snapshots.
+    /// halo, time levels and snapshots. No function may be there twice, but two may change places.
     pub fn with(mut self, function: impl Into<Handle>, other: impl Into<Handle>) -> Self {
         self.replaced.add(function.into(), other.into());
         self
@@ -178,6 +179,43 @@ impl<'a> Apply<'a> {
         self.run_as(&op)
     }
 
+    /// The memory that this run needs, without allocating any: of each function, of histories raw and as expected
+    /// compressed, and of what the compiler adds.
+    ///
+    /// Without a time range, a history counts with all of its snapshots. One that was written counts with the bytes that
+    /// it has.
+    ///
+    /// # Errors
+    /// Arguments that make no sense, as for [`Apply::run`].
+    pub fn estimate_memory(&self) -> Result<MemoryEstimate> {
+        let op = &self.sizes()?;
+        let bound = self.replaced.bind(op)?;
+        let codecs = codecs(op, &self.overrides)?;
+        let store = |i: usize| bound.functions.get(i).and_then(|f| f.storage().get::<Store>());
+        let written = |i: usize| store(i).and_then(|s| Some((s.first_written()?, s.last_written()?)));
+        // What is not known yet, the range of a history that another operator will write, leaves it open.
+        let range = range::range(op, self.time_min, self.time_max, &written).ok();
+        let history = |i: usize| {
+            let FieldKind::Compressed { steps, every, codec } = op.program().decls.fields.get(i)?.kind else {
+                return None;
+            };
+            let known = store(i).filter(|s| s.written() > 0);
+            if let Some(store) = known.filter(|_| !codecs.iter().any(|(id, _)| id.index() == i)) {
+                let codec = store.codec().unwrap_or(codec);
+                return Some(History { codec, snapshots: store.written(), written: Some(store.bytes()) });
+            }
+            let codec = codecs.iter().find(|(id, _)| id.index() == i).map_or(codec, |(_, c)| *c);
+            let every = every as i64;
+            let snapshots = range.map_or(steps, |(first, last)| {
+                let count = last.div_euclid(every) - (first + every - 1).div_euclid(every) + 1;
+                usize::try_from(count).unwrap_or(0).min(steps)
+            });
+            Some(History { codec, snapshots, written: None })
+        };
+        let threads = self.threads.unwrap_or_else(threads::available);
+        Ok(memory::estimate(&op.program().decls, threads, history))
+    }
+
     /// The operator for the sizes of this run.
     fn sizes(&self) -> Result<Operator> {
         sizes::check(self.op, &self.special)?;
@@ -236,7 +274,7 @@ impl<'a> Apply<'a> {
         // SAFETY: the kernel was compiled from the program whose declarations the host has bound, for this machine;
         // what it writes is bound for writing, see `Fields::find` and `Points::find`; the builder was told of its
         // threads.
-        let report = unsafe { host.run(kernel.entry()) };
+        let report = unsafe { host.run_with(|context| kernel.call(context)) };
         if let Some(error) = report.error {
             return Err(error.into());
         }
@@ -248,7 +286,7 @@ impl<'a> Apply<'a> {
         if let Some((unused, _)) =
             self.scalars.iter().find(|(c, _)| !bindings.scalars.contains(&Some(c.clone())))
         {
-            let (operator, name) = (op.name().into(), unused.name().into());
+            let (operator, name) = (op.name().into(), format!("`{}`", unused.name()));
             return Err(ApplyError::UnusedArgument { operator, name }.into());
         }
         let mut scalars = Vec::with_capacity(bindings.scalars.len());
@@ -433,7 +471,7 @@ impl Fields {
 /// The sparse functions of an operator, by declaration, with the order in which they are locked.
 struct Points {
     entries: Vec<PointsEntry>,
-    tables: Vec<SparseTables>,
+    tables: Vec<Arc<SparseTables>>,
     order: Vec<usize>,
 }
 

@@ -1,11 +1,11 @@
 //! Which backend compiles the tree.
 
-use crate::{ApplyError, Error, Result};
+use crate::{ApplyError, Error, Operator, Result};
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
-use wavefold_ir::abi::KernelFn;
-use wavefold_ir::tree;
+use std::time::Instant;
+use wavefold_ir::{abi, cluster};
 
 /// Where the code comes from.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -17,6 +17,9 @@ pub enum Backend {
     C,
     /// Code made in the process; nothing needs to be installed.
     Cranelift,
+    /// The reference interpreter: the equations point by point, before loops and rewriting, a thousand times slower. For
+    /// checks of the compiler.
+    Interpreter,
 }
 
 impl Backend {
@@ -29,8 +32,32 @@ impl Backend {
         }
     }
 
-    pub(crate) fn compile(self, program: &tree::Program) -> Result<Kernel> {
+    /// The C compiler that [`Backend::C`] uses on this machine: its command and its version.
+    pub fn c_compiler() -> Option<String> {
+        let compiler = wavefold_backend_c::Compiler::find()?;
+        let version = compiler.version().lines().next().unwrap_or_default().to_string();
+        Some(format!("{} ({version})", compiler.command()))
+    }
+
+    /// The folder in which compiled C is kept.
+    pub fn compile_cache() -> Option<std::path::PathBuf> {
+        wavefold_backend_c::Cache::user().directory().map(std::path::Path::to_path_buf)
+    }
+
+    pub(crate) fn compile(self, op: &Operator) -> Result<Kernel> {
+        let program = op.program();
         match self.resolve() {
+            Backend::Interpreter => {
+                let start = Instant::now();
+                let program = op.reference()?;
+                let seconds = start.elapsed().as_secs_f64();
+                Ok(Kernel {
+                    seconds,
+                    cached: false,
+                    threaded: false,
+                    code: Code::Interpreter(Box::new(program)),
+                })
+            }
             Backend::C => {
                 let k = wavefold_backend_c::compile(program).map_err(|e| Error::C(Arc::new(e)))?;
                 Ok(Kernel {
@@ -60,6 +87,7 @@ impl fmt::Display for Backend {
             Backend::Auto => "auto",
             Backend::C => "c",
             Backend::Cranelift => "cranelift",
+            Backend::Interpreter => "interpreter",
         })
     }
 }
@@ -72,9 +100,10 @@ impl FromStr for Backend {
             "auto" => Ok(Backend::Auto),
             "c" => Ok(Backend::C),
             "cranelift" => Ok(Backend::Cranelift),
+            "interpreter" => Ok(Backend::Interpreter),
             other => Err(ApplyError::NoBackend {
                 backend: other.into(),
-                reason: "there are `auto`, `c` and `cranelift`".into(),
+                reason: "there are `auto`, `c`, `cranelift` and `interpreter`".into(),
             }
             .into()),
         }
@@ -95,13 +124,22 @@ pub(crate) struct Kernel {
 enum Code {
     C(wavefold_backend_c::Kernel),
     Cranelift(Box<wavefold_backend_cranelift::Kernel>),
+    Interpreter(Box<cluster::Program>),
 }
 
 impl Kernel {
-    pub(crate) fn entry(&self) -> KernelFn {
-        match &self.code {
-            Code::C(k) => k.entry(),
-            Code::Cranelift(k) => k.entry(),
+    /// Runs the kernel: returns 0, or the status with which a callback stopped it.
+    ///
+    /// # Safety
+    /// The context must be one for the program that the kernel was compiled from, see [`abi`].
+    pub(crate) unsafe fn call(&self, context: *const abi::Context) -> i32 {
+        // SAFETY: by the contract.
+        unsafe {
+            match &self.code {
+                Code::C(k) => k.entry()(context),
+                Code::Cranelift(k) => k.entry()(context),
+                Code::Interpreter(p) => cluster::interpret(p, context),
+            }
         }
     }
 }

@@ -85,8 +85,10 @@ pub enum ApplyError {
         name: String,
     },
     /// Bounds or thicknesses that do not fit the grid.
-    #[error("the bounds {first} and {last} do not fit the {size} points along {dim}")]
+    #[error("the {what} {first} and {last} do not fit the {size} points along {dim}")]
     BadBounds {
+        /// Bounds or thicknesses.
+        what: &'static str,
         /// The dimension.
         dim: String,
         /// First point, or thickness on the left.
@@ -105,6 +107,20 @@ pub enum ApplyError {
         other: String,
         /// What differs.
         what: &'static str,
+    },
+    /// An expression to measure that lives on no grid.
+    #[error("`{expr}` names no function on a grid")]
+    NoFunction {
+        /// The expression.
+        expr: String,
+    },
+    /// A function that would be there twice.
+    #[error("`{name}` would take two places in `{operator}`")]
+    Twice {
+        /// The operator.
+        operator: String,
+        /// The function.
+        name: String,
     },
     /// A backend that this machine or this build lacks.
     #[error("the {backend} backend is not available: {reason}")]
@@ -129,6 +145,8 @@ impl ApplyError {
             ApplyError::UnusedArgument { .. } => "apply::unused",
             ApplyError::BadBounds { .. } => "apply::bounds",
             ApplyError::Mismatch { .. } => "apply::mismatch",
+            ApplyError::NoFunction { .. } => "measure::no_function",
+            ApplyError::Twice { .. } => "apply::twice",
             ApplyError::NoBackend { .. } => "backend::not_available",
         }
     }
@@ -149,13 +167,20 @@ impl ApplyError {
                 )
             }
             ApplyError::UnusedArgument { .. } => "check the name, or leave the argument out".into(),
+            ApplyError::BadBounds { what: "thicknesses", size, .. } => {
+                format!("both together take at most {size} points")
+            }
             ApplyError::BadBounds { .. } => "points count from 0; the last one is included".into(),
-            ApplyError::Mismatch { function, .. } => format!("make it with `{function}.twin(..)`"),
+            ApplyError::Mismatch { function, .. } => format!("declare it with the settings of `{function}`"),
+            ApplyError::Twice { name, .. } => {
+                format!("give each function data of its own, not those of `{name}`")
+            }
             ApplyError::NoStep { .. } => "give one: `.dt(0.5)`".into(),
             ApplyError::BadScalar { name, .. } if name == "dt" => "`dt` must be finite and not zero".into(),
             ApplyError::BadScalar { .. } => "set it to a finite value".into(),
             ApplyError::UnusedOverride { compresses, .. }
             | ApplyError::UnknownOverride { compresses, .. } => list(compresses),
+            ApplyError::NoFunction { .. } => "measure an expression of a function on the grid".into(),
             ApplyError::NoBackend { .. } => "use `Backend::Auto`, which takes what is there".into(),
         })
     }

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
-use wavefold_ir::tree;
+use wavefold_ir::{cluster, tree};
 use wavefold_passes::{Compiled, Specialisation, compile};
 use wavefold_symbolic::Equation;
 
@@ -96,6 +96,14 @@ impl Operator {
         Apply::new(self)
     }
 
+    /// The memory of a run with default arguments, without allocating any; see [`Apply::estimate_memory`].
+    ///
+    /// # Errors
+    /// None today; arguments that make no sense later on.
+    pub fn estimate_memory(&self) -> Result<crate::MemoryEstimate> {
+        self.apply().estimate_memory()
+    }
+
     /// The generated C.
     pub fn ccode(&self) -> String {
         wavefold_backend_c::emit(self.program())
@@ -142,6 +150,10 @@ impl Operator {
         Ok(self.kernel(backend.resolve())?.1)
     }
 
+    pub(crate) fn reference(&self) -> Result<cluster::Program> {
+        Ok(wavefold_passes::reference(self.name(), self.equations(), &self.inner.special)?)
+    }
+
     pub(crate) fn program(&self) -> &tree::Program {
         &self.inner.compiled.tree
     }
@@ -156,7 +168,7 @@ impl Operator {
         if let Some(kernel) = kernels.get(&backend) {
             return Ok((kernel.clone(), 0.0));
         }
-        let kernel = Arc::new(backend.compile(self.program())?);
+        let kernel = Arc::new(backend.compile(self)?);
         kernels.insert(backend, kernel.clone());
         let seconds = kernel.seconds;
         Ok((kernel, seconds))

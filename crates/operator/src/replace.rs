@@ -1,9 +1,11 @@
 //! Other data in the place of those that the equations name.
 
 use crate::{ApplyError, Operator, Result};
+use std::collections::HashSet;
+use std::hash::Hash;
 use wavefold_symbolic::{
     Function, FunctionDecl, FunctionKind, FunctionRef, SparseDecl, SparseFunction, SparseRef,
-    SparseTimeFunction, TimeFunction,
+    SparseTimeFunction, SubDomain, TimeFunction,
 };
 
 /// A function of any kind.
@@ -52,10 +54,12 @@ impl Replacements {
     }
 
     /// # Errors
-    /// [`ApplyError::UnusedArgument`], [`ApplyError::Mismatch`].
+    /// [`ApplyError::UnusedArgument`], [`ApplyError::Mismatch`], [`ApplyError::Twice`].
     pub(crate) fn bind(&self, op: &Operator) -> Result<Bound> {
         let bindings = &op.compiled().bindings;
         let mut bound = Bound { functions: bindings.functions.clone(), sparse: bindings.sparse.clone() };
+        let unused =
+            |name: &str| ApplyError::UnusedArgument { operator: op.name().into(), name: format!("`{name}`") };
         for (function, other) in &self.0 {
             let mismatch = |what| {
                 let (function, other) = (function.name().to_string(), other.name().to_string());
@@ -81,14 +85,23 @@ impl Replacements {
             match place {
                 Some(Ok(())) => {}
                 Some(Err(what)) => return Err(mismatch(what).into()),
-                None => {
-                    let (operator, name) = (op.name().into(), function.name().into());
-                    return Err(ApplyError::UnusedArgument { operator, name }.into());
-                }
+                None => return Err(unused(function.name()).into()),
             }
         }
-        Ok(bound)
+        // Each is locked by itself: one lock cannot be had twice.
+        let twice =
+            repeated(&bound.functions).map(|f| f.name()).or(repeated(&bound.sparse).map(|s| s.name()));
+        match twice {
+            Some(name) => Err(ApplyError::Twice { operator: op.name().into(), name: name.into() }.into()),
+            None => Ok(bound),
+        }
     }
+}
+
+/// The first item that is there again.
+fn repeated<T: Eq + Hash>(list: &[T]) -> Option<&T> {
+    let mut seen = HashSet::new();
+    list.iter().find(|item| !seen.insert(*item))
 }
 
 /// What tells two functions apart that cannot stand for each other.
@@ -99,11 +112,12 @@ fn same(f: &FunctionDecl, g: &FunctionDecl) -> std::result::Result<(), &'static 
             Some((*save, *every, compression.is_some(), h.buffers()))
         }
     };
+    let part = |h: &FunctionDecl| h.region().map(SubDomain::bounds);
     let differences = [
         (f.grid().same_as(g.grid()), "grid"),
         (f.dtype() == g.dtype(), "type"),
         (f.halo() == g.halo(), "space order"),
-        (f.shape() == g.shape() && f.region().is_some() == g.region().is_some(), "subdomain"),
+        (part(f) == part(g), "subdomain"),
         (f.stagger() == g.stagger(), "staggering"),
         (f.is_tight() == g.is_tight(), "layout"),
         (kept(f) == kept(g), "number of time levels or snapshots"),

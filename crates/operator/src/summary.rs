@@ -162,7 +162,7 @@ fn tidy(value: f64) -> f64 {
 }
 
 /// Bytes in binary units.
-fn bytes_text(bytes: u64) -> String {
+pub(crate) fn bytes_text(bytes: u64) -> String {
     let units = ["B", "KiB", "MiB", "GiB", "TiB"];
     let mut value = bytes as f64;
     let mut unit = 0;

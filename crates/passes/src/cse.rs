@@ -88,20 +88,24 @@ impl Cse {
     }
 }
 
-/// Leaves, and the negation of anything: a sum subtracts it at no cost.
+/// Leaves, conditions, which are no values, and the negation of anything: a sum subtracts it at no cost.
 fn is_trivial(exprs: &Arena, node: &Expr) -> bool {
     match node {
         Expr::Product(c) => c.len() == 2 && exprs.as_number(c[0]) == Some(-1.0),
-        _ => node.children().is_empty(),
+        _ => node.children().is_empty() || node.is_condition(),
     }
 }
 
 /// How often each expression is used: by other expressions, by statements, and by whole powers, which
-/// multiply their base with itself.
+/// multiply their base with itself. What a condition compares is used as often as the condition, which gets no name.
 fn uses(exprs: &Arena, roots: impl IntoIterator<Item = ExprId>) -> HashMap<ExprId, usize> {
     let mut uses = HashMap::new();
+    let mut conditions = Vec::new();
     let roots: Vec<ExprId> = roots.into_iter().collect();
-    exprs.visit_all(roots.iter().copied(), &mut |_, e| {
+    exprs.visit_all(roots.iter().copied(), &mut |id, e| {
+        if e.is_condition() {
+            conditions.push(id);
+        }
         let weight = match e {
             Expr::Power(_, n) if n.unsigned_abs() > 1 => 2,
             _ => 1,
@@ -112,6 +116,13 @@ fn uses(exprs: &Arena, roots: impl IntoIterator<Item = ExprId>) -> HashMap<ExprI
     });
     for root in roots {
         *uses.entry(root).or_insert(0) += 1;
+    }
+    // Whole conditions before their parts.
+    for id in conditions.into_iter().rev() {
+        let again = uses.get(&id).map_or(0, |n: &usize| n - 1);
+        for c in exprs[id].children() {
+            *uses.entry(c).or_insert(0) += again;
+        }
     }
     uses
 }

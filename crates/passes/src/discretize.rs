@@ -45,9 +45,10 @@ pub(crate) fn points(d: &Derivative) -> usize {
     stencil(d).len()
 }
 
-/// How far a derivative reaches to either side, in points.
-pub(crate) fn reach(d: &Derivative) -> i64 {
-    stencil(d).iter().map(|(offset, _)| i64::from(offset.unsigned_abs())).max().unwrap_or(0)
+/// The lowest and the highest point of a derivative.
+pub(crate) fn reach(d: &Derivative) -> (i64, i64) {
+    let offsets = || stencil(d).into_iter().map(|(offset, _)| i64::from(offset));
+    (offsets().min().unwrap_or(0), offsets().max().unwrap_or(0))
 }
 
 fn difference(exprs: &mut Arena, decls: &Decls, d: &Derivative) -> ExprId {
@@ -89,6 +90,10 @@ fn shift(exprs: &mut Arena, root: ExprId, dim: usize, offset: i32) -> ExprId {
             a.offsets[dim] = a.offsets[dim].saturating_add(offset);
             Some(exprs.load(a))
         }
+        Expr::Index(d) if usize::from(d) == dim && offset != 0 => {
+            let further = exprs.number(offset.into());
+            Some(exprs.sum([id, further]))
+        }
         _ => None,
     })
 }
@@ -112,7 +117,13 @@ fn halos(p: &Program) -> Result<()> {
                 let (low, high) =
                     (s.region.from[d] + i64::from(offsets[d]), s.region.to[d] + i64::from(offsets[d]));
                 let beyond = (from - low).max(high - (from + shape[d] as i64));
-                if s.region.points() > 0 && beyond > field.halo as i64 {
+                if s.region.points() == 0 || beyond <= field.halo as i64 {
+                    continue;
+                }
+                if let Some(window) = field.window.as_ref().filter(|w| !w.holds(&s.region)) {
+                    let (name, part) = (field.name.clone(), window.to_string());
+                    return Err(CompileError::Outside { name, part, equation: s.source.clone() });
+                } else {
                     return Err(CompileError::Halo {
                         name: field.name.clone(),
                         dim: dim.name.clone(),

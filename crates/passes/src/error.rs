@@ -37,8 +37,8 @@ pub enum CompileError {
         /// What is wrong.
         source: SymbolicError,
     },
-    /// An equation that writes a function where it is not stored.
-    #[error("`{name}` is stored on `{part}` only, and written outside of it")]
+    /// An equation that uses a function where it is not stored.
+    #[error("`{name}` is stored on {part} only, and used outside of it")]
     Outside {
         /// The function.
         name: String,
@@ -171,8 +171,10 @@ impl CompileError {
             CompileError::Empty => "pass equations, such as `eq(u.forward(), &u + 1.0)`".into(),
             CompileError::Grids { .. } => "make all functions of an operator on one `Grid`".into(),
             CompileError::Program { source } => return source.help(),
-            CompileError::Outside { part, equation, .. } => {
-                format!("in: {equation}\nrestrict the equation with `.on(&{part})`")
+            CompileError::Outside { name, equation, .. } => {
+                format!(
+                    "in: {equation}\nrestrict the equation with `.on(..)`, or store `{name}` on all of the grid"
+                )
             }
             CompileError::PartialSnapshot { .. } => {
                 "a snapshot is compressed whole: write `select(condition, value, 0.0)` everywhere, or store the \
@@ -204,7 +206,9 @@ impl CompileError {
                 )
             }
             CompileError::TooLarge { .. } => {
-                "assign the value to a `Function` with `eq` first, and inject or interpolate that".into()
+                "assign the value to a `Function` with `eq` first, and inject or interpolate that; compute what is made of \
+                 constants alone beforehand"
+                    .into()
             }
             CompileError::Internal(_) => {
                 "this is a defect of Wavefold: please report it with the program".into()

@@ -111,7 +111,7 @@ fn rate(exprs: &Arena, id: ExprId, memo: &mut HashMap<ExprId, Rate>) -> Rate {
         Expr::Step => Rate::Step,
         Expr::Load(_) | Expr::Sparse(..) | Expr::Local(_) | Expr::Index(_) => Rate::Point,
         // A condition is no number that could get a name.
-        Expr::Compare(..) | Expr::And(..) | Expr::Or(..) | Expr::Not(_) => Rate::Point,
+        e if e.is_condition() => Rate::Point,
         e => e.children().iter().map(|c| rate(exprs, *c, memo)).max().unwrap_or(Rate::Run),
     };
     memo.insert(id, rate);

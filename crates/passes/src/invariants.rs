@@ -93,7 +93,9 @@ impl Search<'_> {
         if !self.seen.insert(id) {
             return;
         }
-        if self.is_constant(exprs, id) {
+        // A condition is no number that a field could keep; what it compares is.
+        let condition = matches!(exprs[id], Expr::Compare(..) | Expr::And(..) | Expr::Or(..) | Expr::Not(_));
+        if !condition && self.is_constant(exprs, id) {
             if !exprs.loads(id).is_empty() && !self.found.contains(&id) {
                 self.found.push(id);
             }

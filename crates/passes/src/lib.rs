@@ -35,7 +35,7 @@ pub use invariants::invariants;
 pub use layout::layout;
 pub use legality::{direction, legality, sizes};
 pub use lower::{Bindings, Lowered, lower};
-pub use pipeline::{Compiled, FieldUse, Stage, compile};
+pub use pipeline::{Compiled, FieldUse, Stage, compile, reference};
 pub use schedule::schedule;
 pub use specialisation::Specialisation;
 pub use temporaries::temporaries;

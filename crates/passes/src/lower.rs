@@ -50,14 +50,18 @@ pub fn lower(name: &str, equations: &[Equation], special: &Specialisation) -> Re
     for e in &equations {
         e.check().map_err(|source| CompileError::Equation {
             source,
-            equation: one_line(e),
+            equation: Some(one_line(e)).filter(|text| !text.is_empty()).unwrap_or("of components".into()),
             at: e.location().to_string(),
         })?;
     }
-    let inlined = sym::inline_temporaries(&equations).map_err(|source| CompileError::Program { source })?;
-    let mut b = Builder::new(name, &inlined, special)?;
-    for e in &inlined {
-        b.statement(e)?;
+    // Temporaries live somewhere as well, so what names them is located before they are replaced.
+    let located: Vec<Equation> = equations.iter().map(sym::locate).collect();
+    let inlined = sym::inline_temporaries(&located).map_err(|source| CompileError::Program { source })?;
+    let statements: Vec<(&Equation, Equation)> =
+        equations.iter().zip(inlined).filter_map(|(e, inlined)| Some((e, inlined?))).collect();
+    let mut b = Builder::new(name, &statements, special)?;
+    for (written, inlined) in &statements {
+        b.statement(written, inlined)?;
     }
     b.check_names()?;
     Ok(Lowered {
@@ -77,8 +81,12 @@ struct Builder<'a> {
 }
 
 impl<'a> Builder<'a> {
-    fn new(name: &str, equations: &[Equation], special: &'a Specialisation) -> Result<Builder<'a>> {
-        let named = equations.iter().flat_map(|e| {
+    fn new(
+        name: &str,
+        statements: &[(&Equation, Equation)],
+        special: &'a Specialisation,
+    ) -> Result<Builder<'a>> {
+        let named = statements.iter().flat_map(|(_, e)| {
             let functions =
                 e.functions().into_iter().map(|f| (f.name().to_string(), f.grid().clone(), f.dtype()));
             let sparse = e.sparse().into_iter().map(|s| (s.name().to_string(), s.grid().clone(), s.dtype()));
@@ -226,8 +234,8 @@ impl<'a> Builder<'a> {
         }
     }
 
-    fn statement(&mut self, e: &Equation) -> Result<()> {
-        let located = sym::locate(e);
+    /// `e` is the equation as it was written, `located` what it means.
+    fn statement(&mut self, e: &Equation, located: &Equation) -> Result<()> {
         let half = sym::location(e);
         let condition = located.condition();
         let action = match located.kind() {
@@ -274,17 +282,12 @@ impl<'a> Builder<'a> {
         let Some(target) = action.target() else { return Ok(()) };
         let field = self.decls.field(target.field);
         let Some(window) = &field.window else { return Ok(()) };
-        let inside = (0..self.decls.rank()).all(|d| {
-            let from = window.from[d] as i64;
-            region.from[d] >= from && region.to[d] <= from + window.shape[d] as i64
-        });
-        if inside || region.points() == 0 {
+        if window.holds(region) || region.points() == 0 {
             return Ok(());
         }
-        let part = self.bindings.functions[target.field.index()].region().map(|r| r.name().to_string());
         Err(CompileError::Outside {
             name: field.name.clone(),
-            part: part.unwrap_or_default(),
+            part: window.to_string(),
             equation: one_line(e),
         })
     }

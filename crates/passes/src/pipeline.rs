@@ -72,6 +72,19 @@ pub fn compile(name: &str, equations: &[Equation], special: &Specialisation, sho
     Ok(Compiled { tree, cost, bindings, uses, stages: log.stages })
 }
 
+/// The program of the cluster level before any rewriting, with layouts: what a compiled kernel is checked against. Its
+/// declarations are those of [`Compiled::tree`], but for the layouts of tile fields.
+///
+/// # Errors
+/// See [`crate::CompileError`].
+pub fn reference(name: &str, equations: &[Equation], special: &Specialisation) -> Result<cluster::Program> {
+    let Lowered { program, .. } = lower(name, equations, special)?;
+    legality(&program)?;
+    let p = layout(compress(clusters(discretize(temporaries(invariants(program)))?)?));
+    p.verify()?;
+    Ok(p)
+}
+
 fn uses(p: &stencil::Program) -> Vec<FieldUse> {
     let all = p.statements.iter().flat_map(|s| p.accesses(s));
     all.map(|(a, write)| FieldUse { field: a.field, time: a.time, write }).collect()

@@ -114,14 +114,14 @@ fn nest(body: Vec<Stmt>, region: &Region, serial: bool, decls: &Decls) -> Loop {
 
 /// Loops over the points of a region, or of the tile in the dimensions `tiled`, and of some around.
 fn points(
-    mut body: Vec<Stmt>,
+    body: Vec<Stmt>,
     region: &Region,
     widen: &[(i64, i64); 3],
     tiled: &[usize],
     simd: bool,
     rank: usize,
 ) -> Loop {
-    for dim in (0..rank).rev() {
+    let around = |dim: usize, body: Vec<Stmt>| {
         let (before, after) = widen[dim];
         let simd = simd && dim + 1 == rank;
         let form = if tiled.contains(&dim) {
@@ -129,13 +129,10 @@ fn points(
         } else {
             LoopForm::Points { from: region.from[dim] - before, to: region.to[dim] + after, simd }
         };
-        let l = Loop { dim, form, body };
-        if dim == 0 {
-            return l;
-        }
-        body = vec![Stmt::Loop(l)];
-    }
-    unreachable!("a grid has a dimension")
+        Loop { dim, form, body }
+    };
+    let inner = (1..rank).rev().fold(body, |body, dim| vec![Stmt::Loop(around(dim, body))]);
+    around(0, inner)
 }
 
 /// All stages of a tile one after the other, and then the statements that read them.

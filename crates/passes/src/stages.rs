@@ -21,19 +21,23 @@ pub(crate) fn arrange(
     let needs = widths(decls, exprs, &all, statements);
     let level = levels(decls, exprs, &all);
     let last = level.iter().copied().max().unwrap_or(0);
-    let mut out: Vec<Stage> = Vec::new();
-    for at in 0..=last {
-        let members: Vec<usize> = (0..all.len()).filter(|i| level[*i] == at).collect();
-        let union = members.iter().fold([(0, 0); 3], |w, i| wider(w, needs[*i]));
-        let together = Stage { widen: union, statements: members.iter().map(|i| all[*i].clone()).collect() };
-        if fits(decls, exprs, &together) {
-            out.push(together);
-        } else {
-            // Together they would leave a halo that none of them leaves alone.
-            out.extend(members.iter().map(|i| Stage { widen: needs[*i], statements: vec![all[*i].clone()] }));
-        }
+    let levels = || (0..=last).map(|at| (0..all.len()).filter(|i| level[*i] == at).collect::<Vec<usize>>());
+    let union = |members: &[usize]| members.iter().fold([(0, 0); 3], |w, i| wider(w, needs[*i]));
+    let stage = |members: &[usize]| Stage {
+        widen: union(members),
+        statements: members.iter().map(|i| all[*i].clone()).collect(),
+    };
+    let mut out: Vec<Stage> = levels().map(|members| stage(&members)).collect();
+    widen_for_readers(decls, exprs, &mut out);
+    if !out.iter().all(|stage| fits(decls, exprs, stage)) {
+        // Together they would leave a halo that none of them leaves alone.
+        out = levels().flatten().map(|i| stage(&[i])).collect();
     }
-    // A stage that was widened for others needs more of those before it.
+    out
+}
+
+/// A stage that was widened for others needs more of those before it.
+fn widen_for_readers(decls: &Decls, exprs: &Arena, out: &mut [Stage]) {
     for i in (1..out.len()).rev() {
         let (before, after) = out.split_at_mut(i);
         for stage in before {
@@ -45,7 +49,6 @@ pub(crate) fn arrange(
             }
         }
     }
-    out
 }
 
 fn target(s: &PointStatement) -> Option<FieldId> {

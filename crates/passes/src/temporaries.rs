@@ -7,7 +7,8 @@
 //! ```
 //! A derivative of an expression repeats the expression at each of its points: a derivative of derivatives of order 8 has
 //! 64 of them. The operand becomes a field that lives in the cache of the thread that works on a tile, where the saving is
-//! worth a store and the loads. Left alone are operands that read what the equation itself writes.
+//! worth a store and the loads. Left alone are equations that read what they write at another point: their points come one
+//! after the other, and tiles would not.
 
 use std::collections::{HashMap, HashSet};
 use wavefold_ir::stencil::{Action, Program, Statement};
@@ -20,11 +21,15 @@ const WORTH: usize = 40;
 pub fn temporaries(mut p: Program) -> Program {
     let mut out = Vec::with_capacity(p.statements.len());
     for s in std::mem::take(&mut p.statements) {
-        let Action::Assign { target, .. } = s.action else {
+        let Action::Assign { target, value, .. } = s.action else {
             out.push(s);
             continue;
         };
-        let mut naming = Naming { target, made: vec![], done: HashMap::new() };
+        if in_order(&p.exprs, &p.decls, &target, value) || !fits(&p.exprs, &p.decls, &s) {
+            out.push(s);
+            continue;
+        }
+        let mut naming = Naming { made: vec![], done: HashMap::new() };
         let value = naming.expression(&mut p.exprs, &mut p.decls, s.action.value());
         for (field, value) in naming.made {
             let action = Action::Assign { target: Access::here(field, 0), value, increment: false };
@@ -38,8 +43,21 @@ pub fn temporaries(mut p: Program) -> Program {
     p
 }
 
+/// Whether the points depend on each other: a value is written at a point and read at another.
+fn in_order(exprs: &Arena, decls: &Decls, target: &Access, value: ExprId) -> bool {
+    let same = |a: &Access| a.field == target.field && decls.field(a.field).same_slot(a.time, target.time);
+    let mut found = false;
+    exprs.visit(value, &mut |_, e| {
+        found |= match e {
+            Expr::Load(a) => same(a) && !a.is_here(),
+            Expr::Derivative(d) => exprs.loads(d.of).iter().any(same),
+            _ => false,
+        };
+    });
+    found
+}
+
 struct Naming {
-    target: Access,
     /// Temporaries in the order in which they must be computed.
     made: Vec<(FieldId, ExprId)>,
     done: HashMap<ExprId, ExprId>,
@@ -52,7 +70,7 @@ impl Naming {
                 return Some(*done);
             }
             let Expr::Derivative(d) = exprs[id].clone() else { return None };
-            let worth = self.is_worth(exprs, decls, &d);
+            let worth = is_worth(exprs, &d);
             let mut of = self.expression(exprs, decls, d.of);
             if worth {
                 let field = self.field(decls, of);
@@ -75,14 +93,11 @@ impl Naming {
         self.made.push((field, value));
         field
     }
+}
 
-    fn is_worth(&self, exprs: &Arena, decls: &Decls, d: &Derivative) -> bool {
-        let changes = exprs.loads(d.of).iter().any(|a| {
-            a.field == self.target.field && decls.field(a.field).same_slot(a.time, self.target.time)
-        });
-        let again = crate::discretize::points(d).saturating_sub(1);
-        !changes && again * operations(exprs, d.of) >= WORTH && fits(exprs, decls, d)
-    }
+fn is_worth(exprs: &Arena, d: &Derivative) -> bool {
+    let again = crate::discretize::points(d).saturating_sub(1);
+    again * operations(exprs, d.of) >= WORTH
 }
 
 /// Operations of an expression with its derivatives written out, shared parts counted once.
@@ -104,25 +119,36 @@ fn operations(exprs: &Arena, root: ExprId) -> usize {
     below[&root]
 }
 
-/// Whether everything lies within the halos: if not, the error should speak of the equation as it was written.
-fn fits(exprs: &Arena, decls: &Decls, d: &Derivative) -> bool {
-    let mut around = [0; 3];
-    around[d.dim as usize] = crate::discretize::reach(d);
-    let (mut pending, mut seen) = (vec![(d.of, around)], HashSet::new());
+/// Whether all that a statement reads lies within the halos, over its points: if not, the error should speak of the
+/// equation as it was written.
+fn fits(exprs: &Arena, decls: &Decls, s: &Statement) -> bool {
+    if s.region.points() == 0 {
+        return true;
+    }
+    let (mut pending, mut seen) = (vec![(s.action.value(), [(0, 0); 3])], HashSet::new());
     while let Some((id, around)) = pending.pop() {
         if !seen.insert((id, around)) {
             continue;
         }
         match &exprs[id] {
             Expr::Load(a) => {
-                let halo = decls.field(a.field).halo as i64;
-                if (0..decls.rank()).any(|k| i64::from(a.offsets[k].unsigned_abs()) + around[k] > halo) {
+                let field = decls.field(a.field);
+                let (halo, shape) = (field.halo as i64, decls.stored_shape(field));
+                let inside = (0..decls.rank()).all(|k| {
+                    let from = field.window.as_ref().map_or(0, |w| w.from[k] as i64);
+                    let (offset, (low, high)): (i64, (i64, i64)) = (a.offsets[k].into(), around[k]);
+                    s.region.from[k] + offset + low >= from - halo
+                        && s.region.to[k] + offset + high <= from + shape[k] as i64 + halo
+                });
+                if !inside {
                     return false;
                 }
             }
             Expr::Derivative(d) => {
-                let mut around: [i64; 3] = around;
-                around[d.dim as usize] += crate::discretize::reach(d);
+                let (low, high) = crate::discretize::reach(d);
+                let mut around: [(i64, i64); 3] = around;
+                let along = &mut around[d.dim as usize];
+                *along = (along.0 + low, along.1 + high);
                 pending.push((d.of, around));
             }
             e => pending.extend(e.children().into_iter().map(|c| (c, around))),

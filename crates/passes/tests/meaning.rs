@@ -350,3 +350,12 @@ fn declarations_keep_their_order() {
         assert_eq!(a.field(FieldId(i as u32)).name, b.field(FieldId(i as u32)).name);
     }
 }
+
+/// Three derivatives need more halo than there is: that is said of the equation, and no temporary hides it.
+#[test]
+fn what_reaches_beyond_the_halo_gets_no_temporary() {
+    let n = names();
+    let e = eq(&n.targets[0], n.u.dx().dx().dx());
+    let error = wavefold_passes::compile("kernel", &[e], &Default::default(), true).unwrap_err();
+    assert_eq!(error.code(), "halo::too_narrow");
+}

@@ -3,7 +3,7 @@
 use std::alloc::{Layout, alloc_zeroed, dealloc};
 use std::ptr::NonNull;
 
-use wavefold_codecs::Element;
+use wavefold_codecs::{DType, Element};
 
 use crate::{Result, RuntimeError};
 
@@ -21,7 +21,20 @@ const LARGE_PAGE: usize = 2 << 20;
 pub struct Buffer {
     start: NonNull<u8>,
     len: usize,
-    mapped: bool,
+    owner: Owner,
+}
+
+/// Whose memory it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Owner {
+    /// The allocator's, aligned to [`ALIGN`].
+    Heap,
+    /// Mapped pages.
+    Mapped,
+    /// That of a vector of `capacity` values, taken over.
+    Vector { dtype: DType, capacity: usize },
+    /// Somebody else's.
+    Lent,
 }
 
 // SAFETY: the buffer owns its memory and hands out references by the borrow rules only.
@@ -37,16 +50,59 @@ impl Buffer {
     pub fn zeroed(len: usize, what: &str) -> Result<Buffer> {
         let found = if len == 0 {
             // Aligned, and never read.
-            Some((NonNull::without_provenance(const { std::num::NonZero::new(ALIGN).unwrap() }), false))
+            Some((NonNull::without_provenance(const { std::num::NonZero::new(ALIGN).unwrap() }), Owner::Lent))
         } else if len >= LARGE_PAGE && cfg!(target_os = "linux") {
-            map(len).map(|start| (start, true))
+            map(len).map(|start| (start, Owner::Mapped))
         } else {
-            allocate(len).map(|start| (start, false))
+            allocate(len).map(|start| (start, Owner::Heap))
         };
         match found {
-            Some((start, mapped)) => Ok(Buffer { start, len, mapped }),
+            Some((start, owner)) => Ok(Buffer { start, len, owner }),
             None => Err(RuntimeError::Allocation { what: what.into(), bytes: len }),
         }
+    }
+
+    /// The memory of a vector, taken over without a copy; aligned as its values are.
+    #[must_use]
+    pub fn from_vec<T: Element>(values: Vec<T>) -> Buffer {
+        let mut values = std::mem::ManuallyDrop::new(values);
+        let owner = Owner::Vector { dtype: T::DTYPE, capacity: values.capacity() };
+        let len = size_of_val(values.as_slice());
+        // SAFETY: the pointer of a vector is never null.
+        let start = unsafe { NonNull::new_unchecked(values.as_mut_ptr().cast()) };
+        Buffer { start, len, owner }
+    }
+
+    /// The vector that was taken over; the buffer again when there was none, or one of another type.
+    ///
+    /// # Errors
+    /// The buffer, unchanged.
+    pub fn into_vec<T: Element>(self) -> std::result::Result<Vec<T>, Buffer> {
+        match self.owner {
+            Owner::Vector { dtype, capacity } if dtype == T::DTYPE => {
+                let buffer = std::mem::ManuallyDrop::new(self);
+                let len = buffer.len / size_of::<T>();
+                // SAFETY: `from_vec` took these parts from a vector of this type, and nothing else frees them.
+                Ok(unsafe { Vec::from_raw_parts(buffer.start.as_ptr().cast(), len, capacity) })
+            }
+            _ => Err(self),
+        }
+    }
+
+    /// Memory of somebody else, `len` bytes.
+    ///
+    /// # Safety
+    /// The bytes are initialised, aligned for the values that they are used as, and stay valid as long as the buffer;
+    /// nothing else reads or writes them while the buffer is in use.
+    #[must_use]
+    pub unsafe fn lent(start: NonNull<u8>, len: usize) -> Buffer {
+        Buffer { start, len, owner: Owner::Lent }
+    }
+
+    /// Whether the memory is that of a vector taken over.
+    #[must_use]
+    pub fn is_adopted(&self) -> bool {
+        matches!(self.owner, Owner::Vector { .. })
     }
 
     /// Number of bytes.
@@ -61,7 +117,7 @@ impl Buffer {
         self.len == 0
     }
 
-    /// The first byte, 64-byte aligned.
+    /// The first byte, 64-byte aligned unless the memory was brought.
     ///
     /// Writing through it needs exclusive access to the buffer, as [`Buffer::values_mut`] has it.
     #[must_use]
@@ -100,12 +156,27 @@ impl Buffer {
 
 impl Drop for Buffer {
     fn drop(&mut self) {
-        if self.len == 0 {
-        } else if self.mapped {
-            unmap(self.start, self.len);
-        } else if let Ok(layout) = Layout::from_size_align(self.len, ALIGN) {
-            // SAFETY: `allocate` made it with this layout.
-            unsafe { dealloc(self.start.as_ptr(), layout) }
+        match self.owner {
+            Owner::Lent => {}
+            Owner::Mapped => unmap(self.start, self.len),
+            Owner::Heap => {
+                if let Ok(layout) = Layout::from_size_align(self.len, ALIGN) {
+                    // SAFETY: `allocate` made it with this layout.
+                    unsafe { dealloc(self.start.as_ptr(), layout) }
+                }
+            }
+            Owner::Vector { dtype, capacity } => {
+                let layout = match dtype {
+                    DType::F32 => Layout::array::<f32>(capacity),
+                    DType::F64 => Layout::array::<f64>(capacity),
+                };
+                if let Ok(layout) = layout
+                    && layout.size() > 0
+                {
+                    // SAFETY: a vector of these values has this layout, and it was taken over.
+                    unsafe { dealloc(self.start.as_ptr(), layout) }
+                }
+            }
         }
     }
 }
@@ -187,6 +258,22 @@ mod tests {
             buffer.values_mut::<f32>().fill(1.5);
             assert!(buffer.values::<f32>().iter().all(|v| *v == 1.5));
         }
+    }
+
+    #[test]
+    fn vectors_are_taken_over_and_handed_back() {
+        let mut values = Vec::with_capacity(100);
+        values.extend([1.0_f64, 2.0, 3.0]);
+        let start = values.as_ptr();
+        let mut buffer = Buffer::from_vec(values);
+        assert_eq!((buffer.len(), buffer.values::<f64>()), (24, &[1.0, 2.0, 3.0][..]));
+        buffer.values_mut::<f64>()[1] = 5.0;
+        let buffer = buffer.into_vec::<f32>().unwrap_err();
+        let values = buffer.into_vec::<f64>().unwrap();
+        assert_eq!((values.as_ptr(), &values[..]), (start, &[1.0, 5.0, 3.0][..]));
+        drop(Buffer::from_vec(values));
+        drop(Buffer::from_vec(Vec::<f32>::new()));
+        assert!(Buffer::zeroed(8, "a test").unwrap().into_vec::<f32>().is_err());
     }
 
     #[test]

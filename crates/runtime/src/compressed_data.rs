@@ -19,7 +19,7 @@ pub fn store_of(function: &FunctionDecl) -> Result<Arc<Store>> {
     if function.compression().is_none() {
         return Err(RuntimeError::NotCompressed { name: function.name().into() });
     }
-    let raw = function.grid().points() * function.dtype().size();
+    let raw = function.shape().iter().product::<usize>() * function.dtype().size();
     Ok(function.storage().get_or_init(|| Store::new(function.name(), function.buffers(), raw)))
 }
 
@@ -31,8 +31,9 @@ pub fn store_of(function: &FunctionDecl) -> Result<Arc<Store>> {
 pub fn decompress(function: &TimeFunction) -> Result<Data> {
     let store = store_of(function)?;
     store.check_range(0, function.buffers() - 1)?;
-    let shape = [&[function.buffers()], function.grid().shape()].concat();
-    with_type!(function.dtype(), T => read::<T>(&store, 0, function.grid().shape(), &shape))
+    let domain = function.shape();
+    let shape = [&[function.buffers()], domain.as_slice()].concat();
+    with_type!(function.dtype(), T => read::<T>(&store, 0, &domain, &shape))
 }
 
 /// One snapshot of a compressed function: shape `[nx, ..]`.
@@ -40,9 +41,9 @@ pub fn decompress(function: &TimeFunction) -> Result<Data> {
 /// # Errors
 /// As [`decompress`]; `data::out_of_range`.
 pub fn decompress_step(function: &TimeFunction, snapshot: usize) -> Result<Data> {
-    let (store, shape) = (store_of(function)?, function.grid().shape());
+    let (store, shape) = (store_of(function)?, function.shape());
     store.with_stream(snapshot, |_| ())?;
-    with_type!(function.dtype(), T => read::<T>(&store, snapshot, shape, shape))
+    with_type!(function.dtype(), T => read::<T>(&store, snapshot, &shape, &shape))
 }
 
 fn read<T: Scalar>(store: &Store, first: usize, domain: &[usize], shape: &[usize]) -> Result<Data> {

@@ -7,7 +7,7 @@ use std::fmt;
 use ndarray::{Array, ArrayD, ArrayView, Dimension, IxDyn};
 use wavefold_codecs::{DType, Element};
 
-use crate::{Result, RuntimeError};
+use crate::{Buffer, Result, RuntimeError};
 
 /// A copy of the values of a function, of its element type, row-major.
 ///
@@ -222,6 +222,20 @@ impl Data {
     #[must_use]
     pub fn norm(&self) -> f64 {
         self.iter().map(|v| v * v).sum::<f64>().sqrt()
+    }
+
+    /// The memory, if it is row-major and contiguous.
+    pub(crate) fn into_buffer(self) -> Option<Buffer> {
+        each!(self, a => {
+            if !a.is_standard_layout() {
+                return None;
+            }
+            let len = a.len();
+            match a.into_raw_vec_and_offset() {
+                (values, None | Some(0)) if values.len() == len => Some(Buffer::from_vec(values)),
+                _ => None,
+            }
+        })
     }
 
     /// The values as one row-major slice of the element type, converted if need be.

@@ -1,5 +1,7 @@
 //! The uncompressed data of a function: slots with halo, padding and alignment.
 
+use std::ptr::NonNull;
+
 use rayon::prelude::*;
 use wavefold_codecs::{DType, Element};
 use wavefold_ir::Layout;
@@ -75,6 +77,81 @@ impl Dense {
             return Dense::place(name, dtype, &shape, halo, function.buffers(), layout);
         }
         Dense::new(name, dtype, &shape, halo, function.buffers())
+    }
+
+    /// The memory of an array in the place of its own, without a copy: the points with the halo, `shape + 2*halo`,
+    /// behind the number of slots when there is time.
+    ///
+    /// # Errors
+    /// `data::cannot_wrap`, `data::wrong_shape`.
+    pub fn adopt(&mut self, data: Data, is_time: bool) -> Result<()> {
+        let wide: Vec<usize> = self.layout.alloc.clone();
+        let expected = if is_time { [&[self.slots], &wide[..]].concat() } else { wide };
+        self.wrappable(data.dtype())?;
+        if data.shape() != expected {
+            let (name, found) = (self.name.clone(), data.shape().to_vec());
+            return Err(RuntimeError::WrongShape { name, expected: vec![expected], found });
+        }
+        let Some(buffer) = data.into_buffer() else {
+            return Err(self.cannot_wrap("the array is not row-major and contiguous"));
+        };
+        self.buffer = buffer;
+        Ok(())
+    }
+
+    /// As [`adopt`](Dense::adopt), with memory of `len` values that stays somebody else's.
+    ///
+    /// # Safety
+    /// That of [`Buffer::lent`].
+    ///
+    /// # Errors
+    /// `data::cannot_wrap`.
+    pub unsafe fn adopt_raw<T: Element>(&mut self, start: NonNull<T>, len: usize) -> Result<()> {
+        self.wrappable(T::DTYPE)?;
+        if len != self.layout.slot_len() * self.slots {
+            let wanted = self.layout.slot_len() * self.slots;
+            return Err(self.cannot_wrap(&format!("it holds {wanted} values with its halo, not {len}")));
+        }
+        if !start.is_aligned() {
+            return Err(self.cannot_wrap("the memory is not aligned for its values"));
+        }
+        // SAFETY: the caller keeps the promise; length and alignment were checked.
+        self.buffer = unsafe { Buffer::lent(start.cast(), len * size_of::<T>()) };
+        Ok(())
+    }
+
+    /// Hands the memory of an array that was adopted back, without a copy, or a copy of other memory; the function gets
+    /// `fresh`.
+    ///
+    /// # Errors
+    /// `memory::allocation`.
+    pub fn release(&mut self, fresh: Dense, is_time: bool) -> Result<Data> {
+        let wide = self.layout.alloc.clone();
+        let shape = if is_time { [&[self.slots], &wide[..]].concat() } else { wide };
+        if !self.buffer.is_adopted() {
+            let copy = self.with_halo(|dense| if is_time { dense.read_all() } else { dense.read_slot(0) })?;
+            *self = fresh;
+            return Ok(copy);
+        }
+        let old = std::mem::replace(self, fresh);
+        with_type!(old.dtype, T => match old.buffer.into_vec::<T>() {
+            Ok(values) => array(&shape, values),
+            Err(_) => Err(RuntimeError::internal("an adopted array of another type")),
+        })
+    }
+
+    fn wrappable(&self, dtype: DType) -> Result<()> {
+        if self.layout != Layout::tight(&self.shape, self.halo) {
+            return Err(self.cannot_wrap("its rows are padded"));
+        }
+        if dtype != self.dtype {
+            return Err(self.cannot_wrap(&format!("it holds {} values, not {dtype}", self.dtype)));
+        }
+        Ok(())
+    }
+
+    fn cannot_wrap(&self, reason: &str) -> RuntimeError {
+        RuntimeError::CannotWrap { name: self.name.clone(), reason: reason.into() }
     }
 
     /// The name of the function.

@@ -21,6 +21,8 @@ pub enum RuntimeError {
     #[error("`{name}` has no snapshot {snapshot}: it keeps {steps}, counted from 0")]
     OutOfRange { name: String, snapshot: usize, steps: usize },
 
+    #[error("the memory of `{name}` cannot be replaced: {reason}")]
+    CannotWrap { name: String, reason: String },
     #[error("the data of `{name}` are in use, and a callback cannot wait for them")]
     InUse { name: String },
 
@@ -100,6 +102,7 @@ impl RuntimeError {
             Self::WrongLength { .. } => "data::wrong_length",
             Self::NoTime { .. } => "data::no_time",
             Self::OutOfRange { .. } => "data::out_of_range",
+            Self::CannotWrap { .. } => "data::cannot_wrap",
             Self::InUse { .. } => "data::in_use",
             Self::DataOfCompressed { .. } => "store::data_of_compressed",
             Self::NotCompressed { .. } => "store::not_compressed",
@@ -132,6 +135,10 @@ impl RuntimeError {
             Self::WrongLength { .. } => "values are row-major, the last dimension fastest".into(),
             Self::NoTime { .. } => "use `.data()`".into(),
             Self::OutOfRange { .. } => "snapshot `i` holds step `i * save_every`".into(),
+            Self::CannotWrap { name, .. } => format!(
+                "declare `{name}` with `.tight()`, and bring a row-major array of its type, the halo included; or copy \
+                 with `.set_data(..)`"
+            ),
             Self::InUse { .. } => {
                 "use them when the run has returned; run fewer steps at a time to look in between".into()
             }

@@ -1,7 +1,9 @@
 //! Reading and writing the data of functions on a grid.
 
+use std::ptr::NonNull;
 use std::sync::{Arc, RwLock};
 
+use wavefold_codecs::Element;
 use wavefold_symbolic::{Function, FunctionDecl, FunctionKind, FunctionRef, TimeFunction};
 
 use crate::{Data, Dense, Result, RuntimeError, locks};
@@ -115,6 +117,46 @@ pub trait FieldData {
     /// `store::data_of_compressed`, `memory::allocation`.
     fn extend_halo(&self) -> Result<()> {
         write(self.function(), |dense, _| dense.extend_halo())
+    }
+
+    /// Uses the memory of an array from now on, without a copy, and with the values that it holds. The function must be
+    /// [tight](wavefold_symbolic::FunctionBuilder::tight); the array has its type and is row-major, of the shape of
+    /// [`data_with_halo`](FieldData::data_with_halo).
+    ///
+    /// # Errors
+    /// `data::cannot_wrap`, `data::wrong_shape`, `store::data_of_compressed`.
+    fn wrap(&self, data: impl Into<Data>) -> Result<()>
+    where
+        Self: Sized,
+    {
+        let data = data.into();
+        write(self.function(), |dense, is_time| dense.adopt(data, is_time))
+    }
+
+    /// Uses memory that stays the caller's from now on: `len` values, laid out as for [`wrap`](FieldData::wrap).
+    ///
+    /// # Safety
+    /// The values are initialised and stay valid until the function is dropped or [`take`](FieldData::take)n, and
+    /// nothing else reads or writes them while a method of the function or an operator that uses it runs.
+    ///
+    /// # Errors
+    /// `data::cannot_wrap`, `store::data_of_compressed`.
+    unsafe fn wrap_raw<T: Element>(&self, start: NonNull<T>, len: usize) -> Result<()>
+    where
+        Self: Sized,
+    {
+        // SAFETY: the caller's promise.
+        write(self.function(), |dense, _| unsafe { dense.adopt_raw(start, len) })
+    }
+
+    /// Hands the values out with the halo, as [`data_with_halo`](FieldData::data_with_halo) does, and leaves zeros in fresh
+    /// memory: the array that was [wrapped](FieldData::wrap) comes back without a copy.
+    ///
+    /// # Errors
+    /// `store::data_of_compressed`, `memory::allocation`.
+    fn take(&self) -> Result<Data> {
+        let fresh = Dense::of(self.function())?;
+        write(self.function(), |dense, is_time| dense.release(fresh, is_time))
     }
 
     /// A copy of time level `n` (of slot `n mod slots`), or of snapshot `n` of a saved function: shape `[nx,

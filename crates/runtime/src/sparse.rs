@@ -1,10 +1,11 @@
 //! Sparse points as kernels see them: values, cells and weights.
 
 use std::ffi::c_void;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use wavefold_codecs::{DType, Element};
 use wavefold_ir::abi::SparseTable;
-use wavefold_symbolic::{Interpolation, SparseDecl};
+use wavefold_symbolic::{Interpolation, PrecomputedWeights, SparseDecl};
 
 use crate::data::{Data, array, count, each, with_type, zeros};
 use crate::{Result, RuntimeError};
@@ -147,14 +148,29 @@ impl SparseTables {
         {
             return Err(RuntimeError::internal("sparse coordinates of another rank than the grid"));
         }
+        let points = coordinates.len() / rank;
+        let axis = |p: usize, d: usize| {
+            let at = coordinates[p * rank + d];
+            let position = (at - origin[d]) / spacing[d] - if half[d] { 0.5 } else { 0.0 };
+            axis_weights(position, shape[d], half[d], interpolation)
+        };
+        SparseTables::fill(shape, points, interpolation.width(), dtype, axis)
+    }
+
+    fn fill(
+        shape: &[usize],
+        points: usize,
+        width: usize,
+        dtype: DType,
+        axis: impl Fn(usize, usize) -> Axis,
+    ) -> Result<SparseTables> {
+        let rank = shape.len();
         if shape.iter().any(|n| *n == 0 || i32::try_from(*n).is_err()) {
             return Err(RuntimeError::TooLarge {
                 what: "a grid with sparse points".into(),
                 shape: shape.to_vec(),
             });
         }
-        let points = coordinates.len() / rank;
-        let width = interpolation.width();
         let corners = width.pow(rank as u32);
         let (mut cells, mut weights) = (Vec::new(), Vec::new());
         let entries = points.saturating_mul(corners);
@@ -164,17 +180,13 @@ impl SparseTables {
             let bytes = entries.saturating_mul(rank * size_of::<i32>() + size_of::<f64>());
             return Err(RuntimeError::Allocation { what: "the cells of sparse points".into(), bytes });
         }
-        for at in coordinates.chunks_exact(rank) {
-            let axis = |d: usize| {
-                let position = (at[d] - origin[d]) / spacing[d] - if half[d] { 0.5 } else { 0.0 };
-                axis_weights(position, shape[d], half[d], interpolation)
-            };
-            let axes: Vec<Axis> = (0..rank).map(axis).collect();
+        for p in 0..points {
+            let axes: Vec<Axis> = (0..rank).map(|d| axis(p, d)).collect();
             for k in 0..corners {
                 let mut weight = 1.0;
                 for (d, axis) in axes.iter().enumerate() {
                     let along = k / width.pow((rank - 1 - d) as u32) % width;
-                    let index = axis.first + along as i64;
+                    let index = axis.first.saturating_add(along as i64);
                     let inside = (0..shape[d] as i64).contains(&index);
                     weight *= if inside { axis.weights.get(along).copied().unwrap_or(0.0) } else { 0.0 };
                     cells.push(index.clamp(0, shape[d] as i64 - 1) as i32);
@@ -192,10 +204,43 @@ impl SparseTables {
     ///
     /// # Errors
     /// As [`SparseTables::new`].
-    pub fn of(sparse: &SparseDecl, half: [bool; 3], dtype: DType) -> Result<SparseTables> {
-        let grid = sparse.grid();
+    ///
+    /// They are made once, and again when the coordinates are replaced.
+    pub fn of(sparse: &SparseDecl, half: [bool; 3], dtype: DType) -> Result<Arc<SparseTables>> {
+        let (grid, coordinates) = (sparse.grid(), sparse.coordinates());
+        let made = sparse.storage().get_or_init(TablesMade::default);
+        let mut made = made.0.lock().unwrap_or_else(PoisonError::into_inner);
+        made.retain(|m| Arc::ptr_eq(&m.coordinates, &coordinates));
+        if let Some(known) = made.iter().find(|m| m.half == half && m.dtype == dtype) {
+            return Ok(known.tables.clone());
+        }
         let points = Points { shape: grid.shape(), spacing: grid.spacing(), origin: grid.origin(), half };
-        SparseTables::new(points, &sparse.coordinates(), sparse.interpolation(), dtype)
+        let tables = Arc::new(match (sparse.precomputed(), sparse.interpolation()) {
+            (Some(given), Interpolation::Precomputed { width }) => {
+                SparseTables::precomputed(grid.shape(), given, width, dtype)?
+            }
+            (_, interpolation) => SparseTables::new(points, &coordinates, interpolation, dtype)?,
+        });
+        made.push(Made { coordinates, half, dtype, tables: tables.clone() });
+        Ok(tables)
+    }
+
+    /// Tables of weights of the user's own.
+    ///
+    /// # Errors
+    /// As [`SparseTables::new`].
+    pub fn precomputed(
+        shape: &[usize],
+        given: &PrecomputedWeights,
+        width: usize,
+        dtype: DType,
+    ) -> Result<SparseTables> {
+        let rank = shape.len();
+        let axis = |p: usize, d: usize| {
+            let at = p * rank + d;
+            Axis { first: given.first[at], weights: given.weights[at * width..][..width].to_vec() }
+        };
+        SparseTables::fill(shape, given.first.len() / rank.max(1), width, dtype, axis)
     }
 
     /// Number of points; times the number of steps for points that move.
@@ -241,6 +286,17 @@ impl SparseTables {
     }
 }
 
+/// The tables of one function that were made so far.
+#[derive(Default)]
+struct TablesMade(Mutex<Vec<Made>>);
+
+struct Made {
+    coordinates: Arc<[f64]>,
+    half: [bool; 3],
+    dtype: DType,
+    tables: Arc<SparseTables>,
+}
+
 /// Grid points along one dimension and their weights; none for a point outside.
 struct Axis {
     first: i64,
@@ -257,6 +313,8 @@ fn axis_weights(position: f64, n: usize, half: bool, interpolation: Interpolatio
             let weight = |k: usize| kaiser_sinc(k as f64 - (radius - 1) as f64 - fraction, radius);
             Axis { first, weights: (0..2 * radius).map(weight).collect() }
         }
+        // Made from their own numbers, see `SparseTables::precomputed`.
+        Interpolation::Precomputed { .. } => Axis { first: 0, weights: vec![] },
     }
 }
 

@@ -20,7 +20,10 @@
 //! # }
 //! ```
 
-use crate::{Access, Dim, Equation, EquationKind, Expr, Grid, Node, SubDomain, expand_time, fd, locate};
+use crate::{
+    Access, Dim, Equation, EquationKind, Expr, FunctionRef, Grid, Node, SubDomain, TimeFunction, expand_time,
+    fd, locate, location,
+};
 
 /// The expression with every space derivative as a weighted sum of shifted accesses.
 #[must_use]
@@ -41,43 +44,56 @@ pub fn expand_space(expr: &Expr) -> Expr {
 /// An equation under a free surface at the first plane of a dimension: the field is 0 there, and odd about it.
 ///
 /// Where the stencil reaches above the surface, a time function is replaced by minus its mirror image, `u(-k) = -u(k)`,
-/// and a function of space by its mirror image (Levander, 1988). The planes near the surface, as many as the stencil is
-/// wide, become equations of their own; the rest stays as it is. Another statement than an assignment, or one that is
-/// restricted already, is returned as it is.
+/// and a function of space by its mirror image (Levander, 1988); what lives half a spacing up along the dimension is
+/// mirrored about the same surface, `u(-k - 1/2) = -u(k + 1/2)`, and has no values on it that would be 0. The planes near
+/// the surface, as many as the stencil is wide, become equations of their own; the rest stays as it is. Another statement
+/// than an assignment, or one that is restricted already, is returned as it is.
 #[must_use]
 pub fn free_surface(equation: &Equation, dim: Dim, grid: &Grid) -> Equation {
-    let (EquationKind::Assign { lhs, rhs, increment }, Dim::Space(d), None) =
+    mirrored_surface(equation, dim, grid, &[])
+}
+
+/// As [`free_surface`], with time functions that are even about the surface: `u(-k) = u(k)`, and not 0 on it. Of pressure
+/// and particle velocity, the pressure and the velocity along the surface are odd, the velocity across it is even.
+#[must_use]
+pub fn mirrored_surface(equation: &Equation, dim: Dim, grid: &Grid, even: &[&TimeFunction]) -> Equation {
+    let is_odd = |f: &FunctionRef| f.is_time() && !even.iter().any(|e| e.handle() == f);
+    let (EquationKind::Assign { lhs, increment, .. }, Dim::Space(d), None) =
         (equation.kind(), dim, equation.region())
     else {
         return equation.clone();
     };
-    let located = locate(&Equation::new(EquationKind::Assign {
-        lhs: lhs.clone(),
-        rhs: expand_time(rhs),
-        increment: *increment,
-    }));
-    let expanded = located.value().map(expand_space).unwrap_or_else(|| rhs.clone());
-    let above = |a: &&Access| a.offsets.get(d).copied().unwrap_or(0);
-    let reach = expanded.accesses().iter().map(above).min().unwrap_or(0).min(0).unsigned_abs() as usize;
+    let written_out = locate(&equation.map(expand_time)).map(expand_space);
+    let values = written_out.value().map(Expr::accesses).unwrap_or_default();
+    let above = |a: &Access| a.offsets.get(d).copied().unwrap_or(0);
+    let reach = values.into_iter().map(above).min().unwrap_or(0).min(0).unsigned_abs() as usize;
     let points = grid.shape().get(d).copied().unwrap_or(0);
     let plane = |k: usize| {
         SubDomain::new(format!("plane{k}"), grid).middle(dim, k.min(points), points.saturating_sub(k + 1))
     };
-    let statement =
-        |rhs: Expr| Equation::new(EquationKind::Assign { lhs: lhs.clone(), rhs, increment: *increment });
-    let mut all = vec![statement(Expr::number(0.0)).on(&plane(0))];
-    all.extend((1..reach.min(points)).map(|k| statement(mirrored(&expanded, d, k as i32)).on(&plane(k))));
-    let rest = SubDomain::new("below", grid).middle(dim, reach.clamp(1, points.max(1)), 0);
-    all.push(statement(rhs.clone()).on(&rest));
-    let group = Equation::new(EquationKind::Group(all));
-    match equation.condition() {
-        Some(condition) => group.when(condition.clone()),
-        None => group,
+    // Only what is odd and lives at the nodes is 0 on the surface.
+    let odd = lhs.as_access().is_some_and(|a| is_odd(&a.function));
+    let zeros = usize::from(odd && d < 3 && !location(equation)[d]);
+    let mut all = vec![];
+    if zeros == 1 {
+        let (lhs, rhs) = (lhs.clone(), Expr::number(0.0));
+        let zero =
+            Equation::at(EquationKind::Assign { lhs, rhs, increment: *increment }, equation.location());
+        let zero = zero.on(&plane(0));
+        all.push(match equation.condition() {
+            Some(condition) => zero.when(condition.clone()),
+            None => zero,
+        });
     }
+    let image = |expr: &Expr, k| mirrored(expr, d, k as i32, &is_odd);
+    all.extend((zeros..reach.min(points)).map(|k| written_out.map(|expr| image(expr, k)).on(&plane(k))));
+    let rest = SubDomain::new("below", grid).middle(dim, reach.max(zeros).min(points), 0);
+    all.push(equation.clone().on(&rest));
+    Equation::at(EquationKind::Group(all), equation.location())
 }
 
 /// What an expression at plane `k` finds above the surface, mirrored.
-fn mirrored(expr: &Expr, d: usize, k: i32) -> Expr {
+fn mirrored(expr: &Expr, d: usize, k: i32, is_odd: &impl Fn(&FunctionRef) -> bool) -> Expr {
     expr.rebuild(&mut |part| {
         let Node::Access(access) = part.node() else { return part };
         let at = k + access.offsets[d];
@@ -85,8 +101,9 @@ fn mirrored(expr: &Expr, d: usize, k: i32) -> Expr {
             return part;
         }
         let mut image = access.clone();
-        image.offsets[d] = -at - k;
-        let sign = if image.function.is_time() { -1.0 } else { 1.0 };
+        let half = i32::from(image.function.stagger()[d]);
+        image.offsets[d] = -at - k - half;
+        let sign = if is_odd(&image.function) { -1.0 } else { 1.0 };
         Expr::product([Expr::number(sign), Expr::from_node(Node::Access(image))])
     })
 }

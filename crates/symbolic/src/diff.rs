@@ -38,7 +38,7 @@ impl Diff {
         self
     }
 
-    /// The order of the stencil.
+    /// The order of the stencil: even, or odd for a derivative with a [side](Diff::side).
     pub fn order(mut self, order: u32) -> Self {
         self.0.order = order;
         self

@@ -13,6 +13,7 @@ pub struct Equation {
     region: Option<SubDomain>,
     condition: Option<Condition>,
     error: Option<SymbolicError>,
+    located: bool,
     location: &'static Location<'static>,
 }
 
@@ -117,7 +118,7 @@ impl Equation {
     }
 
     pub(crate) fn at(kind: EquationKind, location: &'static Location<'static>) -> Self {
-        Self { kind, region: None, condition: None, error: None, location }
+        Self { kind, region: None, condition: None, error: None, located: false, location }
     }
 
     /// Restricts the statement to a part of the grid.
@@ -149,15 +150,30 @@ impl Equation {
         self.condition.as_ref()
     }
 
+    /// Whether staggering was made explicit in it, see [`locate`](crate::locate).
+    pub(crate) fn is_located(&self) -> bool {
+        self.located
+    }
+
+    /// The same statement, as one in which staggering was made explicit.
+    pub(crate) fn into_located(mut self) -> Self {
+        self.located = true;
+        self
+    }
+
     /// What went wrong while it was made.
     pub(crate) fn error(&self) -> Option<&SymbolicError> {
         self.error.as_ref()
     }
 
-    /// The single statements of a group, restricted as the group is; of another statement itself.
+    /// The single statements of a group, restricted as the group is; of another statement, or a group that means nothing,
+    /// itself.
     #[must_use]
     pub fn flatten(&self) -> Vec<Equation> {
         let EquationKind::Group(members) = &self.kind else { return vec![self.clone()] };
+        if self.error.is_some() {
+            return vec![self.clone()]; // for the check to name
+        }
         let restricted = |member: &Equation| {
             let mut member = member.clone();
             member.region = member.region.or_else(|| self.region.clone());
@@ -211,6 +227,7 @@ impl Equation {
             condition,
             region: self.region.clone(),
             error: self.error.clone(),
+            located: self.located,
             location: self.location,
         }
     }

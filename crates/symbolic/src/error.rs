@@ -61,6 +61,10 @@ pub enum SymbolicError {
     SparseSteps { name: String },
     #[error("`{name}` has a sinc of radius {radius}; it must be 2 to 10")]
     SincRadius { name: String, radius: usize },
+    #[error("the weights of `{name}` cannot be used: {reason}")]
+    SparseWeights { name: String, reason: String },
+    #[error("`{name}` has weights of its own and no coordinates")]
+    NoCoordinates { name: String },
 
     #[error("`{expr}` is differentiated along {dim}, which the grid of `{function}` does not have")]
     DerivativeDimension { expr: String, dim: &'static str, function: String },
@@ -82,10 +86,10 @@ pub enum SymbolicError {
     TooDeep { depth: usize, limit: usize },
 
     #[error(
-        "the derivative `{expr}` is evaluated at a place that is neither a point nor halfway between two"
+        "the derivative `{expr}` is evaluated at a place that is neither a point nor halfway between two nearby"
     )]
     DerivativePlace { expr: String },
-    #[error("the derivative `{expr}` has order {order}; it must be even, 2 to 64")]
+    #[error("the derivative `{expr}` has order {order}; it must be even, 2 to 64, or odd and one-sided")]
     DerivativeOwnOrder { expr: String, order: u32 },
     #[error("the derivative `{expr}` has no weights, or one that is not finite, or two at one point")]
     DerivativeWeights { expr: String },
@@ -103,8 +107,6 @@ pub enum SymbolicError {
     ReduceCondition,
     #[error("`{name}` is no series: it has {points} points")]
     ReduceTarget { name: String, points: usize },
-    #[error("`{name}` is stored on `{region}`, and used outside of it")]
-    EquationOutside { name: String, region: String },
     #[error("the temporary `{name}` is used before an equation defines it")]
     TemporaryUndefined { name: String },
     #[error("the temporary `{name}` cannot be {how}")]
@@ -162,6 +164,8 @@ impl SymbolicError {
             Self::SparseTooLarge { .. } => "sparse::too_large",
             Self::SparseSteps { .. } => "sparse::steps",
             Self::SincRadius { .. } => "sparse::radius",
+            Self::SparseWeights { .. } => "sparse::weights",
+            Self::NoCoordinates { .. } => "sparse::no_coordinates",
             Self::DerivativeDimension { .. } => "derivative::dimension",
             Self::DerivativeTime { .. } => "derivative::time",
             Self::DerivativeOrder { .. } => "derivative::order",
@@ -180,7 +184,6 @@ impl SymbolicError {
             Self::EquationRegion { .. } => "equation::region",
             Self::ReduceCondition => "reduce::condition",
             Self::ReduceTarget { .. } => "reduce::target",
-            Self::EquationOutside { .. } => "equation::outside",
             Self::TemporaryUndefined { .. } => "temporary::undefined",
             Self::TemporaryTarget { .. } => "temporary::target",
             Self::EquationLhs { .. } => "equation::lhs",
@@ -220,16 +223,22 @@ impl SymbolicError {
                 format!("give {} or more, and only to a function that is not saved", time_order + 1)
             }
             Self::SincRadius { .. } => "Hicks (2002) recommends a radius of 4".into(),
+            Self::SparseWeights { .. } => {
+                "give one index for each dimension of each point, and `width` finite weights for each index"
+                    .into()
+            }
+            Self::NoCoordinates { .. } => {
+                "make another function with other weights, and run `.with(..)` it".into()
+            }
             Self::DerivativePlace { .. } => "use `.x0(0.5)`, `.x0(-0.5)` or `.x0(0.0)`".into(),
             Self::DerivativeWeights { .. } => "give finite weights: `.weights(-1, &[-0.5, 0.0, 0.5])`".into(),
+            Self::DerivativeOwnOrder { .. } => "use `.order(2)`, `.order(4)`, ..".into(),
             Self::SubDomainTooThick { points, .. } => format!("take at most {points} points"),
+            Self::SubDomainEmpty { .. } => "leave it at least one point along every dimension".into(),
             Self::EquationComponents { .. } => "both sides need the same components".into(),
             Self::EquationRegion { .. } => "use `.when(condition)` instead".into(),
             Self::ReduceCondition => "reduce `select(condition, value, 0.0)`".into(),
             Self::ReduceTarget { .. } => "make a `Series`".into(),
-            Self::EquationOutside { name, region } => {
-                format!("restrict the equation with `.on(&{region})`, or store `{name}` on all of the grid")
-            }
             Self::TemporaryUndefined { name } => format!("write `eq(&{name}, ..)` before it is used"),
             Self::TemporaryTarget { .. } => "use a function with memory".into(),
             Self::SaveEmpty { .. } => {

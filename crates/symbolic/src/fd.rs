@@ -28,6 +28,8 @@ static CACHE: LazyLock<Mutex<HashMap<Key, Arc<Stencil>>>> = LazyLock::new(Mutex:
 /// `-r..=r`, shifted by one for [`Side::Left`] and [`Side::Right`]: `order + 1` points whenever the
 /// order allows the degree at all, as in Devito, so that the stencil fits the halo. Its accuracy is
 /// `order` for first and second derivatives and falls by 2 with every further two degrees.
+/// An odd order, which needs a side, takes `order + 1` points, one more on that side than on the other: for order 1 the
+/// point and its neighbour, the upwind difference.
 /// In time, `Right` and `Left` are one-sided differences on `degree + order` points.
 /// A derivative that is evaluated `x0` half points from its samples uses those points within `r` of that place: `order`
 /// points halfway between two. Weights of the user stand as they are given. A transpose has every offset negated.
@@ -56,7 +58,8 @@ pub fn radius(derivative: &Derivative) -> u32 {
 fn compute((dim, degree, order, side, x0, transpose): Key) -> Stencil {
     let (degree, order) = (degree.min(MAX_ORDER), order.min(MAX_ORDER));
     let between = x0 % 2 != 0;
-    let r = (order / 2).max((degree + u32::from(between)).div_ceil(2)) as i32;
+    let upwind = !order.is_multiple_of(2) && !between;
+    let r = order.div_ceil(2).max((degree + u32::from(between)).div_ceil(2)) as i32;
     // The points within r of the place of evaluation.
     let (low, high) = ((x0 - 2 * r + 1).div_euclid(2), (x0 + 2 * r).div_euclid(2));
     let one_sided = (degree + order).saturating_sub(1) as i32;
@@ -65,6 +68,9 @@ fn compute((dim, degree, order, side, x0, transpose): Key) -> Stencil {
         (Dim::Space(_), Side::Centered) => (low, high),
         (Dim::Time, Side::Left) => (-one_sided, 0),
         (Dim::Time, Side::Right) => (0, one_sided),
+        // One point more upwind than downwind.
+        (Dim::Space(_), Side::Left) if upwind => (low, high - 1),
+        (Dim::Space(_), Side::Right) if upwind => (low + 1, high),
         (Dim::Space(_), Side::Left) => (low - 1, high - 1),
         (Dim::Space(_), Side::Right) => (low + 1, high + 1),
     };

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::{
-    Average, Compression, DType, Grid, Result, Stagger, Storage, SubDomain, SymbolicError, identifier,
+    Average, Compression, DType, Function, Grid, Result, Stagger, Storage, SubDomain, SymbolicError,
+    identifier,
 };
 
 /// Where the history of a saved function lives besides the place where it is computed.
@@ -270,6 +271,25 @@ pub struct FunctionRef(Arc<FunctionDecl>);
 impl FunctionRef {
     pub(crate) fn new(decl: FunctionDecl) -> Self {
         Self(Arc::new(decl))
+    }
+
+    /// A fresh function of space for one time level of this one: at the same places, of the same type, without halo.
+    #[must_use]
+    pub fn level(&self, name: impl Into<String>) -> Function {
+        Function::from_handle(Self::new(FunctionDecl {
+            id: next_id(),
+            name: name.into(),
+            grid: self.grid.clone(),
+            dtype: self.dtype,
+            space_order: 0,
+            stagger: self.stagger.clone(),
+            average: self.average,
+            region: self.region.clone(),
+            tight: false,
+            temporary: false,
+            kind: FunctionKind::Space,
+            storage: Storage::default(),
+        }))
     }
 
     /// A fresh declaration with the same settings, another name, and no data.

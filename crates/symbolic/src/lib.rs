@@ -67,7 +67,7 @@ mod validate;
 mod vector;
 mod visit;
 
-pub use boundary::{expand_space, free_surface};
+pub use boundary::{expand_space, free_surface, mirrored_surface};
 pub use codec::{Compression, DType};
 pub use complex::{
     Complex, ComplexFunction, ComplexFunctionBuilder, ComplexTimeFunction, ComplexTimeFunctionBuilder,
@@ -97,7 +97,8 @@ pub use operand::{Components, Operand};
 pub use series::{Series, SeriesBuilder};
 pub use solve::solve;
 pub use sparse::{
-    Interpolation, SparseDecl, SparseFunction, SparseFunctionBuilder, SparseRef, SparseTimeFunction,
+    Interpolation, PrecomputedWeights, SparseDecl, SparseFunction, SparseFunctionBuilder, SparseRef,
+    SparseTimeFunction,
 };
 pub use stagger::{Average, Stagger};
 pub use storage::Storage;
@@ -116,6 +117,6 @@ pub mod prelude {
         Differentiable, Dim, Equation, Expr, Function, Grid, Interpolation, IntoExpr, Layers, Series, Side,
         SparseFunction, SparseTimeFunction, Stagger, SubDomain, SymbolicError, Tensor, TensorFunction,
         TensorTimeFunction, TimeFunction, Vector, VectorFunction, VectorTimeFunction, curl, diag, div, eq,
-        expand_time, free_surface, grad, inc, select, solve, solve_vector,
+        expand_time, free_surface, grad, inc, mirrored_surface, select, solve, solve_vector,
     };
 }

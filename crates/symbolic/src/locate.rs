@@ -17,17 +17,22 @@ use crate::{Access, Average, Derivative, Dim, Equation, EquationKind, Expr, Node
 /// Per dimension: whether values lie half a spacing up.
 pub type Location = [bool; 3];
 
-/// The equation with every derivative evaluated, and every function averaged, where the left-hand side lives.
+/// The equation with every derivative evaluated, and every function averaged, where the left-hand side lives. One that was
+/// located before stays as it is.
 #[must_use]
 pub fn locate(equation: &Equation) -> Equation {
+    if equation.is_located() {
+        return equation.clone();
+    }
     let location = location(equation);
     let mut target = true;
     let has_target = equation.target().is_some();
-    equation.map(|expr| {
+    let located = equation.map(|expr| {
         // The left-hand side comes first, and stands where it stands.
         let keep = std::mem::take(&mut target) && has_target;
         if keep { expr.clone() } else { at(expr, location) }
-    })
+    });
+    located.into_located()
 }
 
 /// Where the values of an equation are taken: where the left-hand side lives; for an interpolation or a reduction, where

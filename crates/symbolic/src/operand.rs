@@ -16,13 +16,15 @@ pub enum Components {
 }
 
 impl Components {
-    /// Equal components of both sides. A scalar on the right is meant for all of them. Each component of a symmetric
+    /// Equal components of both sides. A scalar on the right is meant for all of them, and is a real
+    /// number for a complex left-hand side. Each component of a symmetric
     /// left-hand side is written once, and what is no function there (the zeros of a diagonal) not at all.
     pub(crate) fn pairs(&self, rhs: &Self) -> Option<Vec<(Expr, Expr)>> {
         let lhs = self.list();
         let rhs: Vec<Expr> = match rhs {
+            Self::Scalar(value) if matches!(self, Self::Complex(_)) => vec![value.clone(), Expr::number(0.0)],
             Self::Scalar(value) => vec![value.clone(); lhs.len()],
-            Self::Complex(_) if !matches!(self, Self::Complex(_)) => return None,
+            _ if matches!(self, Self::Complex(_)) != matches!(rhs, Self::Complex(_)) => return None,
             _ => rhs.list(),
         };
         let scalar = matches!(self, Self::Scalar(_));

@@ -100,6 +100,7 @@ impl Display for Derivative {
             (Side::Right, Dim::Space(_)) => "₊",
         };
         let place = match self.x0 {
+            Some(i32::MAX) => format!("({} aside)", self.dim),
             Some(x0) if x0 % 2 != 0 => format!("({}{:+}/2)", self.dim, x0),
             Some(x0) if x0 != 0 => format!("({}{:+})", self.dim, x0 / 2),
             _ => String::new(),

@@ -26,6 +26,20 @@ pub enum Interpolation {
         /// Half the width of the window in grid points, 2 to 10; Hicks recommends 4.
         radius: usize,
     },
+    /// Weights of the user's own, see [`SparseFunctionBuilder::weights`].
+    Precomputed {
+        /// Grid points along one dimension.
+        width: usize,
+    },
+}
+
+/// Where points lie between grid points, given instead of coordinates.
+#[derive(Debug)]
+pub struct PrecomputedWeights {
+    /// Index of the first grid point along each dimension: points by rank, row-major.
+    pub first: Vec<i64>,
+    /// Weights along each dimension: points by rank by width, row-major.
+    pub weights: Vec<f64>,
 }
 
 impl Interpolation {
@@ -36,6 +50,7 @@ impl Interpolation {
             Self::Nearest => 1,
             Self::Linear => 2,
             Self::Sinc { radius } => 2 * radius,
+            Self::Precomputed { width } => width,
         }
     }
 }
@@ -51,7 +66,8 @@ pub struct SparseDecl {
     steps: Option<usize>,
     interpolation: Interpolation,
     moving: bool,
-    coordinates: RwLock<Vec<f64>>,
+    coordinates: RwLock<Arc<[f64]>>,
+    precomputed: Option<PrecomputedWeights>,
     storage: Storage,
 }
 
@@ -105,17 +121,27 @@ impl SparseDecl {
     }
 
     /// The coordinates: row-major, points by rank (steps by points by rank for points that move), in the unit of the
-    /// grid's spacing.
+    /// grid's spacing. The same allocation until they are replaced.
     #[must_use]
-    pub fn coordinates(&self) -> Vec<f64> {
+    pub fn coordinates(&self) -> Arc<[f64]> {
         self.coordinates.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Its weights, when they are not made from coordinates.
+    #[must_use]
+    pub fn precomputed(&self) -> Option<&PrecomputedWeights> {
+        self.precomputed.as_ref()
     }
 
     /// Replaces the coordinates; runs already under way keep the old ones.
     ///
     /// # Errors
-    /// `sparse::coordinate_count`, `sparse::coordinate_rank`, `sparse::not_finite`; the old ones stay.
+    /// `sparse::coordinate_count`, `sparse::coordinate_rank`, `sparse::not_finite`, `sparse::no_coordinates`; the old
+    /// ones stay.
     pub fn set_coordinates(&self, coordinates: impl Coordinates) -> Result<()> {
+        if self.precomputed.is_some() {
+            return Err(SymbolicError::NoCoordinates { name: self.name.clone() });
+        }
         let points = coordinates.points();
         let wanted = if self.moving { self.points * self.steps.unwrap_or(1) } else { self.points };
         if points.len() != wanted {
@@ -123,7 +149,7 @@ impl SparseDecl {
             return Err(SymbolicError::CoordinateCount { name, points: wanted, found });
         }
         let flat = coordinates::flatten(&self.name, self.grid.rank(), &points)?;
-        *self.coordinates.write().unwrap_or_else(PoisonError::into_inner) = flat;
+        *self.coordinates.write().unwrap_or_else(PoisonError::into_inner) = flat.into();
         Ok(())
     }
 
@@ -195,6 +221,7 @@ pub struct SparseFunctionBuilder<H> {
     interpolation: Interpolation,
     moving: bool,
     coordinates: Option<Vec<Vec<f64>>>,
+    precomputed: Option<PrecomputedWeights>,
     handle: PhantomData<fn() -> H>,
 }
 
@@ -209,6 +236,7 @@ impl<H> SparseFunctionBuilder<H> {
             interpolation: Interpolation::Linear,
             moving: false,
             coordinates: None,
+            precomputed: None,
             handle: PhantomData,
         }
     }
@@ -231,15 +259,70 @@ impl<H> SparseFunctionBuilder<H> {
         self
     }
 
+    /// Weights of the user's own instead of coordinates: for each point the indices of its `first` grid points, one per
+    /// dimension, and in `weights` (points by rank by `width`, row-major) those of that grid point and the
+    /// `width - 1` after it along each dimension. The weight of a grid point is the product over the dimensions; grid
+    /// points outside the domain are passed over. Of a function that lives half a spacing up, grid point `i` is the
+    /// value at `i + 1/2`.
+    pub fn weights<F: AsRef<[i64]>>(
+        mut self,
+        width: usize,
+        first: impl IntoIterator<Item = F>,
+        weights: impl Into<Vec<f64>>,
+    ) -> Self {
+        let rank = self.grid.rank();
+        let mut flat = Vec::new();
+        for point in first {
+            // A point of another rank makes the count wrong, which `build` reports.
+            flat.extend_from_slice(point.as_ref());
+        }
+        self.points = self.points.or(Some(flat.len() / rank.max(1)));
+        self.interpolation = Interpolation::Precomputed { width };
+        self.precomputed = Some(PrecomputedWeights { first: flat, weights: weights.into() });
+        self
+    }
+
     /// The element type.
     pub fn dtype(mut self, dtype: DType) -> Self {
         self.dtype = dtype;
         self
     }
 
+    fn check_weights(&self) -> Result<()> {
+        let Interpolation::Precomputed { width } = self.interpolation else { return Ok(()) };
+        let wrong = |reason: String| SymbolicError::SparseWeights { name: self.name.clone(), reason };
+        let (rank, points) = (self.grid.rank(), self.points.unwrap_or(0));
+        let Some(given) = &self.precomputed else {
+            return Err(wrong("there are none".into()));
+        };
+        if !(1..=20).contains(&width) {
+            return Err(wrong(format!("they reach over {width} grid points, not 1 to 20")));
+        }
+        if self.coordinates.is_some() {
+            return Err(wrong("coordinates are given as well".into()));
+        }
+        if given.first.len() != points.saturating_mul(rank) {
+            let found = given.first.len();
+            return Err(wrong(format!(
+                "{found} indices do not make {points} point(s) in {rank} dimension(s)"
+            )));
+        }
+        if given.weights.len() != points.saturating_mul(rank).saturating_mul(width) {
+            let found = given.weights.len();
+            return Err(wrong(format!(
+                "{found} are not {width} for each of {rank} dimension(s) of {points} point(s)"
+            )));
+        }
+        match given.weights.iter().find(|w| !w.is_finite()) {
+            Some(w) => Err(wrong(format!("one is {w}"))),
+            None => Ok(()),
+        }
+    }
+
     fn declare(self) -> Result<SparseRef> {
         identifier::check(&self.name)?;
         self.grid.check()?;
+        self.check_weights()?;
         if let Interpolation::Sinc { radius } = self.interpolation
             && !(2..=10).contains(&radius)
         {
@@ -269,7 +352,8 @@ impl<H> SparseFunctionBuilder<H> {
             steps: self.steps,
             interpolation: self.interpolation,
             moving: self.moving,
-            coordinates: RwLock::new(coordinates),
+            coordinates: RwLock::new(coordinates.into()),
+            precomputed: self.precomputed,
             storage: Storage::default(),
         };
         Ok(SparseRef(Arc::new(decl)))

@@ -2,12 +2,13 @@
 
 use crate::{Dim, Equation, EquationKind, Expr, FunctionRef, Node, Result, SymbolicError};
 
-/// The equations with every temporary replaced by what defines it, and without the equations that define them.
+/// The equations with every temporary replaced by what defines it; none for the equations that define them. They must be
+/// [located](crate::locate): a temporary lives where it says, and is averaged or differentiated from there.
 ///
 /// # Errors
 /// `temporary::undefined` for one that is used before it is defined, `temporary::target` for one that is incremented,
 /// restricted, injected into or written aside.
-pub fn inline_temporaries(equations: &[Equation]) -> Result<Vec<Equation>> {
+pub fn inline_temporaries(equations: &[Equation]) -> Result<Vec<Option<Equation>>> {
     let mut defined: Vec<(FunctionRef, i32, Expr)> = Vec::new();
     let mut out = Vec::new();
     for equation in equations {
@@ -23,7 +24,7 @@ pub fn inline_temporaries(equations: &[Equation]) -> Result<Vec<Equation>> {
         }
         let Some(access) = inlined.target().and_then(Expr::as_access).filter(|a| a.function.is_temporary())
         else {
-            out.push(inlined);
+            out.push(Some(inlined));
             continue;
         };
         let refused = |how| SymbolicError::TemporaryTarget { name: access.function.name().into(), how };
@@ -36,6 +37,7 @@ pub fn inline_temporaries(equations: &[Equation]) -> Result<Vec<Equation>> {
                 let function = access.function.clone();
                 defined.retain(|(known, ..)| *known != function);
                 defined.push((function, access.time, rhs.clone()));
+                out.push(None);
             }
             EquationKind::Assign { .. } => return Err(refused("incremented")),
             _ => return Err(refused("injected into")),

@@ -14,7 +14,7 @@
 //! 7. holds no sparse function but the one it injects.
 
 use crate::{
-    Access, Derivative, Dim, Equation, EquationKind, Expr, FunctionRef, Grid, IntoExpr, Node, Result,
+    Access, Derivative, Dim, Equation, EquationKind, Expr, FunctionRef, Grid, IntoExpr, Node, Result, Side,
     SymbolicError, expand_time, identifier,
 };
 
@@ -82,6 +82,7 @@ fn access_in_grid(access: &Access) -> Result<()> {
 
 fn derivative(expr: &Expr, derivative: &Derivative) -> Result<()> {
     own_settings(expr, derivative)?;
+    own_order(expr, derivative)?;
     let functions = derivative.expr.functions();
     let sparse = derivative.expr.sparse();
     let expr = || expr.to_string();
@@ -122,9 +123,16 @@ fn own_settings(expr: &Expr, derivative: &Derivative) -> Result<()> {
             return Err(SymbolicError::DerivativeWeights { expr: text() });
         }
     }
+    Ok(())
+}
+
+/// Order 0 is that of a function of space order 0, which is the better thing to name.
+fn own_order(expr: &Expr, derivative: &Derivative) -> Result<()> {
     let order = derivative.order;
-    if derivative.dim != Dim::Time && (order > 64 || !order.is_multiple_of(2)) {
-        return Err(SymbolicError::DerivativeOwnOrder { expr: text(), order });
+    let none = order == 0 && !derivative.expr.functions().iter().any(|function| function.space_order() == 0);
+    let odd = !order.is_multiple_of(2) && derivative.side == Side::Centered;
+    if derivative.dim != Dim::Time && (none || order > 64 || odd) {
+        return Err(SymbolicError::DerivativeOwnOrder { expr: expr.to_string(), order });
     }
     Ok(())
 }

@@ -32,7 +32,10 @@ pub use wavefold_symbolic as symbolic;
 
 /// Everything that a program needs: `use wavefold::prelude::*`.
 pub mod prelude {
-    pub use wavefold_operator::{Apply, Backend, CompressionSummary, Cost, Operator, PerformanceSummary};
+    pub use wavefold_operator::{
+        Apply, Backend, CompressionSummary, Cost, Measure, MemoryEstimate, Operator, PerformanceSummary,
+        dot_product_test, initialise, inner, maximum, minimum, norm, total,
+    };
     pub use wavefold_runtime::prelude::*;
     pub use wavefold_symbolic::prelude::*;
 }

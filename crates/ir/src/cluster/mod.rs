@@ -23,11 +23,14 @@
 //! * **C10** conditions stand only where conditions are asked for, and nothing else stands there;
 //! * **C11** a table belongs to the points that use it, and a series is a set of one point;
 //! * **C12** tile fields are written in stages, each in one, and read only by later stages and the main statements of
-//!   the same cluster, within the points that their stage covers; stages write nothing else;
+//!   the same cluster, within the points that their stage covers; stages write nothing else, and none stand among serial points;
 //! * **C13** invariant fields are written in `first` only; scalars hold neither loads nor indices, those of the run no step.
 
+mod interpret;
 pub(crate) mod text;
 mod verify;
+
+pub use interpret::interpret;
 
 use crate::stencil::Reduction;
 use crate::{Access, Arena, Decls, Direction, ExprId, FieldId, LocalId, Region, SparseId, TableId, TicketId};

@@ -189,7 +189,7 @@ fn write_cluster(f: &mut fmt::Formatter<'_>, p: &Program, cluster: &Cluster, ind
 fn parse_cluster(c: &mut Cursor, d: &Decls, exprs: &mut Arena) -> Result<Cluster, ParseError> {
     let source = parse_source(c);
     let every = if c.keyword("every") { c.positive()? } else { 1 };
-    if c.keyword_on() {
+    if c.keyword_before_range("on") {
         let part = text::region(c, d)?;
         return match parse_effect(c, d, exprs)? {
             Some(Action::Reduce { series, op, value, .. }) => {
@@ -203,7 +203,7 @@ fn parse_cluster(c: &mut Cursor, d: &Decls, exprs: &mut Arena) -> Result<Cluster
     }
     let serial = c.eat("serial");
     c.expect("points")?;
-    let region = if c.keyword_on() { text::region(c, d)? } else { Region::domain(&d.dims) };
+    let region = if c.keyword_before_range("on") { text::region(c, d)? } else { Region::domain(&d.dims) };
     c.expect("{")?;
     let (mut stages, mut statements) = (Vec::new(), Vec::new());
     while c.keyword("stage") {

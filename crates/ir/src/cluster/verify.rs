@@ -63,6 +63,7 @@ impl Verifier<'_> {
                     self.statements(&s.statements, globals, &widened(region, &s.widen))?;
                 }
                 self.statements(statements, globals, region)?;
+                self.check.that(stages.is_empty() || !serial, 12, || "stages among serial points".into())?;
                 self.stages(stages, statements)?;
                 if !serial {
                     self.parallel(cluster)?;

@@ -121,7 +121,8 @@ impl Program {
             let mut statements = Vec::new();
             while c.peek() != "}" && !c.at_end() {
                 let source = c.comment().unwrap_or("").to_string();
-                let region = if c.keyword_on() { text::region(c, d)? } else { Region::domain(&d.dims) };
+                let region =
+                    if c.keyword_before_range("on") { text::region(c, d)? } else { Region::domain(&d.dims) };
                 statements.push(Statement { action: Action::parse(c, d, exprs)?, region, source });
             }
             Ok(statements)

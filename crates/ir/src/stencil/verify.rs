@@ -185,7 +185,7 @@ impl Check<'_> {
             .and_then(|()| self.conditions(e));
         });
         result?;
-        self.that(!is_condition(&self.exprs[root]), 7, || "a condition as a value".into())
+        self.that(!self.exprs[root].is_condition(), self.on_conditions(), || "a condition as a value".into())
     }
 
     /// Conditions stand where conditions are asked for, and nothing else stands there.
@@ -195,13 +195,17 @@ impl Check<'_> {
             Expr::And(..) | Expr::Or(..) | Expr::Not(_) => true,
             _ => false,
         };
-        let fits = e.children().iter().enumerate().all(|(i, c)| is_condition(&self.exprs[*c]) == asked(i));
-        let number = if self.prefix == 'S' { 7 } else { 10 };
-        self.that(fits, number, || format!("an operand of {}", kind(e)))?;
+        let fits = e.children().iter().enumerate().all(|(i, c)| self.exprs[*c].is_condition() == asked(i));
+        self.that(fits, self.on_conditions(), || format!("an operand of {}", kind(e)))?;
         match e {
             Expr::Index(d) => self.that((*d as usize) < self.decls.rank(), 1, || format!("no dimension {d}")),
             _ => Ok(()),
         }
+    }
+
+    /// The invariant on the place of conditions.
+    fn on_conditions(&self) -> usize {
+        if self.prefix == 'S' { 7 } else { 10 }
     }
 
     pub(crate) fn action(&self, action: &Action) -> Result<(), VerifyError> {
@@ -224,10 +228,6 @@ impl Check<'_> {
             !matches!(e, Expr::Sub(..) | Expr::Neg(_) | Expr::Div(..) | Expr::Fma(..) | Expr::Local(_))
         })
     }
-}
-
-fn is_condition(e: &Expr) -> bool {
-    matches!(e, Expr::Compare(..) | Expr::And(..) | Expr::Or(..) | Expr::Not(_))
 }
 
 /// A node in words, for messages.

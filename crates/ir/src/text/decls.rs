@@ -97,8 +97,8 @@ fn field(c: &mut Cursor, d: &Decls) -> Result<Field, ParseError> {
     let dtype = scalar_type(c).unwrap_or(d.dtype);
     c.expect("halo")?;
     let halo = c.integer()?;
-    let window = if c.eat("on") { Some(window(c)?) } else { None };
-    let tight = c.eat("tight");
+    let window = if c.keyword_before_range("in") { Some(window(c)?) } else { None };
+    let tight = c.keyword("tight");
     let layout = if c.eat("alloc") {
         let alloc = tuple(c)?;
         c.expect("pad")?;

@@ -106,14 +106,14 @@ impl<'a> Cursor<'a> {
         yes
     }
 
-    /// Takes the word `on` before a region: unlike after a field of that name, the bracket then holds a range.
-    pub(crate) fn keyword_on(&mut self) -> bool {
+    /// Takes the keyword `text` before a box: unlike after a field of that name, the bracket then holds a range.
+    pub(crate) fn keyword_before_range(&mut self, text: &str) -> bool {
         let colon = self.tokens[self.at.min(self.tokens.len())..]
             .iter()
             .map(|(_, span)| &self.source[span.clone()])
             .take_while(|t| *t != "]")
             .any(|t| t == ":");
-        let yes = self.peek() == "on" && colon;
+        let yes = self.peek() == text && colon;
         self.at += yes as usize;
         yes
     }

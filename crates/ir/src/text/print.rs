@@ -39,12 +39,7 @@ pub(crate) fn header(d: &Decls) -> String {
         }
         let _ = write!(s, " halo {}", field.halo);
         if let Some(window) = &field.window {
-            let ranges = window
-                .from
-                .iter()
-                .zip(&window.shape)
-                .map(|(from, n)| format!("{from}:{}", from.saturating_add(*n)));
-            let _ = write!(s, " on [{}]", ranges.collect::<Vec<_>>().join(", "));
+            let _ = write!(s, " in {window}");
         }
         if field.tight {
             s.push_str(" tight");

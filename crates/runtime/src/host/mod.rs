@@ -187,16 +187,23 @@ impl<'a> Host<'a> {
     /// that are bound for writing, and calls the callbacks from one thread at a time.
     #[must_use]
     pub unsafe fn run(self, kernel: abi::KernelFn) -> HostReport {
+        // SAFETY: by the contract.
+        unsafe { self.run_with(|context| kernel(context)) }
+    }
+
+    /// As [`run`](Host::run), with anything that runs as a kernel does.
+    ///
+    /// # Safety
+    /// As for [`run`](Host::run).
+    #[must_use]
+    pub unsafe fn run_with(self, kernel: impl Fn(*const abi::Context) -> i32 + Sync) -> HostReport {
         struct Shared(abi::Context);
         // SAFETY: the context is only read, and what it points to may be used from any thread, see `Inner`.
         unsafe impl Sync for Shared {}
         impl Shared {
-            /// # Safety
-            /// As `Host::run`.
-            unsafe fn call(&self, kernel: abi::KernelFn) -> i32 {
+            fn call(&self, kernel: impl Fn(*const abi::Context) -> i32) -> i32 {
                 let _flush = threads::flush_denormals();
-                // SAFETY: by the contract.
-                unsafe { kernel(&raw const self.0) }
+                kernel(&raw const self.0)
             }
         }
         let context = Shared(self.context());
@@ -207,14 +214,11 @@ impl<'a> Host<'a> {
             Some(pool)
                 if rayon::current_thread_index().is_some() && pool.current_thread_index().is_none() =>
             {
-                // SAFETY: by the contract.
-                let wait = || pool.install(|| unsafe { context.call(kernel) });
+                let wait = || pool.install(|| context.call(&kernel));
                 std::thread::scope(|scope| scope.spawn(wait).join()).unwrap_or(status::FAILED)
             }
-            // SAFETY: by the contract.
-            Some(pool) => pool.install(|| unsafe { context.call(kernel) }),
-            // SAFETY: by the contract.
-            None => unsafe { context.call(kernel) },
+            Some(pool) => pool.install(|| context.call(&kernel)),
+            None => context.call(&kernel),
         };
         self.finish(status)
     }

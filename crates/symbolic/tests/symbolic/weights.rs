@@ -138,3 +138,20 @@ fn too_few_or_equal_points_are_refused() {
         assert_eq!(weights(degree, offsets, 0).unwrap_err().code(), "fd::nodes");
     }
 }
+
+/// Upwind differences of odd order have one point more on their side; those of order 1 have two points, of order 3 four.
+#[test]
+fn odd_orders_are_upwind() -> Result<(), SymbolicError> {
+    assert_eq!(of(1, 1, Side::Left, false), [(-1, -1.0), (0, 1.0)]);
+    assert_eq!(of(1, 1, Side::Right, false), [(0, -1.0), (1, 1.0)]);
+    assert_eq!(of(1, 3, Side::Left, false), [(-2, 1.0 / 6.0), (-1, -1.0), (0, 0.5), (1, 1.0 / 3.0)]);
+    assert_eq!(
+        of(1, 1, Side::Left, true),
+        of(1, 1, Side::Right, false).iter().map(|(o, w)| (*o, -w)).collect::<Vec<_>>()
+    );
+    let u = Function::new("u", &Grid::new([20])).space_order(4).build()?;
+    let code = |order, side| eq(&u, u.diff(Dim::X).order(order).side(side)).check().err().map(|e| e.code());
+    assert_eq!(code(3, Side::Centered), Some("derivative::own_order"));
+    assert_eq!(code(3, Side::Right), None);
+    Ok(())
+}
