@@ -41,7 +41,8 @@ pub trait Blocks: Sized {
     /// `src` must be readable over the box.
     unsafe fn extremes(src: *const Self, bounds: &Box3) -> Option<[Self; 2]>;
     /// # Safety
-    /// `src` must be readable over the box, `block` hold 512 points around it, `out` take 1 + 512 values.
+    /// `src` must be readable over the box, which `block`, of 512 points, may only exceed along the last axis; `out` must
+    /// take 1 + 512 values for each block.
     unsafe fn quantize_encode(
         src: *const Self,
         bounds: &Box3,
@@ -51,12 +52,13 @@ pub trait Blocks: Sized {
         out: *mut u8,
     ) -> usize;
     /// # Safety
-    /// `dst` must be writable over the box, `block` hold 512 points around it.
+    /// `dst` must be writable over the box, which `block`, of 512 points, may only exceed along the last axis.
     unsafe fn quantize_decode(
         bytes: &[u8],
         bounds: &Box3,
         block: &[i32; 3],
         step: [Self; 2],
+        bypass: bool,
         dst: *mut Self,
     ) -> usize;
     /// # Safety
@@ -101,6 +103,7 @@ macro_rules! blocks {
                 block: *const i32,
                 s1: $t,
                 s2: $t,
+                bypass: c_int,
                 dst: *mut $t,
             ) -> usize;
             fn $we(
@@ -149,10 +152,12 @@ macro_rules! blocks {
                 bounds: &Box3,
                 block: &[i32; 3],
                 step: [Self; 2],
+                bypass: bool,
                 dst: *mut Self,
             ) -> usize {
+                let (bypass, [s1, s2]) = (c_int::from(bypass), step);
                 // SAFETY: the caller's duty; reads are checked against the length.
-                unsafe { $qd(bytes.as_ptr(), bytes.len(), bounds, block.as_ptr(), step[0], step[1], dst) }
+                unsafe { $qd(bytes.as_ptr(), bytes.len(), bounds, block.as_ptr(), s1, s2, bypass, dst) }
             }
 
             unsafe fn wavelet_encode(
@@ -237,6 +242,15 @@ pub(crate) fn extremes<T: Element>(src: &View<'_, T>) -> Option<[T; 2]> {
     unsafe { T::extremes(src.as_ptr(), &Box3::new(src.shape(), [strides[0], strides[1]])) }
 }
 
+/// Makes what was written round the caches visible to threads that learn of it.
+pub(crate) fn finish_writes() {
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: orders stores, nothing else; part of every x86-64 processor.
+    unsafe {
+        std::arch::x86_64::_mm_sfence();
+    }
+}
+
 /// Coder by the C blocks.
 pub(crate) struct Native;
 
@@ -250,10 +264,11 @@ impl BlockCoder for Native {
                 // SAFETY: the view's points are readable, and `to` takes all of them.
                 unsafe { wavefold_noop_encode(src.as_ptr().cast(), &bounds, size_of::<T>(), to) }
             }),
-            Coding::Quantize { block, step: Step { inverse, .. }, limit } => {
+            Coding::Quantize { block, step: Step { inverse, .. }, limit, .. } => {
+                let blocks = src.shape()[2].div_ceil(block[2]);
                 let block = block.map(|n| n as i32);
-                append(out, 1 + 512 * size_of::<T>(), |to| {
-                    // SAFETY: the view's points are readable, the block surrounds it, and `to` takes a raw block.
+                append(out, blocks * (1 + 512 * size_of::<T>()), |to| {
+                    // SAFETY: the view's points are readable, a run of blocks surrounds it, `to` takes them raw.
                     unsafe { T::quantize_encode(src.as_ptr(), &bounds, &block, *inverse, *limit, to) }
                 });
             }
@@ -284,9 +299,10 @@ impl BlockCoder for Native {
                     wavefold_noop_decode(bytes.as_ptr(), bytes.len(), &bounds, size_of::<T>(), to.cast())
                 }
             }
-            Coding::Quantize { block, step, .. } => {
-                // SAFETY: the points of `dst` are ours to write and lie inside the block.
-                unsafe { T::quantize_decode(bytes, &bounds, &block.map(|n| n as i32), step.value, to) }
+            Coding::Quantize { block, step, bypass, .. } => {
+                let block = block.map(|n| n as i32);
+                // SAFETY: the points of `dst` are ours to write and lie inside a run of blocks.
+                unsafe { T::quantize_decode(bytes, &bounds, &block, step.value, *bypass, to) }
             }
             Coding::Wavelet { group, step } => {
                 let group = group.map(|n| n as i32);

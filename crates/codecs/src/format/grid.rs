@@ -1,5 +1,7 @@
 //! How a shape is cut into blocks, and blocks into chunks.
 
+use std::ops::Range;
+
 use crate::Compression;
 
 /// Points of a `quantize` block.
@@ -46,6 +48,18 @@ impl BlockGrid {
         CHUNK_POINTS / (self.block[1] * self.block[2])
     }
 
+    /// The first of `blocks` and those behind it along the last axis, `most` at most: origin, extent, and how many.
+    pub(crate) fn run(&self, blocks: Range<usize>, most: usize) -> ([usize; 3], [usize; 3], usize) {
+        let row = self.counts[2] - blocks.start % self.counts[2];
+        let count = blocks.len().min(row).min(most);
+        let (origin, mut extent) = self.bounds(blocks.start);
+        if count > 1 {
+            let (last, end) = self.bounds(blocks.start + count - 1);
+            extent[2] = last[2] + end[2] - origin[2];
+        }
+        (origin, extent, count)
+    }
+
     /// Origin and extent of block `i`.
     pub(crate) fn bounds(&self, i: usize) -> ([usize; 3], [usize; 3]) {
         let [_, c1, c2] = self.counts;
@@ -81,17 +95,15 @@ pub(crate) fn rows(shape: [usize; 3]) -> ([usize; 3], usize) {
     (grid.block, grid.rows_per_chunk())
 }
 
-/// The most compact block that does not stick out much: neighbours in space have similar values, so that a cube packs
-/// a third better than 512 points of a row.
+/// The first block that does not stick out much: rows of 16 points, a cache line, as many as make it compact.
 fn quantize_block(shape: [usize; 3]) -> [usize; 3] {
-    const CANDIDATES: [[usize; 3]; 10] = [
-        [8, 8, 8],
+    const CANDIDATES: [[usize; 3]; 9] = [
         [4, 8, 16],
-        [1, 16, 32],
-        [16, 1, 32],
+        [1, 32, 16],
+        [32, 1, 16],
+        [8, 8, 8],
+        [1, 64, 8],
         [16, 32, 1],
-        [1, 4, 128],
-        [4, 1, 128],
         [1, 1, 512],
         [1, 512, 1],
         [512, 1, 1],
@@ -159,13 +171,20 @@ mod tests {
                 }
             }
             assert!(seen.iter().all(|n| *n == 1));
+            let (mut at, mut points) = (0, 0);
+            while at < grid.count() {
+                let (origin, extent, count) = grid.run(at..grid.count(), 3);
+                assert_eq!(origin, grid.bounds(at).0);
+                (at, points) = (at + count, points + extent.iter().product::<usize>());
+            }
+            assert_eq!(points, seen.len());
         }
     }
 
     #[test]
     fn blocks_follow_the_shape() {
-        assert_eq!(quantize_block([96, 96, 96]), [8, 8, 8]);
-        assert_eq!(quantize_block([1, 1601, 401]), [1, 16, 32]);
+        assert_eq!(quantize_block([96, 96, 96]), [4, 8, 16]);
+        assert_eq!(quantize_block([1, 1601, 401]), [1, 32, 16]);
         assert_eq!(quantize_block([1, 1, 100_000]), [1, 1, 512]);
         assert_eq!(wavelet_group([9, 9, 9]), [2, 2, 2]);
         assert_eq!(wavelet_group([1, 9, 9]), [1, 2, 4]);

@@ -42,7 +42,7 @@ impl BlockCoder for Plain {
     fn encode<T: Element>(&self, coding: &Coding<T>, src: View<'_, T>, out: &mut Vec<u8>) {
         match coding {
             Coding::Copy => gather(&src).into_iter().for_each(|x| x.put(out)),
-            Coding::Quantize { block, step, limit } => quantize::encode(&src, *block, step, *limit, out),
+            Coding::Quantize { block, step, limit, .. } => quantize::encode(&src, *block, step, *limit, out),
             Coding::Wavelet { group, step } => wavelet::encode(&src, *group, step, out),
         }
     }
