@@ -1,6 +1,8 @@
 /* The codec blocks as functions with external linkage, for callers that do not inline the headers.
  * Where the platform allows, each is compiled for several instruction sets and chosen at load time; the arithmetic
  * (no contraction, no reassociation) is the same in all of them, bit for bit. */
+#include "block.h"
+
 #if defined(__x86_64__) && defined(__linux__) && defined(__GLIBC__) && defined(__GNUC__) && !defined(__clang__)
 #if __GNUC__ >= 12
 #define WF_CLONES __attribute__((target_clones("default", "arch=x86-64-v3", "arch=x86-64-v4")))

@@ -20,6 +20,13 @@ pub(crate) struct Extremes {
 }
 
 impl Extremes {
+    /// Of no values.
+    pub(crate) const NONE: Extremes = Extremes { min: f64::INFINITY, max: f64::NEG_INFINITY };
+
+    pub(crate) fn include(&mut self, more: &Extremes) {
+        (self.min, self.max) = (self.min.min(more.min), self.max.max(more.max));
+    }
+
     pub(crate) fn largest(&self) -> f64 {
         self.max.max(-self.min)
     }
@@ -48,12 +55,27 @@ fn map_pieces<T: Element, R: Send + Sync>(
 /// Smallest and largest value, or the first one that is not finite.
 pub(crate) fn extremes<T: Element>(src: &View<'_, T>, par: &dyn Parallel) -> Result<Extremes, EncodeError> {
     let pieces = map_pieces(src, par, |piece| native::extremes(&piece))?;
-    let mut all = Extremes { min: f64::INFINITY, max: f64::NEG_INFINITY };
+    let mut all = Extremes::NONE;
     for piece in pieces {
         let Some([low, high]) = piece else { return Err(first_not_finite(src)) };
-        (all.min, all.max) = (all.min.min(low.to_f64()), all.max.max(high.to_f64()));
+        all.include(&Extremes { min: low.to_f64(), max: high.to_f64() });
     }
     Ok(all)
+}
+
+/// Extremes of some rows, by far not all; `None` when a value in them is not finite.
+pub(crate) fn sample<T: Element>(src: &View<'_, T>) -> Option<Extremes> {
+    let [n0, n1, n2] = src.shape();
+    let apart = |n: usize| if n >= 64 { 6 } else { 1 + n / 16 };
+    let (a0, a1) = (apart(n0), apart(n1));
+    let mut all = Extremes::NONE;
+    for i in (a0 / 2..n0).step_by(a0) {
+        for j in (a1 / 2 + i / a0 % 2..n1).step_by(a1) {
+            let [low, high] = native::extremes(&src.part([i, j, 0], [1, 1, n2]))?;
+            all.include(&Extremes { min: low.to_f64(), max: high.to_f64() });
+        }
+    }
+    Some(all)
 }
 
 fn first_not_finite<T: Element>(src: &View<'_, T>) -> EncodeError {

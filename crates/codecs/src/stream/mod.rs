@@ -2,6 +2,7 @@
 
 mod decode;
 mod encode;
+mod line;
 
 pub(crate) use decode::decode;
 pub use encode::SliceInfo;
