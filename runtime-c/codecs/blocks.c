@@ -38,8 +38,8 @@ size_t wavefold_wavelet_scratch(const int64_t *extent, const int32_t *group, siz
     return wf_extremes_##S(src, box, low, high);                                                                       \
   }                                                                                                                    \
   WF_CLONES size_t wavefold_quantize_encode_##S(const T *src, const wf_box *box, const int32_t *block, T scale1,       \
-                                                T scale2, T limit, uint8_t *out) {                                     \
-    return wf_quantize_encode_##S(src, box, block, scale1, scale2, limit, out);                                        \
+                                                T scale2, T limit, T *extremes, uint8_t *out) {                        \
+    return wf_quantize_encode_##S(src, box, block, scale1, scale2, limit, extremes, out);                              \
   }                                                                                                                    \
   WF_CLONES size_t wavefold_quantize_decode_##S(const uint8_t *in, size_t len, const wf_box *box,                      \
                                                 const int32_t *block, T scale1, T scale2, int bypass, T *dst) {        \

@@ -20,9 +20,10 @@
 #define WAVEFOLD_CODECS_QUANTIZE_H
 
 #include "block.h"
+#include "survey.h"
 
-#if defined(__SSE2__)
-#include <emmintrin.h>
+#if defined(__x86_64__)
+#include <immintrin.h>
 #endif
 
 /* Makes a function once for each instruction set; the includer may say how. */
@@ -36,12 +37,14 @@ enum {
   WF_Q_ROWS = 32,
   WF_Q_BASE = 64,
   WF_Q_RAW = 255,
-  WF_Q_STRIP = 32768, /* bytes of a run of decoded tiles: what the first-level cache holds */
+  WF_Q_STRIP = 32768, /* bytes of the decoded tiles that are written together */
 };
 /* All r lie in -2^30 .. 2^30 - 1, so that differences fit in 32 bits. */
 #define WF_Q_REACH (1 << 30)
 
 typedef int32_t wf_lanes __attribute__((vector_size(64)));
+typedef float wf_floats __attribute__((vector_size(64)));
+typedef float wf_floats_at __attribute__((vector_size(64), aligned(4), may_alias));
 typedef int32_t wf_lanes_at __attribute__((vector_size(64), aligned(4), may_alias));
 typedef uint32_t wf_words __attribute__((vector_size(64)));
 typedef uint32_t wf_words_at __attribute__((vector_size(64), aligned(1), may_alias));
@@ -135,32 +138,54 @@ WF_INLINE void wf_tile_differ(const int32_t *tile, int32_t *d, uint32_t *values,
   *differences = wf_any_lane(&some);
 }
 
-/* Turns differences into what they are of, starting from `base`; wraps where damaged ones overflow. */
+/* Turns the differences of the first row into what they are of, starting from `base`; wraps where damaged ones do. */
 WF_INLINE void wf_tile_sum(int32_t *d, uint32_t base) {
-  wf_words_at *row = (wf_words_at *)d;
   uint32_t first[WF_Q_LANES];
   memcpy(first, d, sizeof first);
   for (int l = 0; l < WF_Q_LANES; l++) first[l] = base += first[l];
   memcpy(d, first, sizeof first);
-  wf_words v = row[0];
-#pragma GCC unroll 4
-  for (int r = 1; r < WF_Q_ROWS; r++) row[r] = v += row[r];
 }
 
-/* Copies to a field; `bypass` writes whole cache lines round the caches. */
+/* Copies round the caches where lines are whole. Wide stores, so that few of them wait for memory. */
+#if defined(__x86_64__)
+static __attribute__((noinline, target("avx512f"))) void wf_row_stream_wide(uint8_t *to, const uint8_t *from, size_t lines) {
+  for (; lines; lines--, to += 64, from += 64) _mm512_stream_si512((__m512i *)(void *)to, _mm512_loadu_si512(from));
+}
+
+static __attribute__((noinline)) void wf_row_stream(uint8_t *to, const uint8_t *from, size_t lines) {
+  for (; lines; lines--, to += 64, from += 64)
+    for (int i = 0; i < 64; i += 16)
+      _mm_stream_si128((__m128i *)(void *)(to + i), _mm_loadu_si128((const __m128i *)(const void *)(from + i)));
+}
+#endif
+
 WF_INLINE void wf_row_store(uint8_t *to, const uint8_t *from, size_t bytes, int bypass) {
-#if defined(__SSE2__)
-  if (bypass) {
-    const size_t ahead = -(uintptr_t)to & 63, head = ahead < bytes ? ahead : bytes;
-    memcpy(to, from, head);
-    to += head, from += head, bytes -= head;
-    for (; bytes >= 64; to += 64, from += 64, bytes -= 64)
-      for (int i = 0; i < 64; i += 16)
-        _mm_stream_si128((__m128i *)(void *)(to + i), _mm_loadu_si128((const __m128i *)(const void *)(from + i)));
+#if defined(__x86_64__)
+  const size_t ahead = -(uintptr_t)to & 63, lines = bytes > ahead ? (bytes - ahead) / 64 : 0;
+  if (bypass && lines) {
+    if (ahead) memcpy(to, from, ahead);
+    if (__builtin_cpu_supports("avx512f"))
+      wf_row_stream_wide(to + ahead, from + ahead, lines);
+    else
+      wf_row_stream(to + ahead, from + ahead, lines);
+    const size_t done = ahead + 64 * lines;
+    if (done < bytes) memcpy(to + done, from + done, bytes - done);
+    return;
   }
 #endif
   (void)bypass;
   memcpy(to, from, bytes);
+}
+
+/* The bits of the largest positive and of the largest negative number so far, by lanes: bits of positive numbers are in
+ * the order of the numbers, of negative ones in that of their magnitude, once their sign is gone. */
+typedef struct {
+  wf_lanes positive, negative;
+} wf_tops;
+
+WF_INLINE void wf_tops_start(wf_tops *tops) {
+  tops->positive = (wf_lanes){0} + INT32_MIN;
+  tops->negative = tops->positive;
 }
 
 /* Whether point n of a block goes to row n % 32, lane n / 32: it has one axis only. */

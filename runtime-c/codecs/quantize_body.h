@@ -32,14 +32,21 @@ WF_INLINE void WF_FN(wf_tile_store)(const WF_T *tile, const wf_box *box, int64_t
  * 0 where the first value is within reach, and that value otherwise. Returns 0 when a value is found out of reach; in
  * f32 it may also be left to the caller, as conversion makes the smallest or the largest integer of it. */
 WF_INLINE int WF_FN(wf_tile_round)(const WF_T *src, const int64_t *offset, uintptr_t ahead, WF_T scale1, WF_T scale2,
-                                   WF_T limit, WF_INT *shift, int32_t *tile) {
+                                   WF_T limit, WF_INT *shift, int32_t *tile, wf_tops *tops) {
   *shift = 0;
   if (sizeof(WF_T) == 4) {
+    wf_lanes positive = tops->positive, negative = tops->negative;
     for (int r = 0; r < WF_Q_ROWS; r++) {
       const WF_T *x = src + offset[r];
+      const wf_lanes bits = *(const wf_lanes_at *)(const void *)x, turned = bits ^ INT32_MIN;
+      const wf_lanes p = bits > positive, n = turned > negative;
       if (ahead) __builtin_prefetch((const void *)((uintptr_t)x + ahead), 0, 2);
+      positive = (bits & p) | (positive & ~p);
+      negative = (turned & n) | (negative & ~n);
       for (int l = 0; l < WF_Q_LANES; l++) tile[r * WF_Q_LANES + l] = (int32_t)WF_RINT(x[l] * scale1 * scale2);
     }
+    tops->positive = positive;
+    tops->negative = negative;
     if (limit >= (WF_T)WF_Q_REACH) return 1;
     const int32_t most = (int32_t)limit;
     int far = 0;
@@ -68,11 +75,11 @@ WF_INLINE int WF_FN(wf_tile_round)(const WF_T *src, const int64_t *offset, uintp
 
 /* Codes one tile, whose rows are at `src` + `offset`. */
 WF_INLINE size_t WF_FN(wf_tile_encode)(const WF_T *src, const int64_t *offset, uintptr_t ahead, WF_T scale1, WF_T scale2,
-                                       WF_T limit, uint8_t *out) {
+                                       WF_T limit, wf_tops *tops, uint8_t *out) {
   int32_t tile[WF_Q_VALUES] __attribute__((aligned(64))), d[WF_Q_VALUES] __attribute__((aligned(64)));
   uint32_t values, differences;
   WF_INT shift;
-  const int near = WF_FN(wf_tile_round)(src, offset, ahead, scale1, scale2, limit, &shift, tile);
+  const int near = WF_FN(wf_tile_round)(src, offset, ahead, scale1, scale2, limit, &shift, tile, tops);
   if (near) wf_tile_differ(tile, d, &values, &differences);
   if (!near || values >> 31) {
     out[0] = WF_Q_RAW;
@@ -97,26 +104,57 @@ WF_INLINE size_t WF_FN(wf_tile_encode)(const WF_T *src, const int64_t *offset, u
   return 1 + sizeof base + (size_t)w * 64;
 }
 
-/* Codes the tiles of a box, side by side along the last axis; `out` holds 1 + 512 sizeof(WF_T) bytes for each. */
-WF_INLINE size_t WF_FN(wf_quantize_encode)(const WF_T *src, const wf_box *box, const int32_t *block, WF_T scale1,
-                                           WF_T scale2, WF_T limit, uint8_t *out) {
-  const int full = block[2] == WF_Q_LANES && box->extent[0] == block[0] && box->extent[1] == block[1];
-  /* The box that will be coded next, most likely: its rows are fetched while these are coded. */
-  const uintptr_t ahead = (uintptr_t)(block[1] * box->stride[1]) * sizeof(WF_T);
-  int64_t rows[WF_Q_ROWS], dense[WF_Q_ROWS];
-  uint8_t *to = out;
-  if (full) wf_tile_rows(box, block, rows);
-  for (int r = 0; r < WF_Q_ROWS; r++) dense[r] = r * WF_Q_LANES;
-  for (int64_t k = 0; k < box->extent[2]; k += block[2]) {
-    const int64_t left = box->extent[2] - k;
-    if (full && left >= WF_Q_LANES) {
-      to += WF_FN(wf_tile_encode)(src + k, rows, ahead, scale1, scale2, limit, to);
-    } else {
-      WF_T tile[WF_Q_VALUES];
-      WF_FN(wf_tile_load)(src + k, box, left < block[2] ? left : block[2], block, tile);
-      to += WF_FN(wf_tile_encode)(tile, dense, 0, scale1, scale2, limit, to);
+/* Smallest and largest value of the box, `finite` = 0 where one is not; from the tops of its values where these suffice. */
+WF_INLINE int WF_FN(wf_tile_extremes)(const WF_T *src, const wf_box *box, const wf_tops *tops, WF_T *extremes) {
+  if (sizeof(WF_T) == 4) {
+    int32_t positive[WF_Q_LANES], negative[WF_Q_LANES];
+    memcpy(positive, &tops->positive, sizeof positive);
+    memcpy(negative, &tops->negative, sizeof negative);
+    int32_t p = positive[0], n = negative[0];
+    for (int l = 1; l < WF_Q_LANES; l++) {
+      p = positive[l] > p ? positive[l] : p;
+      n = negative[l] > n ? negative[l] : n;
+    }
+    if (p >= 0 && n >= 0 && p < 0x7F800000 && n < 0x7F800000) {
+      n ^= INT32_MIN;
+      memcpy(extremes, &n, 4);
+      memcpy(extremes + 1, &p, 4);
+      return 1;
     }
   }
+  return WF_FN(wf_extremes)(src, box, extremes, extremes + 1);
+}
+
+/* Codes the blocks of a box, row after row of them; `out` holds 1 + 512 sizeof(WF_T) bytes for each. Where `extremes` is
+ * not 0, it takes smallest and largest value of the box. Returns the bytes; 0 when a value is not finite and `extremes`
+ * was asked for. */
+WF_INLINE size_t WF_FN(wf_quantize_encode)(const WF_T *src, const wf_box *box, const int32_t *block, WF_T scale1,
+                                           WF_T scale2, WF_T limit, WF_T *extremes, uint8_t *out) {
+  /* The blocks that will be coded next, most likely: their rows are fetched while these are coded. */
+  const uintptr_t ahead = (uintptr_t)(block[1] * box->stride[1]) * sizeof(WF_T);
+  int64_t rows[WF_Q_ROWS], dense[WF_Q_ROWS];
+  wf_tops tops;
+  uint8_t *to = out;
+  wf_tops_start(&tops);
+  for (int r = 0; r < WF_Q_ROWS; r++) dense[r] = r * WF_Q_LANES;
+  for (int64_t j = 0; j < box->extent[1]; j += block[1]) {
+    const WF_T *from = src + j * box->stride[1];
+    wf_box row = *box;
+    row.extent[1] = row.extent[1] - j < block[1] ? row.extent[1] - j : block[1];
+    const int full = block[2] == WF_Q_LANES && row.extent[0] == block[0] && row.extent[1] == block[1];
+    if (full) wf_tile_rows(&row, block, rows);
+    for (int64_t k = 0; k < box->extent[2]; k += block[2]) {
+      const int64_t left = box->extent[2] - k;
+      if (full && left >= WF_Q_LANES) {
+        to += WF_FN(wf_tile_encode)(from + k, rows, ahead, scale1, scale2, limit, &tops, to);
+      } else {
+        WF_T tile[WF_Q_VALUES];
+        WF_FN(wf_tile_load)(from + k, &row, left < block[2] ? left : block[2], block, tile);
+        to += WF_FN(wf_tile_encode)(tile, dense, 0, scale1, scale2, limit, &tops, to);
+      }
+    }
+  }
+  if (extremes && !WF_FN(wf_tile_extremes)(src, box, &tops, extremes)) return 0;
   return (size_t)(to - out);
 }
 
@@ -148,47 +186,83 @@ WF_INLINE size_t WF_FN(wf_tile_decode)(const uint8_t *in, size_t len, WF_T scale
     memset(d, 0, sizeof d);
   if (!plain) memcpy(&base, in + 1, sizeof base);
   if (!plain) wf_tile_sum(d, sizeof(WF_T) == 4 ? (uint32_t)base : 0);
-  /* f64: a sum of two numbers, as not every base is an int32. */
-  const WF_T from = (WF_T)base;
+  const wf_words_at *row = (const wf_words_at *)(const void *)d;
+  const uint32_t carry = plain ? 0 : UINT32_MAX;
+  wf_words sum = {0};
   for (int r = 0; r < WF_Q_ROWS; r++) {
     WF_T *x = rows + r * apart;
-    const int32_t *v = d + r * WF_Q_LANES;
-    if (sizeof(WF_T) == 4)
-      for (int l = 0; l < WF_Q_LANES; l++) x[l] = (WF_T)v[l] * scale1 * scale2;
-    else
+    sum = (sum & carry) + row[r];
+    if (sizeof(WF_T) == 4) {
+      const wf_floats v = __builtin_convertvector((wf_lanes)sum, wf_floats);
+      *(wf_floats_at *)(void *)x = v * (float)scale1 * (float)scale2;
+    } else {
+      /* A sum of two numbers, as not every base is an int32. */
+      const WF_T from = (WF_T)base;
+      int32_t v[WF_Q_LANES];
+      memcpy(v, &sum, sizeof v);
       for (int l = 0; l < WF_Q_LANES; l++) x[l] = ((WF_T)v[l] + from) * scale1 * scale2;
+    }
   }
   return before + (size_t)w * 64;
 }
 
-/* Decodes the tiles of a box. Returns the bytes read, 0 when they make no tiles. */
+/* Decoded rows on their way to the field. */
+typedef struct {
+  const WF_T *strip;
+  WF_T *to;
+  int64_t rows[WF_Q_ROWS], apart;
+  size_t bytes;
+  int next;
+} WF_FN(wf_strip);
+
+WF_INLINE void WF_FN(wf_strip_write)(WF_FN(wf_strip) * s, int count, int bypass) {
+  for (; count > 0 && s->next < WF_Q_ROWS; count--, s->next++)
+    if (s->rows[s->next] >= 0)
+      wf_row_store((uint8_t *)(s->to + s->rows[s->next]), (const uint8_t *)(s->strip + s->next * s->apart), s->bytes,
+                   bypass);
+}
+
+/* Decodes the blocks of a box, row after row of them. Returns the bytes read, 0 when they make no tiles. */
 WF_INLINE size_t WF_FN(wf_quantize_decode)(const uint8_t *in, size_t len, const wf_box *box, const int32_t *block,
                                            WF_T scale1, WF_T scale2, int bypass, WF_T *dst) {
   enum { APART = WF_Q_STRIP / WF_Q_ROWS / sizeof(WF_T) };
-  WF_T strip[WF_Q_ROWS * APART] __attribute__((aligned(64)));
+  /* One is written, a few rows after each tile, while the other one is filled: memory works all the time. */
+  WF_T strips[2][WF_Q_ROWS * APART] __attribute__((aligned(64)));
+  WF_FN(wf_strip) done;
   const int wide = block[2] == WF_Q_LANES;
-  int64_t rows[WF_Q_ROWS];
   size_t used = 0;
-  if (wide) wf_tile_rows(box, block, rows);
-  /* Whole strips of rows, so that the field is written in long runs. */
-  for (int64_t k = 0, held; k < box->extent[2]; k += held) {
-    const int64_t left = box->extent[2] - k, most = wide ? APART : block[2];
-    held = left < most ? left : most;
-    for (int64_t at = 0; at < held; at += block[2]) {
-      const size_t n =
-          WF_FN(wf_tile_decode)(in + used, len - used, scale1, scale2, strip + at, wide ? APART : WF_Q_LANES);
-      if (n == 0) return 0;
-      used += n;
+  int turn = 0;
+  done.next = WF_Q_ROWS;
+  for (int64_t j = 0; j < box->extent[1]; j += block[1]) {
+    WF_T *to = dst + j * box->stride[1];
+    wf_box row = *box;
+    row.extent[1] = row.extent[1] - j < block[1] ? row.extent[1] - j : block[1];
+    for (int64_t k = 0, held; k < box->extent[2]; k += held, turn = !turn) {
+      const int64_t left = box->extent[2] - k, most = wide ? APART : block[2];
+      WF_T *strip = strips[turn];
+      held = left < most ? left : most;
+      const int tiles = (int)((held + block[2] - 1) / block[2]);
+      for (int64_t at = 0; at < held; at += block[2]) {
+        const size_t n =
+            WF_FN(wf_tile_decode)(in + used, len - used, scale1, scale2, strip + at, wide ? APART : WF_Q_LANES);
+        if (n == 0) return 0;
+        used += n;
+        WF_FN(wf_strip_write)(&done, (WF_Q_ROWS + tiles - 1) / tiles, bypass);
+      }
+      WF_FN(wf_strip_write)(&done, WF_Q_ROWS, bypass);
+      if (!wide) {
+        WF_FN(wf_tile_store)(strip, &row, held, block, to + k);
+        continue;
+      }
+      done.strip = strip;
+      done.to = to + k;
+      done.apart = APART;
+      done.bytes = (size_t)held * sizeof(WF_T);
+      done.next = 0;
+      wf_tile_rows(&row, block, done.rows);
     }
-    if (!wide) {
-      WF_FN(wf_tile_store)(strip, box, held, block, dst + k);
-      continue;
-    }
-    for (int r = 0; r < WF_Q_ROWS; r++)
-      if (rows[r] >= 0)
-        wf_row_store((uint8_t *)(dst + rows[r] + k), (const uint8_t *)(strip + r * APART), (size_t)held * sizeof(WF_T),
-                     bypass);
   }
+  WF_FN(wf_strip_write)(&done, WF_Q_ROWS, bypass);
   return used;
 }
 

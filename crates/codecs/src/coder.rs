@@ -1,6 +1,7 @@
 //! The seam between the stream and the arithmetic: one block in, its bytes out.
 
 use crate::element::Element;
+use crate::native;
 use crate::scale::Step;
 use crate::view::{BlockMut, View};
 
@@ -26,9 +27,9 @@ pub(crate) enum Coding<T> {
 }
 
 impl<T> Coding<T> {
-    /// Most blocks, side by side along the last axis, that are coded at once.
-    pub(crate) fn run(&self) -> usize {
-        if matches!(self, Coding::Quantize { .. }) { 16 } else { 1 }
+    /// Whether several blocks are coded at once.
+    pub(crate) fn in_runs(&self) -> bool {
+        matches!(self, Coding::Quantize { .. })
     }
 }
 
@@ -36,6 +37,18 @@ impl<T> Coding<T> {
 pub(crate) trait BlockCoder: Sync {
     /// Appends the bytes of the block `src`, or of a run of blocks.
     fn encode<T: Element>(&self, coding: &Coding<T>, src: View<'_, T>, out: &mut Vec<u8>);
+
+    /// The same for `quantize`, with smallest and largest value; `None` when one is not finite, and then `out` may have
+    /// anything appended.
+    fn encode_seen<T: Element>(
+        &self,
+        coding: &Coding<T>,
+        src: View<'_, T>,
+        out: &mut Vec<u8>,
+    ) -> Option<[T; 2]> {
+        self.encode(coding, src, out);
+        native::extremes(&src)
+    }
 
     /// Decodes the block, or run of blocks, at the beginning of `bytes` (all of them, for a wavelet) and returns how many
     /// it took, or `None` when they make no block.

@@ -41,18 +41,19 @@ pub trait Blocks: Sized {
     /// `src` must be readable over the box.
     unsafe fn extremes(src: *const Self, bounds: &Box3) -> Option<[Self; 2]>;
     /// # Safety
-    /// `src` must be readable over the box, which `block`, of 512 points, may only exceed along the last axis; `out` must
-    /// take 1 + 512 values for each block.
+    /// `src` must be readable over the box, one block thick; `out` must take 1 + 512 values for each of its blocks,
+    /// `extremes`, if not null, two.
     unsafe fn quantize_encode(
         src: *const Self,
         bounds: &Box3,
         block: &[i32; 3],
         inverse: [Self; 2],
         limit: Self,
+        extremes: *mut Self,
         out: *mut u8,
     ) -> usize;
     /// # Safety
-    /// `dst` must be writable over the box, which `block`, of 512 points, may only exceed along the last axis.
+    /// `dst` must be writable over the box, one block thick.
     unsafe fn quantize_decode(
         bytes: &[u8],
         bounds: &Box3,
@@ -94,6 +95,7 @@ macro_rules! blocks {
                 s1: $t,
                 s2: $t,
                 limit: $t,
+                extremes: *mut $t,
                 out: *mut u8,
             ) -> usize;
             fn $qd(
@@ -141,10 +143,12 @@ macro_rules! blocks {
                 block: &[i32; 3],
                 inverse: [Self; 2],
                 limit: Self,
+                extremes: *mut Self,
                 out: *mut u8,
             ) -> usize {
+                let [s1, s2] = inverse;
                 // SAFETY: the caller's duty.
-                unsafe { $qe(src, bounds, block.as_ptr(), inverse[0], inverse[1], limit, out) }
+                unsafe { $qe(src, bounds, block.as_ptr(), s1, s2, limit, extremes, out) }
             }
 
             unsafe fn quantize_decode(
@@ -251,6 +255,20 @@ pub(crate) fn finish_writes() {
     }
 }
 
+/// Appends the blocks of `quantize`; `extremes`, if not null, takes two values, and nothing is appended where one of the
+/// view is not finite.
+fn quantize<T: Element>(coding: &Coding<T>, src: &View<'_, T>, extremes: *mut T, out: &mut Vec<u8>) {
+    let Coding::Quantize { block, step: Step { inverse, .. }, limit, .. } = coding else { return };
+    let strides = src.strides();
+    let bounds = Box3::new(src.shape(), [strides[0], strides[1]]);
+    let blocks: usize = (0..3).map(|a| src.shape()[a].div_ceil(block[a])).product();
+    let block = block.map(|n| n as i32);
+    append(out, blocks * (1 + 512 * size_of::<T>()), |to| {
+        // SAFETY: the view's points are readable, `to` takes its blocks raw, `extremes` is as the C block wants it.
+        unsafe { T::quantize_encode(src.as_ptr(), &bounds, &block, *inverse, *limit, extremes, to) }
+    });
+}
+
 /// Coder by the C blocks.
 pub(crate) struct Native;
 
@@ -264,14 +282,7 @@ impl BlockCoder for Native {
                 // SAFETY: the view's points are readable, and `to` takes all of them.
                 unsafe { wavefold_noop_encode(src.as_ptr().cast(), &bounds, size_of::<T>(), to) }
             }),
-            Coding::Quantize { block, step: Step { inverse, .. }, limit, .. } => {
-                let blocks = src.shape()[2].div_ceil(block[2]);
-                let block = block.map(|n| n as i32);
-                append(out, blocks * (1 + 512 * size_of::<T>()), |to| {
-                    // SAFETY: the view's points are readable, a run of blocks surrounds it, `to` takes them raw.
-                    unsafe { T::quantize_encode(src.as_ptr(), &bounds, &block, *inverse, *limit, to) }
-                });
-            }
+            Coding::Quantize { .. } => quantize(coding, &src, std::ptr::null_mut(), out),
             Coding::Wavelet { group, step: Step { inverse, .. } } => {
                 let group = group.map(|n| n as i32);
                 append(out, 1 + raw, |to| {
@@ -282,6 +293,18 @@ impl BlockCoder for Native {
                 });
             }
         }
+    }
+
+    fn encode_seen<T: Element>(
+        &self,
+        coding: &Coding<T>,
+        src: View<'_, T>,
+        out: &mut Vec<u8>,
+    ) -> Option<[T; 2]> {
+        let mut seen = [T::default(); 2];
+        let before = out.len();
+        quantize(coding, &src, seen.as_mut_ptr(), out);
+        (out.len() > before).then_some(seen)
     }
 
     fn decode<T: Element>(

@@ -48,16 +48,28 @@ impl BlockGrid {
         CHUNK_POINTS / (self.block[1] * self.block[2])
     }
 
-    /// The first of `blocks` and those behind it along the last axis, `most` at most: origin, extent, and how many.
-    pub(crate) fn run(&self, blocks: Range<usize>, most: usize) -> ([usize; 3], [usize; 3], usize) {
-        let row = self.counts[2] - blocks.start % self.counts[2];
-        let count = blocks.len().min(row).min(most);
-        let (origin, mut extent) = self.bounds(blocks.start);
-        if count > 1 {
-            let (last, end) = self.bounds(blocks.start + count - 1);
-            extent[2] = last[2] + end[2] - origin[2];
-        }
-        (origin, extent, count)
+    /// The first of `blocks` and those behind it in the rest of its row of the grid, or in whole rows of the same plane:
+    /// origin and extent of all of them, and how many.
+    pub(crate) fn run(&self, blocks: &Range<usize>) -> ([usize; 3], [usize; 3], usize) {
+        let [_, c1, c2] = self.counts;
+        let (row, at) = (blocks.start / c2, blocks.start % c2);
+        let rows = (blocks.len() / c2).min(c1 - row % c1);
+        let count = if at == 0 && rows > 0 { rows * c2 } else { blocks.len().min(c2 - at) };
+        let (origin, _) = self.bounds(blocks.start);
+        let (last, extent) = self.bounds(blocks.start + count - 1);
+        (origin, [0, 1, 2].map(|a| last[a] + extent[a] - origin[a]), count)
+    }
+
+    /// Takes the first of `blocks`, or a run of them, away; its origin and extent.
+    pub(crate) fn next(&self, blocks: &mut Range<usize>, in_runs: bool) -> ([usize; 3], [usize; 3]) {
+        let (origin, extent, count) = if in_runs {
+            self.run(blocks)
+        } else {
+            let (origin, extent) = self.bounds(blocks.start);
+            (origin, extent, 1)
+        };
+        blocks.start += count;
+        (origin, extent)
     }
 
     /// Origin and extent of block `i`.
@@ -171,13 +183,16 @@ mod tests {
                 }
             }
             assert!(seen.iter().all(|n| *n == 1));
-            let (mut at, mut points) = (0, 0);
-            while at < grid.count() {
-                let (origin, extent, count) = grid.run(at..grid.count(), 3);
-                assert_eq!(origin, grid.bounds(at).0);
-                (at, points) = (at + count, points + extent.iter().product::<usize>());
+            let (mut at, mut points);
+            for most in 1..=grid.count() {
+                (at, points) = (0, 0);
+                while at < grid.count() {
+                    let (origin, extent, count) = grid.run(&(at..grid.count().min(at + most)));
+                    assert_eq!(origin, grid.bounds(at).0);
+                    (at, points) = (at + count, points + extent.iter().product::<usize>());
+                }
+                assert_eq!(points, seen.len());
             }
-            assert_eq!(points, seen.len());
         }
     }
 

@@ -20,9 +20,11 @@ pub(super) fn encode<T: Element>(
     out: &mut Vec<u8>,
 ) {
     let [n0, n1, n2] = src.shape();
-    for k in (0..n2).step_by(block[2]) {
-        let part = src.part([0, 0, k], [n0, n1, block[2].min(n2 - k)]);
-        encode_block(&part, block, step, limit, out);
+    for j in (0..n1).step_by(block[1]) {
+        for k in (0..n2).step_by(block[2]) {
+            let part = src.part([0, j, k], [n0, block[1].min(n1 - j), block[2].min(n2 - k)]);
+            encode_block(&part, block, step, limit, out);
+        }
     }
 }
 
@@ -76,12 +78,14 @@ pub(super) fn decode<T: Element>(
     let [n0, n1, n2] = dst.extent();
     let points = tile_points(block);
     let mut used = 0;
-    for k in (0..n2).step_by(block[2]) {
-        let (tile, n) = decode_tile(&bytes[used..], step)?;
-        used += n;
-        for (p, x) in points.iter().zip(tile) {
-            if p[0] < n0 && p[1] < n1 && k + p[2] < n2 {
-                dst.row_mut(p[0], p[1])[k + p[2]] = x;
+    for j in (0..n1).step_by(block[1]) {
+        for k in (0..n2).step_by(block[2]) {
+            let (tile, n) = decode_tile(&bytes[used..], step)?;
+            used += n;
+            for (p, x) in points.iter().zip(tile) {
+                if p[0] < n0 && j + p[1] < n1 && k + p[2] < n2 {
+                    dst.row_mut(p[0], j + p[1])[k + p[2]] = x;
+                }
             }
         }
     }

@@ -73,8 +73,7 @@ fn decode_chunk<T: Element, C: BlockCoder>(
 ) -> Result<(), DecodeError> {
     let mut blocks = blocks;
     while !blocks.is_empty() {
-        let (origin, extent, count) = grid.run(blocks.clone(), coding.run());
-        blocks.start += count;
+        let (origin, extent) = grid.next(&mut blocks, coding.in_runs());
         // SAFETY: blocks of a grid are disjoint, and each is decoded once, by this thread.
         let mut block = unsafe { dst.block(origin, extent) };
         let used = coder.decode(coding, bytes, &mut block).filter(|n| *n <= bytes.len());

@@ -13,7 +13,7 @@ use crate::parallel::run_once;
 use crate::scale::{exponent, pow2, quantize_step, scaled};
 use crate::stream::line::Line;
 use crate::survey::{self, Extremes};
-use crate::{Compression, Element, EncodeError, Parallel, View, float_mode, native};
+use crate::{Compression, Element, EncodeError, Parallel, View, float_mode};
 
 /// What became of a slice.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -145,8 +145,8 @@ struct Watch<T> {
 
 impl<T: Element> Watch<T> {
     /// Adds to what is known of a chunk.
-    fn see(&self, part: &View<'_, T>, seen: &mut Extremes) {
-        match native::extremes(part) {
+    fn see(&self, extremes: Option<[T; 2]>, seen: &mut Extremes) {
+        match extremes {
             Some([low, high]) => seen.include(&Extremes { min: low.to_f64(), max: high.to_f64() }),
             None => self.wrong.store(true, Ordering::Relaxed),
         }
@@ -244,7 +244,8 @@ fn write_chunks<T: Element, C: BlockCoder>(
         let sizes: Vec<usize> = (0..header.chunks).map(size).collect();
         let found: Vec<AtomicU32> = (0..header.chunks).map(|_| AtomicU32::new(0)).collect();
         append_parts(out, &sizes, par, |i, part| {
-            with_chunk(coder, coding, &grid, chunk(i), src, |_| (), |bytes| {
+            let code = |part: View<'_, T>, bytes: &mut Vec<u8>| coder.encode(coding, part, bytes);
+            with_chunk(coding, &grid, chunk(i), src, code, |bytes| {
                 part.write_copy_of_slice(bytes);
                 found[i].store(crc32fast::hash(bytes), Ordering::Relaxed);
             });
@@ -259,12 +260,11 @@ fn write_chunks<T: Element, C: BlockCoder>(
             if watch.is_some_and(|w| w.wrong.load(Ordering::Relaxed)) {
                 return;
             }
-            let see = |part: &View<'_, T>| {
-                if let Some(watch) = watch {
-                    watch.see(part, &mut seen);
-                }
+            let code = |part: View<'_, T>, bytes: &mut Vec<u8>| match watch {
+                Some(watch) => watch.see(coder.encode_seen(coding, part, bytes), &mut seen),
+                None => coder.encode(coding, part, bytes),
             };
-            with_chunk(coder, coding, &grid, chunk(i), src, see, |bytes| {
+            with_chunk(coding, &grid, chunk(i), src, code, |bytes| {
                 line.append(i, bytes, crc32fast::hash(bytes));
             });
             if let Some(watch) = watch {
@@ -288,25 +288,21 @@ thread_local! {
     static CHUNK: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
 }
 
-/// Codes the blocks of a chunk, each run of them after `see` has seen it, and hands their bytes to `consume`.
-fn with_chunk<T: Element, C: BlockCoder, R>(
-    coder: &C,
+/// Codes the blocks of a chunk, or runs of them, by `code`, and hands their bytes to `consume`.
+fn with_chunk<T: Element, R>(
     coding: &Coding<T>,
     grid: &BlockGrid,
     mut blocks: Range<usize>,
     src: &View<'_, T>,
-    mut see: impl FnMut(&View<'_, T>),
+    mut code: impl FnMut(View<'_, T>, &mut Vec<u8>),
     consume: impl FnOnce(&[u8]) -> R,
 ) -> R {
     CHUNK.with_borrow_mut(|bytes| {
         bytes.clear();
         float_mode::with_default(|| {
             while !blocks.is_empty() {
-                let (origin, extent, count) = grid.run(blocks.clone(), coding.run());
-                blocks.start += count;
-                let part = src.part(origin, extent);
-                see(&part);
-                coder.encode(coding, part, bytes);
+                let (origin, extent) = grid.next(&mut blocks, coding.in_runs());
+                code(src.part(origin, extent), bytes);
             }
         });
         consume(bytes)
