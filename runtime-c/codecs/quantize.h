@@ -22,6 +22,8 @@
 #include "block.h"
 #include "survey.h"
 
+#include <float.h>
+
 #if defined(__x86_64__)
 #include <immintrin.h>
 #endif
@@ -37,7 +39,7 @@ enum {
   WF_Q_ROWS = 32,
   WF_Q_BASE = 64,
   WF_Q_RAW = 255,
-  WF_Q_STRIP = 32768, /* bytes of the decoded tiles that are written together */
+  WF_Q_STRIP = 16384, /* bytes of the decoded tiles that are written together */
 };
 /* All r lie in -2^30 .. 2^30 - 1, so that differences fit in 32 bits. */
 #define WF_Q_REACH (1 << 30)
@@ -146,6 +148,15 @@ WF_INLINE void wf_tile_sum(int32_t *d, uint32_t base) {
   memcpy(d, first, sizeof first);
 }
 
+/* Whether the functions for AVX-512 can be called. */
+WF_INLINE int wf_has_wide(void) {
+#if defined(__x86_64__)
+  return __builtin_cpu_supports("avx512f");
+#else
+  return 0;
+#endif
+}
+
 /* Copies round the caches where lines are whole. Wide stores, so that few of them wait for memory. */
 #if defined(__x86_64__)
 static __attribute__((noinline, target("avx512f"))) void wf_row_stream_wide(uint8_t *to, const uint8_t *from, size_t lines) {
@@ -164,7 +175,7 @@ WF_INLINE void wf_row_store(uint8_t *to, const uint8_t *from, size_t bytes, int 
   const size_t ahead = -(uintptr_t)to & 63, lines = bytes > ahead ? (bytes - ahead) / 64 : 0;
   if (bypass && lines) {
     if (ahead) memcpy(to, from, ahead);
-    if (__builtin_cpu_supports("avx512f"))
+    if (wf_has_wide())
       wf_row_stream_wide(to + ahead, from + ahead, lines);
     else
       wf_row_stream(to + ahead, from + ahead, lines);
@@ -182,6 +193,12 @@ WF_INLINE void wf_row_store(uint8_t *to, const uint8_t *from, size_t bytes, int 
 typedef struct {
   wf_lanes positive, negative;
 } wf_tops;
+
+#define WF_LARGER(a, b)               \
+  {                                   \
+    const wf_lanes more = (b) > (a);  \
+    (a) = ((b) & more) | ((a) & ~more); \
+  }
 
 WF_INLINE void wf_tops_start(wf_tops *tops) {
   tops->positive = (wf_lanes){0} + INT32_MIN;
@@ -201,6 +218,78 @@ WF_INLINE void wf_tile_rows(const wf_box *box, const int32_t *block, int64_t *of
       *offset++ = i < box->extent[0] && at < box->extent[1] ? i * box->stride[0] + at * box->stride[1] : -1;
     }
 }
+
+/* Of a number whose bits are the largest of their sign. */
+WF_INLINE int wf_top_width(uint32_t bits, float scale) {
+  float x;
+  memcpy(&x, &bits, sizeof x);
+  const float r = rintf(x * scale);
+  if (!(r < (float)WF_Q_REACH && r >= -(float)WF_Q_REACH)) return 32;
+  return wf_bits(WF_BITS_OF((uint32_t)(int32_t)r));
+}
+
+#if defined(__x86_64__)
+/* wf_tile_encode_f32 in one pass, for one scale and no limit but the reach: the bits of the values are those of the
+ * extremes. */
+static __attribute__((noinline, target("avx512f"))) size_t wf_tile_encode_wide(const float *src, const int64_t *offset,
+                                                                               float scale, wf_tops *tops, uint8_t *out) {
+  int32_t tile[WF_Q_VALUES] __attribute__((aligned(64))), d[WF_Q_VALUES] __attribute__((aligned(64)));
+  const __m512 by = _mm512_set1_ps(scale);
+  __m512i bits = _mm512_loadu_si512(src + offset[0]), positive = bits, negative = bits;
+  __m512i v = _mm512_cvtps_epi32(_mm512_mul_ps(_mm512_castsi512_ps(bits), by));
+  const __m512i before = _mm512_alignr_epi32(v, _mm512_permutexvar_epi32(_mm512_setzero_si512(), v), 15);
+  __m512i e = _mm512_sub_epi32(v, before), some = _mm512_xor_si512(e, _mm512_slli_epi32(e, 1));
+  _mm512_store_si512(tile, v);
+  _mm512_store_si512(d, e);
+#pragma GCC unroll 31
+  for (int r = 1; r < WF_Q_ROWS; r++) {
+    bits = _mm512_loadu_si512(src + offset[r]);
+    /* The tile behind this one. */
+    _mm_prefetch((const char *)(src + offset[r] + WF_Q_LANES), _MM_HINT_T0);
+    positive = _mm512_max_epi32(positive, bits);
+    negative = _mm512_max_epu32(negative, bits);
+    const __m512i next = _mm512_cvtps_epi32(_mm512_mul_ps(_mm512_castsi512_ps(bits), by));
+    e = _mm512_sub_epi32(next, v);
+    v = next;
+    /* some | (e ^ 2 e) */
+    some = _mm512_ternarylogic_epi32(some, e, _mm512_slli_epi32(e, 1), 0xF6);
+    _mm512_store_si512(tile + WF_Q_LANES * r, v);
+    _mm512_store_si512(d + WF_Q_LANES * r, e);
+  }
+  const int32_t top = _mm512_reduce_max_epi32(positive);
+  const uint32_t low = _mm512_reduce_max_epu32(negative);
+  tops->positive = (wf_lanes)_mm512_max_epi32((__m512i)tops->positive, positive);
+  tops->negative =
+      (wf_lanes)_mm512_max_epi32((__m512i)tops->negative, _mm512_xor_si512(negative, _mm512_set1_epi32(INT32_MIN)));
+  const int above = top >= 0 ? wf_top_width((uint32_t)top, scale) : 0;
+  const int below = low >> 31 ? wf_top_width(low, scale) : 0;
+  const int plain = above > below ? above : below;
+  if (plain == 0) {
+    out[0] = 0;
+    return 1;
+  }
+  if (plain == 32) {
+    out[0] = WF_Q_RAW;
+    for (int r = 0; r < WF_Q_ROWS; r++) memcpy(out + 1 + 64 * r, src + offset[r], 64);
+    return 1 + WF_Q_VALUES * 4;
+  }
+  const int w = wf_bits((uint32_t)_mm512_reduce_or_epi32(some));
+  if (plain <= w) {
+    out[0] = (uint8_t)plain;
+    wf_pack(tile, plain, out + 1);
+    return 1 + (size_t)plain * 64;
+  }
+  out[0] = (uint8_t)(WF_Q_BASE + w);
+  memcpy(out + 1, tile, 4);
+  wf_pack(d, w, out + 5);
+  return 5 + (size_t)w * 64;
+}
+#else
+WF_INLINE size_t wf_tile_encode_wide(const float *src, const int64_t *offset, float scale, wf_tops *tops, uint8_t *out) {
+  (void)src, (void)offset, (void)scale, (void)tops, (void)out;
+  return 0;
+}
+#endif
 
 #define WF_T float
 #define WF_INT int32_t

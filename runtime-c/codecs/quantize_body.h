@@ -31,19 +31,23 @@ WF_INLINE void WF_FN(wf_tile_store)(const WF_T *tile, const wf_box *box, int64_t
 /* Scales by scale1 * scale2 = 1 / step (two factors, so that neither overflows), rounds, and subtracts `shift`, which is
  * 0 where the first value is within reach, and that value otherwise. Returns 0 when a value is found out of reach; in
  * f32 it may also be left to the caller, as conversion makes the smallest or the largest integer of it. */
-WF_INLINE int WF_FN(wf_tile_round)(const WF_T *src, const int64_t *offset, uintptr_t ahead, WF_T scale1, WF_T scale2,
-                                   WF_T limit, WF_INT *shift, int32_t *tile, wf_tops *tops) {
+WF_INLINE int WF_FN(wf_tile_round)(const WF_T *src, const int64_t *offset, WF_T scale1, WF_T scale2, WF_T limit,
+                                   WF_INT *shift, int32_t *tile, wf_tops *tops) {
   *shift = 0;
   if (sizeof(WF_T) == 4) {
-    wf_lanes positive = tops->positive, negative = tops->negative;
     for (int r = 0; r < WF_Q_ROWS; r++) {
       const WF_T *x = src + offset[r];
-      const wf_lanes bits = *(const wf_lanes_at *)(const void *)x, turned = bits ^ INT32_MIN;
-      const wf_lanes p = bits > positive, n = turned > negative;
-      if (ahead) __builtin_prefetch((const void *)((uintptr_t)x + ahead), 0, 2);
-      positive = (bits & p) | (positive & ~p);
-      negative = (turned & n) | (negative & ~n);
       for (int l = 0; l < WF_Q_LANES; l++) tile[r * WF_Q_LANES + l] = (int32_t)WF_RINT(x[l] * scale1 * scale2);
+    }
+    wf_lanes positive = tops->positive, negative = tops->negative;
+    for (int r = 0; r < WF_Q_ROWS; r += 4) {
+      wf_lanes p[4], n[4];
+      for (int i = 0; i < 4; i++) {
+        p[i] = *(const wf_lanes_at *)(const void *)(src + offset[r + i]);
+        n[i] = p[i] ^ INT32_MIN;
+      }
+      WF_LARGER(p[0], p[1]) WF_LARGER(p[2], p[3]) WF_LARGER(p[0], p[2]) WF_LARGER(positive, p[0])
+      WF_LARGER(n[0], n[1]) WF_LARGER(n[2], n[3]) WF_LARGER(n[0], n[2]) WF_LARGER(negative, n[0])
     }
     tops->positive = positive;
     tops->negative = negative;
@@ -57,10 +61,6 @@ WF_INLINE int WF_FN(wf_tile_round)(const WF_T *src, const int64_t *offset, uintp
   int far = 0;
   for (int r = 0; r < WF_Q_ROWS; r++) {
     const WF_T *x = src + offset[r];
-    if (ahead) {
-      __builtin_prefetch((const void *)((uintptr_t)x + ahead), 0, 2);
-      __builtin_prefetch((const void *)((uintptr_t)(x + 8) + ahead), 0, 2);
-    }
     for (int l = 0; l < WF_Q_LANES; l++) rounded[r * WF_Q_LANES + l] = WF_RINT(x[l] * scale1 * scale2);
   }
   const WF_T first = rounded[0], reach = (WF_T)WF_Q_REACH;
@@ -74,12 +74,12 @@ WF_INLINE int WF_FN(wf_tile_round)(const WF_T *src, const int64_t *offset, uintp
 }
 
 /* Codes one tile, whose rows are at `src` + `offset`. */
-WF_INLINE size_t WF_FN(wf_tile_encode)(const WF_T *src, const int64_t *offset, uintptr_t ahead, WF_T scale1, WF_T scale2,
-                                       WF_T limit, wf_tops *tops, uint8_t *out) {
+WF_INLINE size_t WF_FN(wf_tile_encode)(const WF_T *src, const int64_t *offset, WF_T scale1, WF_T scale2, WF_T limit,
+                                       wf_tops *tops, uint8_t *out) {
   int32_t tile[WF_Q_VALUES] __attribute__((aligned(64))), d[WF_Q_VALUES] __attribute__((aligned(64)));
   uint32_t values, differences;
   WF_INT shift;
-  const int near = WF_FN(wf_tile_round)(src, offset, ahead, scale1, scale2, limit, &shift, tile, tops);
+  const int near = WF_FN(wf_tile_round)(src, offset, scale1, scale2, limit, &shift, tile, tops);
   if (near) wf_tile_differ(tile, d, &values, &differences);
   if (!near || values >> 31) {
     out[0] = WF_Q_RAW;
@@ -130,12 +130,14 @@ WF_INLINE int WF_FN(wf_tile_extremes)(const WF_T *src, const wf_box *box, const 
  * was asked for. */
 WF_INLINE size_t WF_FN(wf_quantize_encode)(const WF_T *src, const wf_box *box, const int32_t *block, WF_T scale1,
                                            WF_T scale2, WF_T limit, WF_T *extremes, uint8_t *out) {
-  /* The blocks that will be coded next, most likely: their rows are fetched while these are coded. */
-  const uintptr_t ahead = (uintptr_t)(block[1] * box->stride[1]) * sizeof(WF_T);
   int64_t rows[WF_Q_ROWS], dense[WF_Q_ROWS];
   wf_tops tops;
   uint8_t *to = out;
   wf_tops_start(&tops);
+  /* One factor does where it is neither denormal nor infinite: powers of two are exact. */
+  const WF_T scale = scale1 * scale2;
+  const int wide = sizeof(WF_T) == 4 && wf_has_wide() && scale >= (WF_T)FLT_MIN && scale <= (WF_T)FLT_MAX &&
+                   limit >= (WF_T)WF_Q_REACH;
   for (int r = 0; r < WF_Q_ROWS; r++) dense[r] = r * WF_Q_LANES;
   for (int64_t j = 0; j < box->extent[1]; j += block[1]) {
     const WF_T *from = src + j * box->stride[1];
@@ -146,11 +148,12 @@ WF_INLINE size_t WF_FN(wf_quantize_encode)(const WF_T *src, const wf_box *box, c
     for (int64_t k = 0; k < box->extent[2]; k += block[2]) {
       const int64_t left = box->extent[2] - k;
       if (full && left >= WF_Q_LANES) {
-        to += WF_FN(wf_tile_encode)(from + k, rows, ahead, scale1, scale2, limit, &tops, to);
+        to += wide ? wf_tile_encode_wide((const float *)(const void *)(from + k), rows, (float)(scale1 * scale2), &tops, to)
+                   : WF_FN(wf_tile_encode)(from + k, rows, scale1, scale2, limit, &tops, to);
       } else {
         WF_T tile[WF_Q_VALUES];
         WF_FN(wf_tile_load)(from + k, &row, left < block[2] ? left : block[2], block, tile);
-        to += WF_FN(wf_tile_encode)(tile, dense, 0, scale1, scale2, limit, &tops, to);
+        to += WF_FN(wf_tile_encode)(tile, dense, scale1, scale2, limit, &tops, to);
       }
     }
   }
@@ -225,7 +228,7 @@ WF_INLINE void WF_FN(wf_strip_write)(WF_FN(wf_strip) * s, int count, int bypass)
 /* Decodes the blocks of a box, row after row of them. Returns the bytes read, 0 when they make no tiles. */
 WF_INLINE size_t WF_FN(wf_quantize_decode)(const uint8_t *in, size_t len, const wf_box *box, const int32_t *block,
                                            WF_T scale1, WF_T scale2, int bypass, WF_T *dst) {
-  enum { APART = WF_Q_STRIP / WF_Q_ROWS / sizeof(WF_T) };
+  enum { HELD = WF_Q_STRIP / WF_Q_ROWS / sizeof(WF_T), APART = HELD + 64 / sizeof(WF_T) };
   /* One is written, a few rows after each tile, while the other one is filled: memory works all the time. */
   WF_T strips[2][WF_Q_ROWS * APART] __attribute__((aligned(64)));
   WF_FN(wf_strip) done;
@@ -238,7 +241,7 @@ WF_INLINE size_t WF_FN(wf_quantize_decode)(const uint8_t *in, size_t len, const 
     wf_box row = *box;
     row.extent[1] = row.extent[1] - j < block[1] ? row.extent[1] - j : block[1];
     for (int64_t k = 0, held; k < box->extent[2]; k += held, turn = !turn) {
-      const int64_t left = box->extent[2] - k, most = wide ? APART : block[2];
+      const int64_t left = box->extent[2] - k, most = wide ? HELD : block[2];
       WF_T *strip = strips[turn];
       held = left < most ? left : most;
       const int tiles = (int)((held + block[2] - 1) / block[2]);

@@ -86,7 +86,8 @@ impl<'a> Line<'a> {
 
     /// Ends the vector behind the parts before the first that is missing; their sizes and checksums.
     pub(super) fn finish(self) -> Vec<(usize, u32)> {
-        let Order { placed, end, beyond, .. } = self.order.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let Order { placed, end, beyond, .. } =
+            self.order.into_inner().unwrap_or_else(PoisonError::into_inner);
         let written = beyond.first_key_value().map_or(end, |(start, _)| *start);
         // SAFETY: what was placed is written: parts with room, one after the other, then those beyond it.
         unsafe { self.out.set_len(self.out.len() + written) };
