@@ -24,15 +24,8 @@
 #define WF_CAT_(a, b) a##b
 #define WF_CAT(a, b) WF_CAT_(a, b)
 
-/* For functions that are not inlined: compiled for several instruction sets and chosen at load time, where the platform
- * allows. The arithmetic (no contraction, no reassociation) is the same in all of them, bit for bit. */
-#if defined(__x86_64__) && defined(__linux__) && defined(__GLIBC__) && defined(__GNUC__) && !defined(__clang__)
-#if __GNUC__ >= 12
-#define WF_CLONES __attribute__((target_clones("default", "arch=x86-64-v3", "arch=x86-64-v4")))
-#else
-#define WF_CLONES __attribute__((target_clones("default", "avx2")))
-#endif
-#else
+/* Makes a function that is not inlined once for each instruction set; the includer may say how. */
+#ifndef WF_CLONES
 #define WF_CLONES
 #endif
 

@@ -1,5 +1,16 @@
 /* The codec blocks as functions with external linkage, for callers that do not inline the headers.
- * See WF_CLONES in block.h for the instruction sets. */
+ * Where the platform allows, each is compiled for several instruction sets and chosen at load time; the arithmetic
+ * (no contraction, no reassociation) is the same in all of them, bit for bit. */
+#include <stdint.h>
+
+#if defined(__x86_64__) && defined(__linux__) && defined(__GLIBC__) && defined(__GNUC__) && !defined(__clang__)
+#if __GNUC__ >= 12
+#define WF_CLONES __attribute__((target_clones("default", "arch=x86-64-v3", "arch=x86-64-v4")))
+#else
+#define WF_CLONES __attribute__((target_clones("default", "avx2")))
+#endif
+#endif
+
 #include "lapped.h"
 #include "noop.h"
 #include "quantize.h"
@@ -34,12 +45,12 @@ size_t wavefold_lapped_scratch(const wf_lapped *l, size_t size, size_t *room) {
     return wf_extremes_##S(src, box, low, high);                                                                       \
   }                                                                                                                    \
   WF_CLONES size_t wavefold_quantize_encode_##S(const T *src, const wf_box *box, const int32_t *block, T scale1,       \
-                                                T scale2, T limit, uint8_t *out) {                                     \
-    return wf_quantize_encode_##S(src, box, block, scale1, scale2, limit, out);                                        \
+                                                T scale2, T limit, T *extremes, uint8_t *out) {                        \
+    return wf_quantize_encode_##S(src, box, block, scale1, scale2, limit, extremes, out);                              \
   }                                                                                                                    \
   WF_CLONES size_t wavefold_quantize_decode_##S(const uint8_t *in, size_t len, const wf_box *box,                      \
-                                                const int32_t *block, T scale1, T scale2, T *dst) {                    \
-    return wf_quantize_decode_##S(in, len, box, block, scale1, scale2, dst);                                           \
+                                                const int32_t *block, T scale1, T scale2, int bypass, T *dst) {        \
+    return wf_quantize_decode_##S(in, len, box, block, scale1, scale2, bypass, dst);                                   \
   }                                                                                                                    \
   WF_CLONES size_t wavefold_wavelet_encode_##S(const T *src, const wf_box *box, const int32_t *group, T scale1,        \
                                                T scale2, uint8_t *scratch, uint8_t *out) {                             \

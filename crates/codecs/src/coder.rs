@@ -2,6 +2,7 @@
 
 use crate::element::Element;
 use crate::lapped::{Lapped, Row};
+use crate::native;
 use crate::scale::Step;
 use crate::view::{BlockMut, View};
 
@@ -16,6 +17,8 @@ pub(crate) enum Coding<T> {
         step: Step<T>,
         /// Blocks with a larger |x / step| go raw.
         limit: T,
+        /// Decode round the caches: the slice does not fit in them.
+        bypass: bool,
     },
     Wavelet {
         /// Extents of a group of coefficients; 8 points.
@@ -26,13 +29,32 @@ pub(crate) enum Coding<T> {
     Lapped(Lapped<T>),
 }
 
+impl<T> Coding<T> {
+    /// Whether several blocks are coded at once.
+    pub(crate) fn in_runs(&self) -> bool {
+        matches!(self, Coding::Quantize { .. })
+    }
+}
+
 /// Codes blocks: the C of `runtime-c`, or the plain Rust reference.
 pub(crate) trait BlockCoder: Sync {
-    /// Appends the bytes of the block `src`.
+    /// Appends the bytes of the block `src`, or of a run of blocks.
     fn encode<T: Element>(&self, coding: &Coding<T>, src: View<'_, T>, out: &mut Vec<u8>);
 
-    /// Decodes the block at the beginning of `bytes` (all of them, for a wavelet) and returns how many it took, or
-    /// `None` when they make no block.
+    /// The same for `quantize`, with smallest and largest value; `None` when one is not finite, and then `out` may have
+    /// anything appended.
+    fn encode_seen<T: Element>(
+        &self,
+        coding: &Coding<T>,
+        src: View<'_, T>,
+        out: &mut Vec<u8>,
+    ) -> Option<[T; 2]> {
+        self.encode(coding, src, out);
+        native::extremes(&src)
+    }
+
+    /// Decodes the block, or run of blocks, at the beginning of `bytes` (all of them, for a wavelet) and returns how many
+    /// it took, or `None` when they make no block.
     fn decode<T: Element>(
         &self,
         coding: &Coding<T>,

@@ -148,16 +148,20 @@ impl Compression {
     pub fn expected_bits(&self, dtype: DType) -> f64 {
         /// Of `wavelet` at compscale 1, 0.1, .. 1e-6; more follow at the slope of the last two.
         const WAVELET: [f64; 7] = [0.1, 0.4, 1.1, 2.8, 5.4, 8.7, 12.2];
+        /// Of `lapped`.
+        const LAPPED: [f64; 7] = [0.03, 0.2, 0.5, 1.3, 3.2, 6.3, 9.6];
         let raw = 8.0 * dtype.size() as f64;
+        let at = |table: [f64; 7], compscale: f64| {
+            let decade = (-compscale.log10()).max(0.0);
+            let below = (decade as usize).min(table.len() - 2);
+            let (low, high) = (table[below], table[below + 1]);
+            low + (decade - below as f64) * (high - low)
+        };
         let bits = match *self {
             Self::Noop => raw,
             Self::Quantize { nbits } => (f64::from(nbits) - 3.2).max(0.5 * f64::from(nbits)),
-            Self::Wavelet { compscale } => {
-                let decade = (-compscale.log10()).max(0.0);
-                let below = (decade as usize).min(WAVELET.len() - 2);
-                let (low, high) = (WAVELET[below], WAVELET[below + 1]);
-                low + (decade - below as f64) * (high - low)
-            }
+            Self::Wavelet { compscale } => at(WAVELET, compscale),
+            Self::Lapped { compscale } => at(LAPPED, compscale),
         };
         bits.min(raw)
     }

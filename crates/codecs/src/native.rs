@@ -43,22 +43,25 @@ pub trait Blocks: Sized {
     /// `src` must be readable over the box.
     unsafe fn extremes(src: *const Self, bounds: &Box3) -> Option<[Self; 2]>;
     /// # Safety
-    /// `src` must be readable over the box, `block` hold 512 points around it, `out` take 1 + 512 values.
+    /// `src` must be readable over the box, one block thick; `out` must take 1 + 512 values for each of its blocks,
+    /// `extremes`, if not null, two.
     unsafe fn quantize_encode(
         src: *const Self,
         bounds: &Box3,
         block: &[i32; 3],
         inverse: [Self; 2],
         limit: Self,
+        extremes: *mut Self,
         out: *mut u8,
     ) -> usize;
     /// # Safety
-    /// `dst` must be writable over the box, `block` hold 512 points around it.
+    /// `dst` must be writable over the box, one block thick.
     unsafe fn quantize_decode(
         bytes: &[u8],
         bounds: &Box3,
         block: &[i32; 3],
         step: [Self; 2],
+        bypass: bool,
         dst: *mut Self,
     ) -> usize;
     /// # Safety
@@ -125,6 +128,7 @@ macro_rules! blocks {
                 s1: $t,
                 s2: $t,
                 limit: $t,
+                extremes: *mut $t,
                 out: *mut u8,
             ) -> usize;
             fn $qd(
@@ -134,6 +138,7 @@ macro_rules! blocks {
                 block: *const i32,
                 s1: $t,
                 s2: $t,
+                bypass: c_int,
                 dst: *mut $t,
             ) -> usize;
             fn $we(
@@ -196,10 +201,12 @@ macro_rules! blocks {
                 block: &[i32; 3],
                 inverse: [Self; 2],
                 limit: Self,
+                extremes: *mut Self,
                 out: *mut u8,
             ) -> usize {
+                let [s1, s2] = inverse;
                 // SAFETY: the caller's duty.
-                unsafe { $qe(src, bounds, block.as_ptr(), inverse[0], inverse[1], limit, out) }
+                unsafe { $qe(src, bounds, block.as_ptr(), s1, s2, limit, extremes, out) }
             }
 
             unsafe fn quantize_decode(
@@ -207,10 +214,12 @@ macro_rules! blocks {
                 bounds: &Box3,
                 block: &[i32; 3],
                 step: [Self; 2],
+                bypass: bool,
                 dst: *mut Self,
             ) -> usize {
+                let (bypass, [s1, s2]) = (c_int::from(bypass), step);
                 // SAFETY: the caller's duty; reads are checked against the length.
-                unsafe { $qd(bytes.as_ptr(), bytes.len(), bounds, block.as_ptr(), step[0], step[1], dst) }
+                unsafe { $qd(bytes.as_ptr(), bytes.len(), bounds, block.as_ptr(), s1, s2, bypass, dst) }
             }
 
             unsafe fn wavelet_encode(
@@ -362,6 +371,29 @@ pub(crate) fn squares<T: Element>(src: &View<'_, T>, factors: [f64; 2]) -> f64 {
     unsafe { T::squares(src.as_ptr(), &Box3::new(src.shape(), [strides[0], strides[1]]), factors) }
 }
 
+/// Makes what was written round the caches visible to threads that learn of it.
+pub(crate) fn finish_writes() {
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: orders stores, nothing else; part of every x86-64 processor.
+    unsafe {
+        std::arch::x86_64::_mm_sfence();
+    }
+}
+
+/// Appends the blocks of `quantize`; `extremes`, if not null, takes two values, and nothing is appended where one of the
+/// view is not finite.
+fn quantize<T: Element>(coding: &Coding<T>, src: &View<'_, T>, extremes: *mut T, out: &mut Vec<u8>) {
+    let Coding::Quantize { block, step: Step { inverse, .. }, limit, .. } = coding else { return };
+    let strides = src.strides();
+    let bounds = Box3::new(src.shape(), [strides[0], strides[1]]);
+    let blocks: usize = (0..3).map(|a| src.shape()[a].div_ceil(block[a])).product();
+    let block = block.map(|n| n as i32);
+    append(out, blocks * (1 + 512 * size_of::<T>()), |to| {
+        // SAFETY: the view's points are readable, `to` takes its blocks raw, `extremes` is as the C block wants it.
+        unsafe { T::quantize_encode(src.as_ptr(), &bounds, &block, *inverse, *limit, extremes, to) }
+    });
+}
+
 /// Coder by the C blocks.
 pub(crate) struct Native;
 
@@ -377,13 +409,7 @@ impl BlockCoder for Native {
                 // SAFETY: the view's points are readable, and `to` takes all of them.
                 unsafe { wavefold_noop_encode(src.as_ptr().cast(), &bounds, size_of::<T>(), to) }
             }),
-            Coding::Quantize { block, step: Step { inverse, .. }, limit } => {
-                let block = block.map(|n| n as i32);
-                append(out, 1 + 512 * size_of::<T>(), |to| {
-                    // SAFETY: the view's points are readable, the block surrounds it, and `to` takes a raw block.
-                    unsafe { T::quantize_encode(src.as_ptr(), &bounds, &block, *inverse, *limit, to) }
-                });
-            }
+            Coding::Quantize { .. } => quantize(coding, &src, std::ptr::null_mut(), out),
             Coding::Wavelet { group, step: Step { inverse, .. } } => {
                 let group = group.map(|n| n as i32);
                 append(out, 1 + raw, |to| {
@@ -394,6 +420,18 @@ impl BlockCoder for Native {
                 });
             }
         }
+    }
+
+    fn encode_seen<T: Element>(
+        &self,
+        coding: &Coding<T>,
+        src: View<'_, T>,
+        out: &mut Vec<u8>,
+    ) -> Option<[T; 2]> {
+        let mut seen = [T::default(); 2];
+        let before = out.len();
+        quantize(coding, &src, seen.as_mut_ptr(), out);
+        (out.len() > before).then_some(seen)
     }
 
     fn decode<T: Element>(
@@ -413,9 +451,10 @@ impl BlockCoder for Native {
                     wavefold_noop_decode(bytes.as_ptr(), bytes.len(), &bounds, size_of::<T>(), to.cast())
                 }
             }
-            Coding::Quantize { block, step, .. } => {
-                // SAFETY: the points of `dst` are ours to write and lie inside the block.
-                unsafe { T::quantize_decode(bytes, &bounds, &block.map(|n| n as i32), step.value, to) }
+            Coding::Quantize { block, step, bypass, .. } => {
+                let block = block.map(|n| n as i32);
+                // SAFETY: the points of `dst` are ours to write and lie inside a run of blocks.
+                unsafe { T::quantize_decode(bytes, &bounds, &block, step.value, *bypass, to) }
             }
             Coding::Wavelet { group, step } => {
                 let group = group.map(|n| n as i32);

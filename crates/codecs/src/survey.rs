@@ -19,6 +19,18 @@ pub(crate) struct Extremes {
 }
 
 impl Extremes {
+    /// Of no values.
+    pub(crate) const NONE: Extremes = Extremes { min: f64::INFINITY, max: f64::NEG_INFINITY, squares: None };
+
+    pub(crate) fn of<T: Element>(min: T, max: T) -> Extremes {
+        Extremes { min: min.to_f64(), max: max.to_f64(), squares: None }
+    }
+
+    pub(crate) fn include(&mut self, more: &Extremes) {
+        (self.min, self.max) = (self.min.min(more.min), self.max.max(more.max));
+        self.squares = self.squares.zip(more.squares).map(|(a, b)| a + b);
+    }
+
     pub(crate) fn largest(&self) -> f64 {
         self.max.max(-self.min)
     }
@@ -52,16 +64,30 @@ pub(crate) fn extremes<T: Element>(
     par: &dyn Parallel,
 ) -> Result<Extremes, EncodeError> {
     let pieces = map_pieces(src, par, |piece| {
-        let sum = if squares { native::squares(&piece, [1.0; 2]) } else { 0.0 };
-        native::extremes(&piece).map(|extremes| (extremes, sum))
+        let sum = squares.then(|| native::squares(&piece, [1.0; 2]));
+        native::extremes(&piece).map(|[low, high]| Extremes { squares: sum, ..Extremes::of(low, high) })
     })?;
-    let mut all = Extremes { min: f64::INFINITY, max: f64::NEG_INFINITY, squares: squares.then_some(0.0) };
+    let mut all = Extremes { squares: squares.then_some(0.0), ..Extremes::NONE };
     for piece in pieces {
-        let Some(([low, high], sum)) = piece else { return Err(first_not_finite(src)) };
-        (all.min, all.max) = (all.min.min(low.to_f64()), all.max.max(high.to_f64()));
-        all.squares = all.squares.map(|s| s + sum);
+        let Some(piece) = piece else { return Err(first_not_finite(src)) };
+        all.include(&piece);
     }
     Ok(all)
+}
+
+/// Extremes of some rows, by far not all; `None` when a value in them is not finite.
+pub(crate) fn sample<T: Element>(src: &View<'_, T>) -> Option<Extremes> {
+    let [n0, n1, n2] = src.shape();
+    let apart = |n: usize| if n >= 64 { 6 } else { 1 + n / 16 };
+    let (a0, a1) = (apart(n0), apart(n1));
+    let mut all = Extremes::NONE;
+    for i in (a0 / 2..n0).step_by(a0) {
+        for j in (a1 / 2 + i / a0 % 2..n1).step_by(a1) {
+            let [low, high] = native::extremes(&src.part([i, j, 0], [1, 1, n2]))?;
+            all.include(&Extremes::of(low, high));
+        }
+    }
+    Some(all)
 }
 
 fn first_not_finite<T: Element>(src: &View<'_, T>) -> EncodeError {

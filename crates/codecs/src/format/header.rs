@@ -11,6 +11,8 @@ use crate::{Compression, DType, DecodeError};
 const MAGIC: [u8; 4] = *b"WFLD";
 const VERSION: u16 = 1;
 pub(crate) const HEADER_BYTES: usize = 112;
+/// Slices of this size are not expected to be found in a cache after they were decoded.
+const BYPASS_BYTES: u64 = 32 << 20;
 /// Bytes of a directory entry.
 pub(crate) const ENTRY_BYTES: usize = 8;
 
@@ -47,6 +49,7 @@ impl Header {
                 block: self.block,
                 step: Step::new(self.step),
                 limit: scale::quantize_limit(self.step),
+                bypass: self.raw_bytes() >= BYPASS_BYTES,
             },
             Compression::Wavelet { .. } if self.mode == Mode::Coded => {
                 Coding::Wavelet { group: grid::wavelet_group(self.shape), step: Step::new(self.step) }

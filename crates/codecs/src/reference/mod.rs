@@ -48,7 +48,7 @@ impl BlockCoder for Plain {
             // Coded by rows.
             Coding::Lapped(_) => {}
             Coding::Copy => gather(&src).into_iter().for_each(|x| x.put(out)),
-            Coding::Quantize { block, step, limit } => quantize::encode(&src, *block, step, *limit, out),
+            Coding::Quantize { block, step, limit, .. } => quantize::encode(&src, *block, step, *limit, out),
             Coding::Wavelet { group, step } => wavelet::encode(&src, *group, step, out),
         }
     }

@@ -8,7 +8,7 @@ use crate::format::{BlockGrid, Header, Mode, locate};
 use crate::parallel::run_once;
 use crate::stream::lapped;
 use crate::view::SharedMut;
-use crate::{DecodeError, Element, Parallel, ViewMut, float_mode};
+use crate::{DecodeError, Element, Parallel, ViewMut, float_mode, native};
 
 /// See [`crate::decode`].
 pub(crate) fn decode<T: Element, C: BlockCoder>(
@@ -53,6 +53,7 @@ fn decode_slice<T: Element, C: BlockCoder>(
         } else {
             Err(DecodeError::Checksum { part: format!("block {i}") })
         };
+        native::finish_writes();
         if let Err(e) = result {
             let mut wrong = wrong.lock().unwrap_or_else(|p| p.into_inner());
             if wrong.as_ref().is_none_or(|(first, _)| i < *first) {
@@ -75,8 +76,9 @@ fn decode_chunk<T: Element, C: BlockCoder>(
     mut bytes: &[u8],
     dst: &SharedMut<'_, T>,
 ) -> Result<(), DecodeError> {
-    for i in blocks {
-        let (origin, extent) = grid.bounds(i);
+    let mut blocks = blocks;
+    while !blocks.is_empty() {
+        let (origin, extent) = grid.next(&mut blocks, coding.in_runs());
         // SAFETY: blocks of a grid are disjoint, and each is decoded once, by this thread.
         let mut block = unsafe { dst.block(origin, extent) };
         let used = coder.decode(coding, bytes, &mut block).filter(|n| *n <= bytes.len());

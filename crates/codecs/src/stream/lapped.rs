@@ -6,7 +6,7 @@
 
 use std::cell::RefCell;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
 
 use crate::coder::BlockCoder;
 use crate::format::BlockGrid;
@@ -30,9 +30,14 @@ pub(super) fn encode<T: Element, C: BlockCoder>(
     thread_local! {
         static BYTES: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
     }
+    let mut room = Vec::new();
+    let src = &squeeze(src, &mut room);
     let blocks = lapped.blocks(1);
     let (strips, segments) = (blocks.div_ceil(STRIP), grid.count() / (lapped.blocks(0) * blocks));
-    run_once(par, lapped.blocks(0) * strips * segments, |task| {
+    // In the order of the chunks, as far as strips go, whatever the order of the indices.
+    let next = AtomicUsize::new(0);
+    run_once(par, lapped.blocks(0) * strips * segments, |_| {
+        let task = next.fetch_add(1, Ordering::Relaxed);
         let (x, strip, segment) = (task / segments / strips, task / segments % strips, task % segments);
         let count = STRIP.min(blocks - strip * STRIP);
         let chunk = |i: usize| (x * blocks + strip * STRIP + i) * segments + segment;
@@ -51,7 +56,7 @@ pub(super) fn encode<T: Element, C: BlockCoder>(
 }
 
 /// The slice with axes of one point first, and copied if its last axis is one of them.
-pub(super) fn squeeze<'a, T: Element>(src: &View<'a, T>, room: &'a mut Vec<T>) -> View<'a, T> {
+fn squeeze<'a, T: Element>(src: &View<'a, T>, room: &'a mut Vec<T>) -> View<'a, T> {
     let [n0, n1, n2] = src.shape();
     if n2 > 1 {
         return if n1 > 1 { *src } else { src.without_middle() };

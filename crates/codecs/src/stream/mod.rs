@@ -3,6 +3,7 @@
 mod decode;
 mod encode;
 mod lapped;
+mod line;
 
 pub(crate) use decode::decode;
 pub use encode::SliceInfo;
