@@ -70,6 +70,11 @@ fn data_of_a_compressed_function() {
 }
 
 #[test]
+fn data_of_a_temporary() {
+    golden!(Function::new("a", &grid()).temporary().build().unwrap().data());
+}
+
+#[test]
 fn set_data_of_a_compressed_function() {
     golden!(compressed("usave", &grid(), 3).set_data(zeros(&[3, 4, 5])));
 }

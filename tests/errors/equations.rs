@@ -27,6 +27,22 @@ fn derivative_of_a_function_of_space_order_zero() {
 }
 
 #[test]
+fn two_parts_for_one_statement() {
+    let (u, grid) = (time("u", &grid()), grid());
+    let middle = SubDomain::new("middle", &grid).interior();
+    let left = SubDomain::new("left", &grid).left(Dim::X, 2);
+    golden!(Operator::new([eq(u.forward(), 1.0).on(&middle).on(&left)]));
+}
+
+#[test]
+fn two_parts_for_a_member_of_a_group() {
+    let (u, grid) = (time("u", &grid()), grid());
+    let left = SubDomain::new("left", &grid).left(Dim::X, 2);
+    let surface = free_surface(&eq(u.forward(), 1.0), Dim::Y, &grid);
+    golden!(Operator::new([surface.on(&left)]));
+}
+
+#[test]
 fn derivative_of_a_sparse_function() {
     let (u, src) = (time("u", &grid()), source());
     golden!(Operator::new([src.inject(u.forward(), src.dx())]));

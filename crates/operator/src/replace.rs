@@ -4,7 +4,7 @@ use crate::{ApplyError, Operator, Result};
 use std::collections::HashSet;
 use std::hash::Hash;
 use wavefold_symbolic::{
-    Function, FunctionDecl, FunctionKind, FunctionRef, SparseDecl, SparseFunction, SparseRef,
+    Function, FunctionDecl, FunctionKind, FunctionRef, Series, SparseDecl, SparseFunction, SparseRef,
     SparseTimeFunction, SubDomain, TimeFunction,
 };
 
@@ -28,6 +28,12 @@ macro_rules! handles {
 }
 
 handles!(Function: Function, TimeFunction: Function, SparseFunction: Sparse, SparseTimeFunction: Sparse);
+
+impl From<&Series> for Handle {
+    fn from(series: &Series) -> Handle {
+        Handle::from(series.values())
+    }
+}
 
 impl Handle {
     fn name(&self) -> &str {

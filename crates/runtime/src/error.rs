@@ -28,6 +28,8 @@ pub enum RuntimeError {
 
     #[error("`{name}` is compressed: its data are no array")]
     DataOfCompressed { name: String },
+    #[error("the temporary `{name}` is in no memory: it has no data")]
+    DataOfTemporary { name: String },
     #[error("`{name}` is not compressed")]
     NotCompressed { name: String },
     #[error("`{name}` was already written; a compressed function is written once, by one run")]
@@ -105,6 +107,7 @@ impl RuntimeError {
             Self::CannotWrap { .. } => "data::cannot_wrap",
             Self::InUse { .. } => "data::in_use",
             Self::DataOfCompressed { .. } => "store::data_of_compressed",
+            Self::DataOfTemporary { .. } => "store::data_of_temporary",
             Self::NotCompressed { .. } => "store::not_compressed",
             Self::SecondWrite { .. } => "store::second_write",
             Self::Writing { .. } => "store::writing",
@@ -145,6 +148,7 @@ impl RuntimeError {
             Self::DataOfCompressed { name } => {
                 format!("use `decompress(&{name})`, or `decompress_step(&{name}, n)` for one snapshot")
             }
+            Self::DataOfTemporary { .. } => "declare it without `.temporary()`".into(),
             Self::NotCompressed { .. } => {
                 "use `.data()`, or declare it with `.save(..).compression(..)`".into()
             }

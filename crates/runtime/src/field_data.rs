@@ -11,10 +11,13 @@ use crate::{Data, Dense, Result, RuntimeError, locks};
 /// The data of an uncompressed function, made on first use; freed with the declaration.
 ///
 /// # Errors
-/// `store::data_of_compressed`, `memory::allocation`, `memory::too_large`.
+/// `store::data_of_compressed`, `store::data_of_temporary`, `memory::allocation`, `memory::too_large`.
 pub fn dense_of(function: &FunctionDecl) -> Result<Arc<RwLock<Dense>>> {
     if function.compression().is_some() {
         return Err(RuntimeError::DataOfCompressed { name: function.name().into() });
+    }
+    if function.is_temporary() {
+        return Err(RuntimeError::DataOfTemporary { name: function.name().into() });
     }
     function.storage().get_or_try_init(|| Dense::of(function).map(RwLock::new))
 }
@@ -30,7 +33,7 @@ pub fn dense_of(function: &FunctionDecl) -> Result<Arc<RwLock<Dense>>> {
 /// | saved `TimeFunction` | `[save, nx, ..]` | snapshot; snapshot `i` holds step `i * save_every` |
 ///
 /// All methods fail with `store::data_of_compressed` for a compressed function, see
-/// [`decompress`](crate::decompress), with `memory::allocation` when the data cannot be allocated, and with
+/// [`decompress`](crate::decompress), with `store::data_of_temporary` for a temporary, with `memory::allocation` when the data cannot be allocated, and with
 /// `data::in_use` in a callback of a run that uses them.
 pub trait FieldData {
     /// The function.

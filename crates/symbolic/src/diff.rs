@@ -50,8 +50,8 @@ impl Diff {
         self
     }
 
-    /// The place of evaluation in points from the grid node: `0.5` for halfway to the next. The operand is then taken as
-    /// it stands, and the value is not moved any more, wherever the left-hand side lives.
+    /// The place of evaluation in points (along time: steps) from the grid node: `0.5` for halfway to the next. The operand
+    /// is then taken as it stands, and the value is not moved any more, wherever the left-hand side lives.
     pub fn x0(mut self, x0: f64) -> Self {
         let halves = 2.0 * x0;
         // What is no multiple of a half is kept as a place that the check refuses.

@@ -121,11 +121,24 @@ impl Equation {
         Self { kind, region: None, condition: None, error: None, located: false, location }
     }
 
-    /// Restricts the statement to a part of the grid.
+    /// Restricts the statement, or every statement of a group, to a part of the grid: to one part, parts do not intersect.
     #[must_use]
     pub fn on(mut self, region: &SubDomain) -> Self {
-        self.region = Some(region.clone());
+        self.restrict(region);
         self
+    }
+
+    fn restrict(&mut self, region: &SubDomain) {
+        match &self.region {
+            Some(other) if other != region => {
+                let (first, second) = (other.name().to_string(), region.name().to_string());
+                self.error.get_or_insert(SymbolicError::EquationRegions { first, second });
+            }
+            _ => self.region = Some(region.clone()),
+        }
+        if let EquationKind::Group(members) = &mut self.kind {
+            members.iter_mut().filter(|member| member.region.is_some()).for_each(|m| m.restrict(region));
+        }
     }
 
     /// Restricts the statement to the points (and steps) where a condition holds. Elsewhere the target keeps its value.

@@ -89,7 +89,7 @@ pub enum SymbolicError {
         "the derivative `{expr}` is evaluated at a place that is neither a point nor halfway between two nearby"
     )]
     DerivativePlace { expr: String },
-    #[error("the derivative `{expr}` has order {order}; it must be even, 2 to 64, or odd and one-sided")]
+    #[error("the derivative `{expr}` has order {order}; it must be even, 2 to 64, or odd with a side")]
     DerivativeOwnOrder { expr: String, order: u32 },
     #[error("the derivative `{expr}` has no weights, or one that is not finite, or two at one point")]
     DerivativeWeights { expr: String },
@@ -103,6 +103,8 @@ pub enum SymbolicError {
     EquationComponents { lhs: String, rhs: String },
     #[error("an {what} cannot be restricted to a part of the grid")]
     EquationRegion { what: &'static str },
+    #[error("a statement is restricted to `{first}` and to `{second}`")]
+    EquationRegions { first: String, second: String },
     #[error("a reduction cannot have a condition")]
     ReduceCondition,
     #[error("`{name}` is no series: it has {points} points")]
@@ -182,6 +184,7 @@ impl SymbolicError {
             Self::SubDomainEmpty { .. } => "subdomain::empty",
             Self::EquationComponents { .. } => "equation::components",
             Self::EquationRegion { .. } => "equation::region",
+            Self::EquationRegions { .. } => "equation::regions",
             Self::ReduceCondition => "reduce::condition",
             Self::ReduceTarget { .. } => "reduce::target",
             Self::TemporaryUndefined { .. } => "temporary::undefined",
@@ -232,11 +235,14 @@ impl SymbolicError {
             }
             Self::DerivativePlace { .. } => "use `.x0(0.5)`, `.x0(-0.5)` or `.x0(0.0)`".into(),
             Self::DerivativeWeights { .. } => "give finite weights: `.weights(-1, &[-0.5, 0.0, 0.5])`".into(),
-            Self::DerivativeOwnOrder { .. } => "use `.order(2)`, `.order(4)`, ..".into(),
+            Self::DerivativeOwnOrder { .. } => {
+                "use `.order(2)`, `.order(4)`, .., or an odd order with `.side(..)`".into()
+            }
             Self::SubDomainTooThick { points, .. } => format!("take at most {points} points"),
             Self::SubDomainEmpty { .. } => "leave it at least one point along every dimension".into(),
             Self::EquationComponents { .. } => "both sides need the same components".into(),
             Self::EquationRegion { .. } => "use `.when(condition)` instead".into(),
+            Self::EquationRegions { .. } => "make one part of what they have in common".into(),
             Self::ReduceCondition => "reduce `select(condition, value, 0.0)`".into(),
             Self::ReduceTarget { .. } => "make a `Series`".into(),
             Self::TemporaryUndefined { name } => format!("write `eq(&{name}, ..)` before it is used"),

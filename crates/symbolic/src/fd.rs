@@ -64,8 +64,7 @@ fn compute((dim, degree, order, side, x0, transpose): Key) -> Stencil {
     let (low, high) = ((x0 - 2 * r + 1).div_euclid(2), (x0 + 2 * r).div_euclid(2));
     let one_sided = (degree + order).saturating_sub(1) as i32;
     let (first, last) = match (dim, side) {
-        (Dim::Time, Side::Centered) => (-r, r),
-        (Dim::Space(_), Side::Centered) => (low, high),
+        (_, Side::Centered) => (low, high),
         (Dim::Time, Side::Left) => (-one_sided, 0),
         (Dim::Time, Side::Right) => (0, one_sided),
         // One point more upwind than downwind.
@@ -76,8 +75,7 @@ fn compute((dim, degree, order, side, x0, transpose): Key) -> Stencil {
     };
     let offsets: Vec<i32> = (first..=last).collect();
     // Cannot fail: the offsets are distinct and outnumber the degree.
-    let half_steps = if dim == Dim::Time { 0 } else { x0 };
-    let weights = weights(degree, &offsets, half_steps).unwrap_or_default();
+    let weights = weights(degree, &offsets, x0).unwrap_or_default();
     let mut stencil: Stencil =
         offsets.into_iter().zip(weights).filter(|(_, weight)| *weight != 0.0).collect();
     if transpose {

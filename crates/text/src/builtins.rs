@@ -300,7 +300,7 @@ impl Machine<'_> {
             }
             "data" => {
                 let [v] = a.exactly("data(u)")?;
-                self.data_of(v, name.span)?.map_or_else(|| Err(a.wrong("data(u)")), |d| Ok(d))
+                self.data_of(v, name.span)?.map_or_else(|| Err(a.wrong("data(u)")), Ok)
             }
             "decompress" => self.decompressed(&a, name.span),
             "load" => self.loaded(&a, name.span),

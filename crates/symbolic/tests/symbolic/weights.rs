@@ -155,3 +155,17 @@ fn odd_orders_are_upwind() -> Result<(), SymbolicError> {
     assert_eq!(code(3, Side::Right), None);
     Ok(())
 }
+
+#[test]
+fn a_time_derivative_half_a_step_on_takes_the_levels_around_it() {
+    let expr = TimeFunction::new("u", &Grid::new([8])).build().unwrap().expr();
+    let half_a_step = |half_steps, transpose| {
+        let (dim, side, x0) = (Dim::Time, Side::Centered, Some(half_steps));
+        let expr = expr.clone();
+        stencil(&Derivative { expr, dim, degree: 1, order: 2, side, transpose, x0, weights: None })
+    };
+    assert_eq!(half_a_step(1, false), [(0, -1.0), (1, 1.0)]);
+    assert_eq!(half_a_step(-1, false), [(-1, -1.0), (0, 1.0)]);
+    assert_eq!(half_a_step(1, true), [(-1, 1.0), (0, -1.0)]);
+    assert_eq!(half_a_step(0, false), [(-1, -0.5), (1, 0.5)]);
+}
