@@ -3,7 +3,7 @@
  * (no contraction, no reassociation) is the same in all of them, bit for bit. */
 #include <stdint.h>
 
-#if defined(__x86_64__) && defined(__linux__) && defined(__GLIBC__) && defined(__GNUC__) && !defined(__clang__)
+#if !defined(WF_CLONES) && defined(__x86_64__) && defined(__linux__) && defined(__GLIBC__) && defined(__GNUC__) && !defined(__clang__)
 #if __GNUC__ >= 12
 #define WF_CLONES __attribute__((target_clones("default", "arch=x86-64-v3", "arch=x86-64-v4")))
 #else
@@ -67,6 +67,11 @@ size_t wavefold_lapped_scratch(const wf_lapped *l, size_t size, size_t *room) {
                                               const T *own, const T *partner, T scale1, T scale2, uint8_t *scratch,    \
                                               uint8_t *out) {                                                          \
     return wf_lapped_encode_##S(src, l, x, y, own, partner, scale1, scale2, scratch, out);                             \
+  }                                                                                                                    \
+  WF_CLONES void wavefold_lapped_errors_##S(const T *src, const wf_lapped *l, const wf_tap *x, const wf_tap *y,        \
+                                            const T *own, const T *partner, T scale1, T scale2, uint8_t *scratch,      \
+                                            double *errors) {                                                          \
+    wf_lapped_errors_##S(src, l, x, y, own, partner, scale1, scale2, scratch, errors);                                 \
   }                                                                                                                    \
   WF_CLONES int wavefold_lapped_decode_##S(const uint8_t *in, size_t len, const wf_lapped *l, const T *own,            \
                                            const T *partner, T scale1, T scale2, uint8_t *scratch, T *const *rows) {   \

@@ -34,9 +34,14 @@ enum { WF_L_ROW = 512 + 16, WF_L_PLANE = 32 * 32 + 16 };
 /* Where the lines of a transform are: see `lines`. */
 enum { WF_L_ANY = 0, WF_L_FOLD_TO_TILE, WF_L_TILE_TO_FOLD, WF_L_PLANES, WF_L_TO_QUAD, WF_L_FROM_QUAD };
 
+/* Steps at which errors are measured, each twice the last. */
+enum { WF_L_STEPS = 12 };
+
 #define WF_L_ROUND 0.36
 /* Frequencies whose squares add up to less all become 0; below 0.64^2, for rounding. */
 #define WF_L_SILENT 0.36
+/* 2^-40 */
+#define WF_L_TINY 9.094947017729282e-13
 #define WF_L_OFFSET_ONE 0.03
 #define WF_L_OFFSET_MORE 0.12
 #define WF_L_ROOT2 1.4142135623730951

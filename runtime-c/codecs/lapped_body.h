@@ -147,10 +147,21 @@ WF_INLINE void WF_FN(wf_lapped_fold_two)(const WF_T *a, const WF_T *b, const WF_
   }
 }
 
+/* Draws values nearer to 0 by 2^-40, which no frequency notices: what is made of numbers that are far smaller is denormal,
+ * and slow. */
+WF_INLINE void WF_FN(wf_lapped_silence)(WF_T *restrict line, int64_t length) {
+  const WF_T tiny = (WF_T)WF_L_TINY;
+  for (int64_t z = 0; z < length; z++) {
+    const WF_T v = line[z], below = v < tiny ? v : tiny;
+    line[z] = v - (below > -tiny ? below : -tiny);
+  }
+}
+
 /* Folds a row along the last axis. */
 WF_INLINE void WF_FN(wf_lapped_fold_last)(WF_T *line, const wf_lapped *l, const wf_lapped_plan *p, const WF_T *own,
                                           const WF_T *partner, WF_T *restrict out) {
   const int64_t n = l->size[2], covered = p->blocks * n, most = p->tiles * (l->size[1] > 1 ? n : 16 * n);
+  WF_FN(wf_lapped_silence)(line, l->length);
   /* The last block goes on with the mirror image of the row. */
   for (int64_t z = l->length, period = 2 * l->length; z < covered; z++)
     line[z] = line[z % period < l->length ? z % period : period - 1 - z % period];
@@ -442,6 +453,51 @@ WF_INLINE size_t WF_FN(wf_lapped_encode)(const WF_T *src, const wf_lapped *l, co
   for (int64_t tile = 0; tile < p.tiles; tile++)
     used += WF_FN(wf_lapped_encode_tile)(l, &p, tile, scratch, out + used);
   return used;
+}
+
+/* Adds to errors[k] the squares of the errors of n <= 32 * 32 frequencies at the step 2^k, in units of the step 1. */
+WF_INLINE void WF_FN(wf_lapped_errors_of)(const WF_T *restrict v, int64_t n, double *errors) {
+  WF_T size[32 * 32];
+  for (int64_t i = 0; i < n; i++) {
+    const WF_T most = (WF_T)(1 << 22), c = v[i] < 0 ? -v[i] : v[i];
+    size[i] = c < most ? c : most;
+  }
+  for (int k = 0; k < WF_L_STEPS; k++) {
+    const WF_T step = (WF_T)(1 << k), inverse = 1 / step;
+    WF_T part[32] = {0}, sum = 0;
+    for (int64_t i = 0; i < n; i += 32)
+      for (int l = 0; l < 32; l++) {
+        const WF_T c = size[i + l] * inverse;
+        const int32_t q = (int32_t)(c + (WF_T)WF_L_ROUND), some = q > 0, more = q > 1;
+        const WF_T e = c - (WF_T)q - (WF_T)WF_L_OFFSET_ONE * (WF_T)some -
+                       (WF_T)(WF_L_OFFSET_MORE - WF_L_OFFSET_ONE) * (WF_T)more;
+        part[l] += e * e;
+      }
+    for (int l = 0; l < 32; l++) sum += part[l];
+    errors[k] += (double)sum * (double)step * (double)step;
+  }
+}
+
+/* The same for a row of blocks, with the arguments of `encode`; steps are units of 1 / (scale1 scale2 sqrt(points of a
+ * block)). */
+WF_INLINE void WF_FN(wf_lapped_errors)(const WF_T *src, const wf_lapped *l, const wf_tap *x, const wf_tap *y,
+                                       const WF_T *own, const WF_T *partner, WF_T scale1, WF_T scale2,
+                                       uint8_t *scratch, double *errors) {
+  wf_lapped_plan p;
+  wf_lapped_layout(l, sizeof(WF_T), &p);
+  WF_FN(wf_lapped_fold)(src, l, &p, x, y, own, partner, scale1, scale2, scratch);
+  const int64_t ny = p.tile[1], nz = p.tile[2];
+  WF_T *work = (WF_T *)(scratch + p.work), *quad = (WF_T *)(scratch + p.quad), *other = (WF_T *)(scratch + p.turned);
+  for (int64_t tile = 0; tile < p.tiles; tile++) {
+    const WF_T *folded = (const WF_T *)(scratch + p.folded) + tile * (l->size[1] > 1 ? nz : ny * nz);
+    WF_FN(wf_lapped_forward)(folded, l, &p, 1, work, other);
+    for (int64_t x0 = 0; x0 < p.tile[0]; x0++) {
+      for (int64_t h = 0; h < p.parts; h++)
+        WF_FN(wf_lapped_forward_last)
+      (work + x0 * p.plane + h * p.part * nz, &p, WF_FN(wf_lapped_end)(l, &p, tile), other, quad + h * p.part);
+      WF_FN(wf_lapped_errors_of)(quad, ny * nz, errors);
+    }
+  }
 }
 
 /* Decoded coefficients of a unit from its magnitudes and signs. */

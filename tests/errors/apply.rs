@@ -149,6 +149,16 @@ fn override_compscale_out_of_range() {
 }
 
 #[test]
+fn override_snr_out_of_range() {
+    golden!(saving(LappedSnr { snr: 60.0 }).apply().snr(-3.0).run());
+}
+
+#[test]
+fn override_snr_of_a_wavelet() {
+    golden!(saving(Wavelet { compscale: 1e-3 }).apply().snr(60.0).run());
+}
+
+#[test]
 fn threads_zero() {
     golden!(saving(Noop).apply().threads(0).run());
 }

@@ -132,6 +132,12 @@ fn compression_with_a_negative_scale() {
 }
 
 #[test]
+fn compression_with_an_impossible_ratio() {
+    let lapped = LappedSnr { snr: 301.0 };
+    golden!(TimeFunction::new("usave", &grid()).save(3).compression(lapped).build());
+}
+
+#[test]
 fn sparse_coordinates_of_another_count() {
     golden!(SparseFunction::new("rec", &grid()).points(3).coordinates([[0.0, 1.0], [1.0, 1.0]]).build());
 }

@@ -10,6 +10,11 @@ const MOST: usize = 32;
 /// Threshold of the quantiser: a coefficient below it becomes 0, and none is further off.
 pub(crate) const THRESHOLD: f64 = 0.64;
 
+/// Folded values are drawn nearer to 0 by it, which no coefficient notices.
+pub(crate) const TINY: f64 = 1.0 / (1u64 << 40) as f64;
+/// Steps, each twice the last, at which errors are measured to find the one for a signal-to-noise ratio.
+pub(crate) const STEPS: usize = 12;
+
 /// A slice for `lapped`: axes of one point come first, blocks have 1, 16 or 32 points along an axis. A chunk is a row of
 /// blocks along the last axis, which is cut into segments that do not overlap.
 #[derive(Clone, Copy, Debug)]
@@ -66,6 +71,11 @@ impl<T: Element> Lapped<T> {
         (0..size[2].min(MOST)).for_each(|t| (own[t], partner[t]) = weight(t));
         let (forward, backward) = (Step::new(step * gain).inverse, Step::new(step / gain).value);
         Lapped { shape, size, forward, backward, own, partner }
+    }
+
+    /// Weights of the fold along the last axis.
+    pub(crate) fn window(&self) -> [&[T]; 2] {
+        [&self.own[..], &self.partner[..]]
     }
 
     pub(crate) fn row(&self, origin: [usize; 3], length: usize) -> Row {

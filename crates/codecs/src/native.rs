@@ -5,7 +5,7 @@ use std::ffi::c_int;
 
 use crate::coder::{BlockCoder, Coding};
 use crate::element::Element;
-use crate::lapped::{Lapped, Row, Tap};
+use crate::lapped::{Lapped, Row, STEPS, Tap};
 use crate::scale::Step;
 use crate::view::{BlockMut, View};
 
@@ -101,6 +101,19 @@ pub trait Blocks: Sized {
         scratch: *mut u8,
         out: *mut u8,
     ) -> usize;
+    /// Adds to `errors` the squares of the errors at steps of 1, 2, 4, .., in units of the first.
+    ///
+    /// # Safety
+    /// As above, but for `out`.
+    unsafe fn lapped_errors(
+        src: *const Self,
+        row: &Row,
+        taps: [&[Tap]; 2],
+        window: [&[Self]; 2],
+        forward: [Self; 2],
+        scratch: *mut u8,
+        errors: &mut [f64; STEPS],
+    );
     /// # Safety
     /// `rows` must be as many as those of a block, each null or writable over the length of `row`; `own`, `partner` and
     /// `scratch` as above.
@@ -118,7 +131,7 @@ pub trait Blocks: Sized {
 }
 
 macro_rules! blocks {
-    ($t:ident, $extremes:ident, $qe:ident, $qd:ident, $we:ident, $wd:ident, $squares:ident, $le:ident, $ld:ident, $lu:ident) => {
+    ($t:ident, $extremes:ident, $qe:ident, $qd:ident, $we:ident, $wd:ident, $squares:ident, $le:ident, $lx:ident, $ld:ident, $lu:ident) => {
         unsafe extern "C" {
             fn $extremes(src: *const $t, b: *const Box3, low: *mut $t, high: *mut $t) -> c_int;
             fn $qe(
@@ -173,6 +186,18 @@ macro_rules! blocks {
                 scratch: *mut u8,
                 out: *mut u8,
             ) -> usize;
+            fn $lx(
+                src: *const $t,
+                row: *const Row,
+                x: *const Tap,
+                y: *const Tap,
+                own: *const $t,
+                partner: *const $t,
+                s1: $t,
+                s2: $t,
+                scratch: *mut u8,
+                errors: *mut f64,
+            );
             fn $ld(
                 i: *const u8,
                 n: usize,
@@ -269,6 +294,21 @@ macro_rules! blocks {
                 }
             }
 
+            unsafe fn lapped_errors(
+                src: *const Self,
+                row: &Row,
+                [x, y]: [&[Tap]; 2],
+                [own, partner]: [&[Self]; 2],
+                forward: [Self; 2],
+                scratch: *mut u8,
+                errors: &mut [f64; STEPS],
+            ) {
+                let (own, partner, errors) = (own.as_ptr(), partner.as_ptr(), errors.as_mut_ptr());
+                let [s1, s2] = forward;
+                // SAFETY: the caller's duty.
+                unsafe { $lx(src, row, x.as_ptr(), y.as_ptr(), own, partner, s1, s2, scratch, errors) }
+            }
+
             unsafe fn lapped_decode(
                 bytes: &[u8],
                 row: &Row,
@@ -300,6 +340,7 @@ blocks!(
     wavefold_wavelet_decode_f32,
     wavefold_squares_f32,
     wavefold_lapped_encode_f32,
+    wavefold_lapped_errors_f32,
     wavefold_lapped_decode_f32,
     wavefold_lapped_unfold_f32
 );
@@ -312,6 +353,7 @@ blocks!(
     wavefold_wavelet_decode_f64,
     wavefold_squares_f64,
     wavefold_lapped_encode_f64,
+    wavefold_lapped_errors_f64,
     wavefold_lapped_decode_f64,
     wavefold_lapped_unfold_f64
 );
@@ -392,6 +434,47 @@ fn quantize<T: Element>(coding: &Coding<T>, src: &View<'_, T>, extremes: *mut T,
         // SAFETY: the view's points are readable, `to` takes its blocks raw, `extremes` is as the C block wants it.
         unsafe { T::quantize_encode(src.as_ptr(), &bounds, &block, *inverse, *limit, extremes, to) }
     });
+}
+
+/// Calls `f` for `count` rows of blocks along the middle axis, which are coded with the same scratch.
+fn each_row<T: Element>(
+    lapped: &Lapped<T>,
+    [x, y, z]: [usize; 3],
+    length: usize,
+    count: usize,
+    strides: [usize; 3],
+    mut f: impl FnMut(&Row, [&[Tap]; 2]),
+) {
+    let across = lapped.taps(0, x, strides[0]);
+    for i in 0..count {
+        let y = y + i * lapped.size[1];
+        let mut row = lapped.row([x, y, z], length);
+        (row.before, row.after) = (i64::from(i > 0), i64::from(i + 1 < count));
+        f(&row, [&across[..], &lapped.taps(1, y, strides[1])]);
+    }
+}
+
+/// Squares of the errors of rows of blocks, as for `encode_rows`, at the step of `lapped`, twice that, .., in units of the
+/// first.
+pub(crate) fn lapped_errors<T: Element>(
+    lapped: &Lapped<T>,
+    src: &View<'_, T>,
+    [x, y, z]: [usize; 3],
+    length: usize,
+    count: usize,
+) -> [f64; STEPS] {
+    let (start, strides) = (src.as_ptr().wrapping_add(z), src.strides());
+    let (scratch, _) = lapped_scratch::<T>(&lapped.row([x, y, z], length));
+    let mut errors = [0.0; STEPS];
+    with_scratch(scratch, |scratch| {
+        each_row(lapped, [x, y, z], length, count, strides, |row, taps| {
+            // SAFETY: taps lie inside the view, and so does the row; sizes are those asked for.
+            unsafe {
+                T::lapped_errors(start, row, taps, lapped.window(), lapped.forward, scratch, &mut errors);
+            }
+        });
+    });
+    errors
 }
 
 /// Coder by the C blocks.
@@ -476,25 +559,21 @@ impl BlockCoder for Native {
         count: usize,
         out: &mut Vec<u8>,
     ) -> Vec<usize> {
-        let strides = src.strides();
-        let start = src.as_ptr().wrapping_add(z);
-        let across = lapped.taps(0, x, strides[0]);
-        let window = [&lapped.own[..], &lapped.partner[..]];
-        let (size, room) = lapped_scratch::<T>(&lapped.row([x, y, z], length));
-        with_scratch(size, |scratch| {
-            let mut row = |i: usize| {
-                let y = y + i * lapped.size[1];
-                let mut row = lapped.row([x, y, z], length);
-                (row.before, row.after) = (i64::from(i > 0), i64::from(i + 1 < count));
-                let taps = [&across[..], &lapped.taps(1, y, strides[1])];
+        let (start, strides) = (src.as_ptr().wrapping_add(z), src.strides());
+        let (scratch, room) = lapped_scratch::<T>(&lapped.row([x, y, z], length));
+        let mut ends = Vec::with_capacity(count);
+        with_scratch(scratch, |scratch| {
+            each_row(lapped, [x, y, z], length, count, strides, |row, taps| {
                 append(out, room, |to| {
                     // SAFETY: taps lie inside the view, and so does the row; sizes are those asked for.
-                    unsafe { T::lapped_encode(start, &row, taps, window, lapped.forward, scratch, to) }
+                    unsafe {
+                        T::lapped_encode(start, row, taps, lapped.window(), lapped.forward, scratch, to)
+                    }
                 });
-                out.len()
-            };
-            (0..count).map(&mut row).collect()
-        })
+                ends.push(out.len());
+            });
+        });
+        ends
     }
 
     unsafe fn decode_row<T: Element>(
@@ -505,7 +584,7 @@ impl BlockCoder for Native {
         rows: &[*mut T],
     ) -> bool {
         assert_eq!(rows.len(), lapped.size[0] * lapped.size[1]);
-        let window = [&lapped.own[..], &lapped.partner[..]];
+        let window = lapped.window();
         let (size, _) = lapped_scratch::<T>(row);
         with_scratch(size, |scratch| {
             // SAFETY: the caller's duty for the rows; scratch has its size.

@@ -20,10 +20,10 @@ pub(crate) struct Extremes {
 
 impl Extremes {
     /// Of no values.
-    pub(crate) const NONE: Extremes = Extremes { min: f64::INFINITY, max: f64::NEG_INFINITY, squares: None };
+    pub(crate) const NONE: Extremes = Self::new(f64::INFINITY, f64::NEG_INFINITY);
 
-    pub(crate) fn of<T: Element>(min: T, max: T) -> Extremes {
-        Extremes { min: min.to_f64(), max: max.to_f64(), squares: None }
+    pub(crate) const fn new(min: f64, max: f64) -> Self {
+        Extremes { min, max, squares: None }
     }
 
     pub(crate) fn include(&mut self, more: &Extremes) {
@@ -65,7 +65,8 @@ pub(crate) fn extremes<T: Element>(
 ) -> Result<Extremes, EncodeError> {
     let pieces = map_pieces(src, par, |piece| {
         let sum = squares.then(|| native::squares(&piece, [1.0; 2]));
-        native::extremes(&piece).map(|[low, high]| Extremes { squares: sum, ..Extremes::of(low, high) })
+        native::extremes(&piece)
+            .map(|[low, high]| Extremes { squares: sum, ..Extremes::new(low.to_f64(), high.to_f64()) })
     })?;
     let mut all = Extremes { squares: squares.then_some(0.0), ..Extremes::NONE };
     for piece in pieces {
@@ -84,7 +85,7 @@ pub(crate) fn sample<T: Element>(src: &View<'_, T>) -> Option<Extremes> {
     for i in (a0 / 2..n0).step_by(a0) {
         for j in (a1 / 2 + i / a0 % 2..n1).step_by(a1) {
             let [low, high] = native::extremes(&src.part([i, j, 0], [1, 1, n2]))?;
-            all.include(&Extremes::of(low, high));
+            all.include(&Extremes::new(low.to_f64(), high.to_f64()));
         }
     }
     Some(all)

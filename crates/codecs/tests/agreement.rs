@@ -8,13 +8,14 @@ use wavefold_codecs::{
     Compression, Element, Parallel, Serial, Threads, View, ViewMut, decode, encode, reference,
 };
 
-const ALL: [Compression; 6] = [
+const ALL: [Compression; 7] = [
     Compression::Noop,
     Compression::Quantize { nbits: 9 },
     Compression::Wavelet { compscale: 1e-2 },
     Compression::Wavelet { compscale: 1e-5 },
     Compression::Lapped { compscale: 3e-2 },
     Compression::Lapped { compscale: 1e-4 },
+    Compression::LappedSnr { snr: 60.0 },
 ];
 
 fn bits<T: Element>(values: &[T]) -> Vec<u64> {

@@ -98,7 +98,8 @@ impl<'a> Apply<'a> {
         self.codec(Some(function), Parameter::Nbits(nbits))
     }
 
-    /// Quantisation step relative to the rms of a snapshot, for everything that this run compresses with wavelets or lapped transforms.
+    /// Quantisation step relative to the rms of a snapshot, for everything that this run compresses with
+    /// wavelets or lapped transforms.
     pub fn compscale(self, compscale: f64) -> Self {
         self.codec(None, Parameter::Compscale(compscale))
     }
@@ -106,6 +107,16 @@ impl<'a> Apply<'a> {
     /// Quantisation step for one function.
     pub fn compscale_of(self, function: &str, compscale: f64) -> Self {
         self.codec(Some(function), Parameter::Compscale(compscale))
+    }
+
+    /// Signal-to-noise ratio in dB, for everything that this run compresses with lapped transforms.
+    pub fn snr(self, snr: f64) -> Self {
+        self.codec(None, Parameter::Snr(snr))
+    }
+
+    /// Signal-to-noise ratio in dB for one function.
+    pub fn snr_of(self, function: &str, snr: f64) -> Self {
+        self.codec(Some(function), Parameter::Snr(snr))
     }
 
     fn codec(mut self, function: Option<&str>, parameter: Parameter) -> Self {

@@ -3,7 +3,7 @@
 use crate::{ApplyError, Operator, Result};
 use wavefold_ir::{Compression, FieldId, FieldKind};
 
-/// One `.nbits(..)` or `.compscale(..)`.
+/// One `.nbits(..)`, `.compscale(..)` or `.snr(..)`.
 #[derive(Clone, Debug)]
 pub(crate) struct Override {
     /// For this function only.
@@ -15,6 +15,7 @@ pub(crate) struct Override {
 pub(crate) enum Parameter {
     Nbits(u32),
     Compscale(f64),
+    Snr(f64),
 }
 
 impl Parameter {
@@ -22,6 +23,7 @@ impl Parameter {
         match self {
             Parameter::Nbits(_) => "nbits",
             Parameter::Compscale(_) => "compscale",
+            Parameter::Snr(_) => "snr",
         }
     }
 
@@ -32,8 +34,11 @@ impl Parameter {
             (Parameter::Compscale(compscale), Compression::Wavelet { .. }) => {
                 Some(Compression::Wavelet { compscale })
             }
-            (Parameter::Compscale(compscale), Compression::Lapped { .. }) => {
+            (Parameter::Compscale(compscale), Compression::Lapped { .. } | Compression::LappedSnr { .. }) => {
                 Some(Compression::Lapped { compscale })
+            }
+            (Parameter::Snr(snr), Compression::Lapped { .. } | Compression::LappedSnr { .. }) => {
+                Some(Compression::LappedSnr { snr })
             }
             _ => None,
         }

@@ -110,7 +110,7 @@ pub use vector::{
 
 /// Everything a program needs: `use wavefold_symbolic::prelude::*`.
 pub mod prelude {
-    pub use crate::Compression::{Lapped, Noop, Quantize, Wavelet};
+    pub use crate::Compression::{Lapped, LappedSnr, Noop, Quantize, Wavelet};
     pub use crate::Interpolation::Linear;
     pub use crate::{
         Average, Complex, ComplexFunction, ComplexTimeFunction, Compression, Condition, Constant, DType,

@@ -218,21 +218,30 @@ impl Machine<'_> {
         self.define(name, value)
     }
 
+    /// `compress lapped`, `compress lapped 1e-2` or `compress lapped snr 60`.
     fn compression(&mut self, s: &Setting) -> Result<Compression> {
-        let codec = s
-            .values
-            .first()
-            .and_then(word)
-            .ok_or_else(|| values(s, "the name of a codec, and its parameter"))?;
-        let text = match s.values.get(1) {
-            Some(e) => format!("{codec}:{}", self.number(e)?),
-            None => codec.to_string(),
-        };
-        if s.values.len() > 2 {
-            return Err(values(s, "the name of a codec, and its parameter"));
+        let wrong = || values(s, "the name of a codec, and its parameter");
+        let codec = s.values.first().and_then(word).ok_or_else(wrong)?;
+        let at = |span| move |e: wavefold_codecs::CompressionError| Diagnostic::of(&e.into(), span);
+        let first = s.values[0].span;
+        match &s.values[1..] {
+            [] => codec.parse().map_err(at(first)),
+            [e] => format!("{codec}:{}", self.number(e)?).parse().map_err(at(first)),
+            [name, e] => {
+                let codec: Compression = codec.parse().map_err(at(first))?;
+                let number = self.number(e)?;
+                match word(name) {
+                    Some("nbits") if number >= 0.0 && number.fract() == 0.0 => {
+                        codec.with_nbits(number as u32)
+                    }
+                    Some("compscale") => codec.with_compscale(number),
+                    Some("snr") => codec.with_snr(number),
+                    _ => return Err(values(s, "a codec, and `nbits`, `compscale` or `snr` with a number")),
+                }
+                .map_err(at(e.span))
+            }
+            _ => Err(wrong()),
         }
-        text.parse()
-            .map_err(|e: wavefold_codecs::CompressionError| Diagnostic::of(&e.into(), s.values[0].span))
     }
 
     fn layers(&mut self, settings: &mut Settings) -> Result<Option<Layers>> {

@@ -20,6 +20,7 @@ const ARGUMENTS: &[&str] = &[
     "backend",
     "nbits",
     "compscale",
+    "snr",
     "bounds",
     "save_every",
 ];
@@ -365,6 +366,8 @@ impl Machine<'_> {
             ("nbits", Some(f)) => apply.nbits_of(&f.text, count.min(u32::MAX as usize) as u32),
             ("compscale", None) => apply.compscale(number),
             ("compscale", Some(f)) => apply.compscale_of(&f.text, number),
+            ("snr", None) => apply.snr(number),
+            ("snr", Some(f)) => apply.snr_of(&f.text, number),
             ("save_every", Some(f)) => apply.save_every_of(&f.text, count),
             (other, None) => match self.lookup(other, name.span) {
                 Ok(Value::Constant(c)) => apply.set(&c, number),
@@ -384,7 +387,7 @@ impl Machine<'_> {
             (other, Some(f)) => {
                 let message = format!("a run has no argument `{other}({})`", f.text);
                 let d = Diagnostic::new("run::argument", name.span, message)
-                    .help("there are `nbits(u)`, `compscale(u)`, `save_every(u)` and `bounds(x)`");
+                    .help("there are `nbits(u)`, `compscale(u)`, `snr(u)`, `save_every(u)` and `bounds(x)`");
                 return Err((Box::new(apply), d));
             }
         })

@@ -115,6 +115,7 @@ fn check_round_trip(values: &[f64], dtype: DType) {
             Noop => 0.0,
             Quantize { nbits } => (high / ((1 << nbits) - 1) as f64) - (low / ((1 << nbits) - 1) as f64),
             // The rms of the error is at most compscale x rms; one point may take it all.
+            LappedSnr { snr } => 10f64.powf(-snr / 20.0) * rms * (values.len() as f64).sqrt() * 4.0,
             Wavelet { compscale } | Lapped { compscale } => {
                 compscale * rms * (values.len() as f64).sqrt() * 4.0
             }

@@ -98,7 +98,7 @@ pub(crate) fn choose(compression: Compression, shape: [usize; 3]) -> ([usize; 3]
         Compression::Noop => rows(shape),
         Compression::Quantize { .. } => (quantize_block(shape), CHUNK_POINTS / QUANTIZE_POINTS),
         Compression::Wavelet { .. } => (wavelet_block(shape), 1),
-        Compression::Lapped { .. } => (lapped::block(shape), 1),
+        Compression::Lapped { .. } | Compression::LappedSnr { .. } => (lapped::block(shape), 1),
     }
 }
 

@@ -37,7 +37,7 @@ impl Header {
     /// The grid that the chunks are runs of.
     pub(crate) fn grid(&self) -> BlockGrid {
         let balanced = self.mode == Mode::Coded && matches!(self.compression, Compression::Wavelet { .. });
-        let squeezed = self.mode == Mode::Coded && matches!(self.compression, Compression::Lapped { .. });
+        let squeezed = self.mode == Mode::Coded && self.compression.is_lapped();
         let shape = if squeezed { lapped::squeezed(self.shape) } else { self.shape };
         BlockGrid::new(shape, self.block, balanced)
     }
@@ -54,7 +54,7 @@ impl Header {
             Compression::Wavelet { .. } if self.mode == Mode::Coded => {
                 Coding::Wavelet { group: grid::wavelet_group(self.shape), step: Step::new(self.step) }
             }
-            Compression::Lapped { .. } if self.mode == Mode::Coded => {
+            _ if self.mode == Mode::Coded && self.compression.is_lapped() => {
                 Coding::Lapped(Lapped::new(self.shape, self.step))
             }
             _ => Coding::Copy,
@@ -62,11 +62,12 @@ impl Header {
     }
 
     pub(crate) fn write(&self) -> [u8; HEADER_BYTES] {
-        let (codec, nbits, compscale) = match self.compression {
+        let (codec, nbits, parameter) = match self.compression {
             Compression::Noop => (0, 0, 0.0),
             Compression::Quantize { nbits } => (1, nbits, 0.0),
             Compression::Wavelet { compscale } => (2, 0, compscale),
             Compression::Lapped { compscale } => (3, 0, compscale),
+            Compression::LappedSnr { snr } => (4, 0, snr),
         };
         let mode = match self.mode {
             Mode::Coded => 0,
@@ -78,7 +79,7 @@ impl Header {
         fields.put(&VERSION.to_le_bytes());
         fields.put(&[codec, u8::from(self.dtype == DType::F64), mode, 0, 0, 0]);
         fields.put(&nbits.to_le_bytes());
-        fields.put(&compscale.to_le_bytes());
+        fields.put(&parameter.to_le_bytes());
         self.shape.iter().for_each(|n| fields.put(&(*n as u64).to_le_bytes()));
         self.block.iter().for_each(|n| fields.put(&(*n as u32).to_le_bytes()));
         fields.put(&(self.chunk_blocks as u32).to_le_bytes());
@@ -117,12 +118,13 @@ impl Header {
         let wide = |v: u64| usize::try_from(v).map_err(|_| corrupt("size beyond this machine"));
         let [codec, dtype, mode, ..] = fields.get::<6>();
         let nbits = u32::from_le_bytes(fields.get());
-        let compscale = f64::from_le_bytes(fields.get());
+        let parameter = f64::from_le_bytes(fields.get());
         let compression = match codec {
             0 => Compression::Noop,
             1 => Compression::Quantize { nbits },
-            2 => Compression::Wavelet { compscale },
-            3 => Compression::Lapped { compscale },
+            2 => Compression::Wavelet { compscale: parameter },
+            3 => Compression::Lapped { compscale: parameter },
+            4 => Compression::LappedSnr { snr: parameter },
             _ => return Err(corrupt("unknown codec")),
         };
         let dtype = match dtype {
@@ -180,7 +182,7 @@ impl Header {
             Compression::Noop => (false, false),
             Compression::Quantize { .. } => (true, block != QUANTIZE_POINTS),
             Compression::Wavelet { .. } => (true, block > WAVELET_MOST_POINTS || self.chunk_blocks != 1),
-            Compression::Lapped { .. } => {
+            Compression::Lapped { .. } | Compression::LappedSnr { .. } => {
                 (true, self.block != lapped::block(self.shape) || self.chunk_blocks != 1)
             }
         };

@@ -4,12 +4,12 @@
 //! |---|---|---|
 //! | 0 | 4 | magic `WFLD` |
 //! | 4 | 2 | version, 1 |
-//! | 6 | 1 | codec: 0 noop, 1 quantize, 2 wavelet, 3 lapped |
+//! | 6 | 1 | codec: 0 noop, 1 quantize, 2 wavelet, 3 lapped, 4 lapped by SNR |
 //! | 7 | 1 | element type: 0 f32, 1 f64 |
 //! | 8 | 1 | mode: 0 coded, 1 constant (all values are `min`), 2 raw (all rows as they are) |
 //! | 9 | 3 | 0 |
 //! | 12 | 4 | nbits; 0 unless quantize |
-//! | 16 | 8 | compscale (f64); 0 unless wavelet or lapped |
+//! | 16 | 8 | compscale, or SNR in dB (f64); 0 for noop and quantize |
 //! | 24 | 24 | shape, three u64, slowest axis first |
 //! | 48 | 12 | block, three u32: largest extents of a block |
 //! | 60 | 4 | blocks in a chunk |

@@ -1,7 +1,7 @@
 //! Rows of blocks of `lapped`; the format is described in the parent module.
 
 use crate::element::Element;
-use crate::lapped::{Lapped, Row};
+use crate::lapped::{Lapped, Row, TINY};
 use crate::view::View;
 
 const ZERO: u8 = 0;
@@ -246,6 +246,7 @@ fn fold<T: Element>(
     tiles: &Tiles,
 ) -> Vec<T> {
     let [s1, s2] = lapped.forward;
+    let tiny = T::from_f64(TINY);
     let n = tiles.tile[2];
     let mut folded = Vec::new();
     for x in lapped.taps(0, origin[0], 1) {
@@ -258,7 +259,9 @@ fn fold<T: Element>(
             let value = |z: usize| {
                 let z = z % (2 * length);
                 let z = if z < length { z } else { 2 * length - 1 - z };
-                (ry * (rx * a[z] + fx * b[z]) + fy * (rx * c[z] + fx * d[z])) * s2
+                let v = (ry * (rx * a[z] + fx * b[z]) + fy * (rx * c[z] + fx * d[z])) * s2;
+                let below = if v < tiny { v } else { tiny };
+                v - if below > -tiny { below } else { -tiny }
             };
             folded.extend((0..width(tiles)).map(|z| match border(z, n, tiles.blocks) {
                 _ if z >= tiles.blocks * n => T::default(),

@@ -74,7 +74,7 @@ fn encode_slice<T: Element, C: BlockCoder>(
         _ => write_chunks(coder, &mut header, src, par, out, None),
     };
     // Blocks that stick out of the shape can take more than the values.
-    let coded = header.mode == Mode::Coded && matches!(compression, Compression::Lapped { .. });
+    let coded = header.mode == Mode::Coded && compression.is_lapped();
     if coded && written.is_ok() && header.payload >= header.raw_bytes() {
         out.truncate(start);
         header = header_of(compression, src, &extremes, Mode::Raw, 0.0);
@@ -155,7 +155,7 @@ impl<T: Element> Watch<T> {
     /// Adds to what is known of a chunk.
     fn see(&self, extremes: Option<[T; 2]>, seen: &mut Extremes) {
         match extremes {
-            Some([low, high]) => seen.include(&Extremes::of(low, high)),
+            Some([low, high]) => seen.include(&Extremes::new(low.to_f64(), high.to_f64())),
             None => self.wrong.store(true, Ordering::Relaxed),
         }
     }
@@ -196,6 +196,17 @@ fn plan<T: Element>(
             let (rms, e) = survey::rms(src, extremes, par)?;
             match lapped_step::<T>(compscale, rms, e, padding(src.shape())) {
                 Some(step) => (Mode::Coded, step),
+                None => (Mode::Raw, 0.0),
+            }
+        }
+        Compression::LappedSnr { snr } => {
+            let (rms, e) = survey::rms(src, extremes, par)?;
+            let noise = 10f64.powf(-snr / 20.0);
+            match lapped_step::<T>(noise, rms, e, padding(src.shape())) {
+                Some(least) => {
+                    let most = src.points() as f64 * (scaled(noise * rms, e) / least).powi(2);
+                    (Mode::Coded, least * lapped::widen(src, least, most, par)?)
+                }
                 None => (Mode::Raw, 0.0),
             }
         }

@@ -1,22 +1,52 @@
 //! `lapped`: rows of blocks in parallel, each followed by the borders whose sides are all there.
 //!
-//! Neighbours fold the same points, so a few rows of blocks are coded by one thread, which folds them once. Decoded, a row of blocks is written folded along the first two axes. Between the centres of up to four of them lies a seam, a box
-//! of points that unfold among themselves; whoever decodes the last of the four unfolds it. Seams are disjoint, so the
-//! values do not depend on the order.
+//! Neighbours fold the same points, so a few rows of blocks are coded by one thread, which folds them once. Decoded, a
+//! row of blocks is written folded along the first two axes. Between the centres of up to four of them lies a seam, a
+//! box of points that unfold among themselves; whoever decodes the last of the four unfolds it. Seams are disjoint, so
+//! the values do not depend on the order.
 
 use std::cell::RefCell;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
+use std::sync::{Mutex, OnceLock};
 
 use crate::coder::BlockCoder;
 use crate::format::BlockGrid;
-use crate::lapped::{Lapped, weights};
+use crate::lapped::{self, Lapped, STEPS, weights};
+use crate::native;
 use crate::parallel::run_once;
+use crate::scale::pow2;
 use crate::view::{SharedMut, View, ViewMut};
-use crate::{DecodeError, Element, Parallel, float_mode};
+use crate::{DecodeError, Element, EncodeError, Parallel, float_mode};
 
 /// Rows of blocks that one thread codes one after the other.
 const STRIP: usize = 4;
+
+/// The strips of a slice.
+struct Strips {
+    /// Rows of blocks along the middle axis.
+    blocks: usize,
+    /// Strips along the middle axis.
+    count: usize,
+    segments: usize,
+    all: usize,
+}
+
+impl Strips {
+    fn new<T: Element>(lapped: &Lapped<T>, grid: &BlockGrid) -> Self {
+        let blocks = lapped.blocks(1);
+        let (count, segments) = (blocks.div_ceil(STRIP), grid.count() / (lapped.blocks(0) * blocks));
+        Strips { blocks, count, segments, all: lapped.blocks(0) * count * segments }
+    }
+
+    /// The chunks of a strip.
+    fn chunks(&self, strip: usize) -> impl Iterator<Item = usize> {
+        let (x, y, segment) =
+            (strip / self.segments / self.count, strip / self.segments % self.count, strip % self.segments);
+        let rows = y * STRIP..self.blocks.min((y + 1) * STRIP);
+        let (blocks, segments) = (self.blocks, self.segments);
+        rows.map(move |row| (x * blocks + row) * segments + segment)
+    }
+}
 
 /// Codes all chunks, and hands the bytes of each to `keep`. The error counts missing chunks.
 pub(super) fn encode<T: Element, C: BlockCoder>(
@@ -32,27 +62,71 @@ pub(super) fn encode<T: Element, C: BlockCoder>(
     }
     let mut room = Vec::new();
     let src = &squeeze(src, &mut room);
-    let blocks = lapped.blocks(1);
-    let (strips, segments) = (blocks.div_ceil(STRIP), grid.count() / (lapped.blocks(0) * blocks));
+    let strips = Strips::new(lapped, grid);
     // In the order of the chunks, as far as strips go, whatever the order of the indices.
     let next = AtomicUsize::new(0);
-    run_once(par, lapped.blocks(0) * strips * segments, |_| {
-        let task = next.fetch_add(1, Ordering::Relaxed);
-        let (x, strip, segment) = (task / segments / strips, task / segments % strips, task % segments);
-        let count = STRIP.min(blocks - strip * STRIP);
-        let chunk = |i: usize| (x * blocks + strip * STRIP + i) * segments + segment;
-        let (origin, extent) = grid.bounds(chunk(0));
+    run_once(par, strips.all, |_| {
+        let chunks: Vec<usize> = strips.chunks(next.fetch_add(1, Ordering::Relaxed)).collect();
+        let (origin, extent) = grid.bounds(chunks[0]);
         BYTES.with_borrow_mut(|bytes| {
             bytes.clear();
-            let ends =
-                float_mode::with_default(|| coder.encode_rows(lapped, src, origin, extent[2], count, bytes));
+            let ends = float_mode::with_default(|| {
+                coder.encode_rows(lapped, src, origin, extent[2], chunks.len(), bytes)
+            });
             let mut start = 0;
-            for (i, end) in ends.into_iter().enumerate() {
-                keep(chunk(i), &bytes[start..end]);
+            for (chunk, end) in chunks.into_iter().zip(ends) {
+                keep(chunk, &bytes[start..end]);
                 start = end;
             }
         });
     })
+}
+
+/// How many times larger than `least` a step may be, up to 2^11, for squares of errors that add up to at most `most` in
+/// units of `least`^2. The transform keeps sums of squares, so that errors of coefficients are those of values.
+pub(super) fn widen<T: Element>(
+    src: &View<'_, T>,
+    least: f64,
+    most: f64,
+    par: &dyn Parallel,
+) -> Result<f64, EncodeError> {
+    let shape = src.shape();
+    let mut room = Vec::new();
+    let src = &squeeze(src, &mut room);
+    let lapped = Lapped::<T>::new(shape, least);
+    let grid = BlockGrid::new(lapped.shape, lapped::block(shape), false);
+    let strips = Strips::new(&lapped, &grid);
+    let found: Vec<OnceLock<[f64; STEPS]>> = (0..strips.all).map(|_| OnceLock::new()).collect();
+    run_once(par, strips.all, |strip| {
+        let chunks: Vec<usize> = strips.chunks(strip).collect();
+        let (origin, extent) = grid.bounds(chunks[0]);
+        let errors =
+            float_mode::with_default(|| native::lapped_errors(&lapped, src, origin, extent[2], chunks.len()));
+        let _ = found[strip].set(errors);
+    })
+    .map_err(|missing| EncodeError::Schedule { missing, total: strips.all })?;
+    let mut sums = [0.0; STEPS];
+    for errors in found.into_iter().filter_map(OnceLock::into_inner) {
+        sums.iter_mut().zip(errors).for_each(|(sum, e)| *sum += e);
+    }
+    Ok(widest(&sums, most))
+}
+
+/// The factor f for which an error of `sums[k]` at 2^k, in between by a parabola in log f through three of them, is `most`.
+/// A hundredth less, 0.1 dB or less, for what the parabola and rounding take.
+fn widest(sums: &[f64; STEPS], most: f64) -> f64 {
+    let log = |k: usize| (sums[k] / most).max(1e-30).log2();
+    let Some(above) = (1..STEPS).find(|k| log(*k) > 0.0) else { return pow2(STEPS as i32 - 1) };
+    let middle = above.min(STEPS - 2);
+    let (l, m, r) = (log(middle - 1), log(middle), log(middle + 1));
+    let parabola = |t: f64| m + t * (r - l) / 2.0 + t * t * (r - 2.0 * m + l) / 2.0;
+    let (mut low, mut high) = if above > middle { (0.0, 1.0) } else { (-1.0, 0.0) };
+    for _ in 0..40 {
+        let t = (low + high) / 2.0;
+        if parabola(t) > 0.0 { high = t } else { low = t }
+    }
+    // Few digits, so that the last ones of the logarithm, which differ between systems, do not show.
+    (2f64.powf(middle as f64 + low) * 0.99 * 256.0).floor().max(256.0) / 256.0
 }
 
 /// The slice with axes of one point first, and copied if its last axis is one of them.

@@ -110,6 +110,7 @@ pub fn compressions() -> impl Strategy<Value = Compression> {
         (1u32..=24).prop_map(|nbits| Compression::Quantize { nbits }),
         (-14f64..0.0).prop_map(|e| Compression::Wavelet { compscale: 10f64.powf(e) }),
         (-14f64..0.0).prop_map(|e| Compression::Lapped { compscale: 10f64.powf(e) }),
+        (1f64..250.0).prop_map(|snr| Compression::LappedSnr { snr }),
     ]
 }
 
