@@ -35,7 +35,7 @@ pub struct Args {
     /// Type of the values: f32 (default for raw files) or f64; a .npy file says it itself
     #[arg(long, value_name = "TYPE", value_parser = ["f32", "f64"])]
     dtype: Option<String>,
-    /// noop, quantize, wavelet or lapped; a parameter may follow, as in quantize:12 or lapped:1e-2
+    /// noop, quantize, wavelet or lapped; a parameter may follow, as in quantize:12 or lapped:60dB
     #[arg(long, value_name = "NAME")]
     codec: String,
     /// Bits a value for `quantize`, 1 to 24 [default: 9]
@@ -44,6 +44,9 @@ pub struct Args {
     /// Scale of the quantisation step of `wavelet` and `lapped`, relative to the RMS of the values [default: 1e-3, 1e-2]
     #[arg(long, value_name = "S", allow_negative_numbers = true)]
     compscale: Option<f64>,
+    /// Signal-to-noise ratio that `lapped` keeps, in dB
+    #[arg(long, value_name = "DB", conflicts_with_all = ["nbits", "compscale"], allow_negative_numbers = true)]
+    snr: Option<f64>,
     /// Number of threads [default: one per core]
     #[arg(long, value_name = "N")]
     threads: Option<usize>,
@@ -60,6 +63,7 @@ struct Report {
     codec: &'static str,
     nbits: Option<u32>,
     compscale: Option<f64>,
+    snr: Option<f64>,
     shape: Vec<usize>,
     dtype: String,
     raw_bytes: u64,
@@ -75,9 +79,10 @@ struct Report {
 
 impl Table for Report {
     fn rows(&self) -> Vec<(&'static str, String)> {
-        let parameter = match (self.nbits, self.compscale) {
-            (Some(nbits), _) => format!(", {nbits} bits"),
-            (_, Some(scale)) => format!(", compscale {scale:e}"),
+        let parameter = match (self.nbits, self.compscale, self.snr) {
+            (Some(nbits), ..) => format!(", {nbits} bits"),
+            (_, Some(scale), _) => format!(", compscale {scale:e}"),
+            (.., Some(snr)) => format!(", {snr} dB"),
             _ => String::new(),
         };
         let snr = if self.snr_db.is_finite() { format!("{:.1} dB", self.snr_db) } else { "no error".into() };
@@ -99,7 +104,7 @@ impl Table for Report {
 
 /// Measures and prints.
 pub fn run(args: &Args) -> Result<()> {
-    let codec = parameters(args.codec.parse()?, args.nbits, args.compscale)?;
+    let codec = parameters(args.codec.parse()?, args.nbits, args.compscale, args.snr)?;
     let threads = thread_count(args.threads)?;
     if args.repeat == 0 {
         return Err(CliError::Zero { option: "--repeat" });
@@ -118,9 +123,15 @@ pub fn run(args: &Args) -> Result<()> {
 }
 
 /// The codec with the parameters of the command line.
-pub fn parameters(codec: Compression, nbits: Option<u32>, compscale: Option<f64>) -> Result<Compression> {
+pub fn parameters(
+    codec: Compression,
+    nbits: Option<u32>,
+    compscale: Option<f64>,
+    snr: Option<f64>,
+) -> Result<Compression> {
     let codec = nbits.map_or(Ok(codec), |n| codec.with_nbits(n))?;
-    Ok(compscale.map_or(Ok(codec), |s| codec.with_compscale(s))?)
+    let codec = compscale.map_or(Ok(codec), |s| codec.with_compscale(s))?;
+    Ok(snr.map_or(Ok(codec), |s| codec.with_snr(s))?)
 }
 
 /// The number of threads: that of the cores unless given.
@@ -170,6 +181,7 @@ fn measure<T: Element>(
             Compression::Wavelet { compscale } | Compression::Lapped { compscale } => Some(compscale),
             _ => None,
         },
+        snr: if let Compression::LappedSnr { snr } = codec { Some(snr) } else { None },
         shape: shape.to_vec(),
         dtype: T::DTYPE.to_string(),
         raw_bytes,
