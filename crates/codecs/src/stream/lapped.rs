@@ -82,6 +82,9 @@ pub(super) fn encode<T: Element, C: BlockCoder>(
     })
 }
 
+/// Slices with fewer points can have too few coefficients for their errors to follow a parabola.
+const FEW: usize = 1 << 20;
+
 /// How many times larger than `least` a step may be, up to 2^11, for squares of errors that add up to at most `most` in
 /// units of `least`^2. The transform keeps sums of squares, so that errors of coefficients are those of values.
 pub(super) fn widen<T: Element>(
@@ -90,10 +93,22 @@ pub(super) fn widen<T: Element>(
     most: f64,
     par: &dyn Parallel,
 ) -> Result<f64, EncodeError> {
+    let mut factor = widest(&errors(src, least, par)?, most);
+    while src.points() < FEW && factor > 1.0 {
+        if errors(src, least * factor, par)?[0] * factor * factor <= most {
+            break;
+        }
+        factor = (factor * 0.97).max(1.0);
+    }
+    Ok(factor)
+}
+
+/// Sums of the squares of the errors at a step, twice that, .., in units of the first.
+fn errors<T: Element>(src: &View<'_, T>, step: f64, par: &dyn Parallel) -> Result<[f64; STEPS], EncodeError> {
     let shape = src.shape();
     let mut room = Vec::new();
     let src = &squeeze(src, &mut room);
-    let lapped = Lapped::<T>::new(shape, least);
+    let lapped = Lapped::<T>::new(shape, step);
     let grid = BlockGrid::new(lapped.shape, lapped::block(shape), false);
     let strips = Strips::new(&lapped, &grid);
     let found: Vec<OnceLock<[f64; STEPS]>> = (0..strips.all).map(|_| OnceLock::new()).collect();
@@ -109,7 +124,7 @@ pub(super) fn widen<T: Element>(
     for errors in found.into_iter().filter_map(OnceLock::into_inner) {
         sums.iter_mut().zip(errors).for_each(|(sum, e)| *sum += e);
     }
-    Ok(widest(&sums, most))
+    Ok(sums)
 }
 
 /// The factor f for which an error of `sums[k]` at 2^k, in between by a parabola in log f through three of them, is `most`.
