@@ -23,6 +23,8 @@ pub(crate) enum Coding<T> {
         /// Extents of a group of coefficients; 8 points.
         group: [usize; 3],
         step: Step<T>,
+        /// As above.
+        bypass: bool,
     },
 }
 

@@ -102,6 +102,11 @@ impl Compression {
         }
     }
 
+    /// Whether the step is relative to the RMS of the slice.
+    pub(crate) fn uses_rms(&self) -> bool {
+        matches!(self, Self::Wavelet { .. })
+    }
+
     /// The same codec with other `nbits`.
     ///
     /// # Errors

@@ -30,7 +30,7 @@ unsafe extern "C" {
         size: usize,
         dst: *mut u8,
     ) -> usize;
-    fn wavefold_wavelet_scratch(extent: *const i64, group: *const i32, size: usize) -> usize;
+    fn wavefold_wavelet_scratch(bounds: *const Box3, group: *const i32, size: usize) -> usize;
 }
 
 /// The functions that `blocks.c` exports for one element type. Their contract is that of the headers.
@@ -79,13 +79,19 @@ pub trait Blocks: Sized {
         bounds: &Box3,
         group: &[i32; 3],
         step: [Self; 2],
+        bypass: bool,
         scratch: *mut u8,
         dst: *mut Self,
     ) -> c_int;
+    /// Sum of the squares of the values, scaled by two factors in turn.
+    ///
+    /// # Safety
+    /// `src` must be readable over the box.
+    unsafe fn squares(src: *const Self, bounds: &Box3, factors: [f64; 2]) -> f64;
 }
 
 macro_rules! blocks {
-    ($t:ident, $extremes:ident, $qe:ident, $qd:ident, $we:ident, $wd:ident) => {
+    ($t:ident, $extremes:ident, $qe:ident, $qd:ident, $we:ident, $wd:ident, $squares:ident) => {
         unsafe extern "C" {
             fn $extremes(src: *const $t, b: *const Box3, low: *mut $t, high: *mut $t) -> c_int;
             fn $qe(
@@ -124,9 +130,11 @@ macro_rules! blocks {
                 group: *const i32,
                 s1: $t,
                 s2: $t,
+                bypass: c_int,
                 scratch: *mut u8,
                 dst: *mut $t,
             ) -> c_int;
+            fn $squares(src: *const $t, b: *const Box3, s1: f64, s2: f64) -> f64;
         }
 
         impl Blocks for $t {
@@ -181,13 +189,18 @@ macro_rules! blocks {
                 bounds: &Box3,
                 group: &[i32; 3],
                 step: [Self; 2],
+                bypass: bool,
                 scratch: *mut u8,
                 dst: *mut Self,
             ) -> c_int {
+                let (bypass, group, [s1, s2]) = (c_int::from(bypass), group.as_ptr(), step);
                 // SAFETY: the caller's duty; reads are checked against the length.
-                unsafe {
-                    $wd(bytes.as_ptr(), bytes.len(), bounds, group.as_ptr(), step[0], step[1], scratch, dst)
-                }
+                unsafe { $wd(bytes.as_ptr(), bytes.len(), bounds, group, s1, s2, bypass, scratch, dst) }
+            }
+
+            unsafe fn squares(src: *const Self, bounds: &Box3, factors: [f64; 2]) -> f64 {
+                // SAFETY: the caller's duty.
+                unsafe { $squares(src, bounds, factors[0], factors[1]) }
             }
         }
     };
@@ -199,7 +212,8 @@ blocks!(
     wavefold_quantize_encode_f32,
     wavefold_quantize_decode_f32,
     wavefold_wavelet_encode_f32,
-    wavefold_wavelet_decode_f32
+    wavefold_wavelet_decode_f32,
+    wavefold_squares_f32
 );
 blocks!(
     f64,
@@ -207,7 +221,8 @@ blocks!(
     wavefold_quantize_encode_f64,
     wavefold_quantize_decode_f64,
     wavefold_wavelet_encode_f64,
-    wavefold_wavelet_decode_f64
+    wavefold_wavelet_decode_f64,
+    wavefold_squares_f64
 );
 
 thread_local! {
@@ -217,8 +232,8 @@ thread_local! {
 
 /// Runs `f` with scratch space for a wavelet block, aligned to 64 bytes.
 fn with_scratch<T, R>(bounds: &Box3, group: &[i32; 3], f: impl FnOnce(*mut u8) -> R) -> R {
-    // SAFETY: reads three extents and three group sizes.
-    let bytes = unsafe { wavefold_wavelet_scratch(bounds.extent.as_ptr(), group.as_ptr(), size_of::<T>()) };
+    // SAFETY: reads the box and three group sizes.
+    let bytes = unsafe { wavefold_wavelet_scratch(bounds, group.as_ptr(), size_of::<T>()) };
     SCRATCH.with_borrow_mut(|scratch| {
         let words = bytes.div_ceil(8) + 8;
         if scratch.len() < words {
@@ -269,6 +284,13 @@ fn quantize<T: Element>(coding: &Coding<T>, src: &View<'_, T>, extremes: *mut T,
     });
 }
 
+/// Sum of the squares of a view, scaled by two factors in turn.
+pub(crate) fn squares<T: Element>(src: &View<'_, T>, factors: [f64; 2]) -> f64 {
+    let strides = src.strides();
+    // SAFETY: the view's points are readable.
+    unsafe { T::squares(src.as_ptr(), &Box3::new(src.shape(), [strides[0], strides[1]]), factors) }
+}
+
 /// Coder by the C blocks.
 pub(crate) struct Native;
 
@@ -283,7 +305,7 @@ impl BlockCoder for Native {
                 unsafe { wavefold_noop_encode(src.as_ptr().cast(), &bounds, size_of::<T>(), to) }
             }),
             Coding::Quantize { .. } => quantize(coding, &src, std::ptr::null_mut(), out),
-            Coding::Wavelet { group, step: Step { inverse, .. } } => {
+            Coding::Wavelet { group, step: Step { inverse, .. }, .. } => {
                 let group = group.map(|n| n as i32);
                 append(out, 1 + raw, |to| {
                     with_scratch::<T, _>(&bounds, &group, |scratch| {
@@ -327,11 +349,11 @@ impl BlockCoder for Native {
                 // SAFETY: the points of `dst` are ours to write and lie inside a run of blocks.
                 unsafe { T::quantize_decode(bytes, &bounds, &block, step.value, *bypass, to) }
             }
-            Coding::Wavelet { group, step } => {
+            Coding::Wavelet { group, step, bypass } => {
                 let group = group.map(|n| n as i32);
                 let ok = with_scratch::<T, _>(&bounds, &group, |scratch| {
                     // SAFETY: the points of `dst` are ours to write, scratch has its size.
-                    unsafe { T::wavelet_decode(bytes, &bounds, &group, step.value, scratch, to) }
+                    unsafe { T::wavelet_decode(bytes, &bounds, &group, step.value, *bypass, scratch, to) }
                 });
                 if ok != 0 { bytes.len() } else { 0 }
             }

@@ -48,9 +48,11 @@ impl Header {
                 limit: scale::quantize_limit(self.step),
                 bypass: self.raw_bytes() >= BYPASS_BYTES,
             },
-            Compression::Wavelet { .. } if self.mode == Mode::Coded => {
-                Coding::Wavelet { group: grid::wavelet_group(self.shape), step: Step::new(self.step) }
-            }
+            Compression::Wavelet { .. } if self.mode == Mode::Coded => Coding::Wavelet {
+                group: grid::wavelet_group(self.shape),
+                step: Step::new(self.step),
+                bypass: self.raw_bytes() >= BYPASS_BYTES,
+            },
             _ => Coding::Copy,
         }
     }

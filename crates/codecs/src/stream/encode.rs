@@ -63,7 +63,7 @@ fn encode_slice<T: Element, C: BlockCoder>(
         return Ok(info);
     }
     out.truncate(start);
-    let extremes = survey::extremes(src, par)?;
+    let extremes = survey::extremes(src, compression.uses_rms(), par)?;
     let mut header = plan(compression, src, &extremes, par)?;
     let written = match header.mode {
         Mode::Constant => {
@@ -147,7 +147,7 @@ impl<T: Element> Watch<T> {
     /// Adds to what is known of a chunk.
     fn see(&self, extremes: Option<[T; 2]>, seen: &mut Extremes) {
         match extremes {
-            Some([low, high]) => seen.include(&Extremes { min: low.to_f64(), max: high.to_f64() }),
+            Some([low, high]) => seen.include(&Extremes::new(low.to_f64(), high.to_f64())),
             None => self.wrong.store(true, Ordering::Relaxed),
         }
     }
@@ -236,8 +236,7 @@ fn write_chunks<T: Element, C: BlockCoder>(
     let grid = header.grid();
     let chunk = |i: usize| i * header.chunk_blocks..grid.count().min((i + 1) * header.chunk_blocks);
     out.resize(payload, 0);
-    let entries: Vec<(usize, u32)>;
-    if matches!(coding, Coding::Copy) {
+    let entries: Vec<(usize, u32)> = if matches!(coding, Coding::Copy) {
         // Sizes are known beforehand, so the rows need no buffer of their own.
         let points = |block: usize| grid.bounds(block).1.iter().product::<usize>();
         let size = |i: usize| chunk(i).map(points).sum::<usize>() * size_of::<T>();
@@ -250,7 +249,7 @@ fn write_chunks<T: Element, C: BlockCoder>(
                 found[i].store(crc32fast::hash(bytes), Ordering::Relaxed);
             });
         })?;
-        entries = sizes.into_iter().zip(found.into_iter().map(AtomicU32::into_inner)).collect();
+        sizes.into_iter().zip(found.into_iter().map(AtomicU32::into_inner)).collect()
     } else {
         let line = Line::new(out, header.raw_bytes() as usize + header.chunks * 64);
         run_once(par, header.chunks, |_| {
@@ -271,8 +270,8 @@ fn write_chunks<T: Element, C: BlockCoder>(
                 float_mode::with_default(|| watch.chunk_seen(i, seen));
             }
         })?;
-        entries = line.finish();
-    }
+        line.finish()
+    };
     for (i, (size, crc)) in entries.iter().enumerate() {
         let entry = &mut out[directory + i * ENTRY_BYTES..][..ENTRY_BYTES];
         entry[..4].copy_from_slice(&(*size as u32).to_le_bytes());
