@@ -29,6 +29,14 @@ pub(crate) enum Coding<T> {
 }
 
 impl<T> Coding<T> {
+    /// The same, but what is decoded is wanted in the caches.
+    pub(crate) fn cached(mut self) -> Self {
+        if let Coding::Quantize { bypass, .. } | Coding::Wavelet { bypass, .. } = &mut self {
+            *bypass = false;
+        }
+        self
+    }
+
     /// Whether several blocks are coded at once.
     pub(crate) fn in_runs(&self) -> bool {
         matches!(self, Coding::Quantize { .. })

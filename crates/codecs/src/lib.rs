@@ -65,3 +65,21 @@ pub fn encode<T: Element>(
 pub fn decode<T: Element>(stream: &[u8], dst: ViewMut<'_, T>, par: &dyn Parallel) -> Result<(), DecodeError> {
     stream::decode(&native::Native, stream, dst, par)
 }
+
+/// Decompresses the box of a stream that begins at `origin` and has the shape of `dst`, whose element type must be that of
+/// the stream.
+///
+/// Only chunks with points of the box are read and checked: for `wavelet` they are its blocks, for the others up to
+/// 65536 points each. The values are those of [`decode`].
+///
+/// # Errors
+/// A [`DecodeError`]; [`DecodeError::BoxOutside`] when the stream has no such box. `dst` may then hold a mixture of old
+/// and new values.
+pub fn decode_box<T: Element>(
+    stream: &[u8],
+    origin: [usize; 3],
+    dst: ViewMut<'_, T>,
+    par: &dyn Parallel,
+) -> Result<(), DecodeError> {
+    stream::decode_box(&native::Native, stream, origin, dst, par)
+}

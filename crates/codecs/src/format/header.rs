@@ -1,5 +1,7 @@
 //! Header and directory, written and read.
 
+use std::ops::Range;
+
 use crate::coder::Coding;
 use crate::element::Element;
 use crate::format::grid::{self, BlockGrid, QUANTIZE_POINTS, WAVELET_MOST_POINTS};
@@ -37,6 +39,11 @@ impl Header {
     pub(crate) fn grid(&self) -> BlockGrid {
         let balanced = self.mode == Mode::Coded && matches!(self.compression, Compression::Wavelet { .. });
         BlockGrid::new(self.shape, self.block, balanced)
+    }
+
+    /// The blocks of chunk `i`.
+    pub(crate) fn chunk(&self, i: usize) -> Range<usize> {
+        i * self.chunk_blocks..self.grid().count().min((i + 1) * self.chunk_blocks)
     }
 
     /// How the blocks are coded.

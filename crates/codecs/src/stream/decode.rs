@@ -38,13 +38,25 @@ fn decode_slice<T: Element, C: BlockCoder>(
         return fill(&dst, header.shape, T::from_f64(header.min), par);
     }
     let (grid, coding) = (header.grid(), header.coding::<T>());
+    each_chunk(par, &chunks, &Vec::from_iter(0..chunks.len()), |i, bytes| {
+        decode_chunk(coder, &coding, &grid, header.chunk(i), bytes, &dst)
+    })
+}
+
+/// Checks the `wanted` ones of the chunks, and calls `body` with the number and the bytes of each, in parallel.
+pub(super) fn each_chunk(
+    par: &dyn Parallel,
+    chunks: &[(&[u8], u32)],
+    wanted: &[usize],
+    body: impl Fn(usize, &[u8]) -> Result<(), DecodeError> + Sync,
+) -> Result<(), DecodeError> {
     // The first wrong chunk, so that the error does not depend on the threads.
     let wrong: Mutex<Option<(usize, DecodeError)>> = Mutex::new(None);
-    let done = run_once(par, chunks.len(), |i| {
+    let done = run_once(par, wanted.len(), |k| {
+        let i = wanted[k];
         let (bytes, crc) = chunks[i];
-        let blocks = i * header.chunk_blocks..grid.count().min((i + 1) * header.chunk_blocks);
         let result = if crc32fast::hash(bytes) == crc {
-            float_mode::with_default(|| decode_chunk(coder, &coding, &grid, blocks, bytes, &dst))
+            float_mode::with_default(|| body(i, bytes))
         } else {
             Err(DecodeError::Checksum { part: format!("block {i}") })
         };
@@ -58,7 +70,7 @@ fn decode_slice<T: Element, C: BlockCoder>(
     });
     match (wrong.into_inner().unwrap_or_else(|p| p.into_inner()), done) {
         (Some((_, e)), _) => Err(e),
-        (None, Err(missing)) => Err(DecodeError::Schedule { missing, total: chunks.len() }),
+        (None, Err(missing)) => Err(DecodeError::Schedule { missing, total: wanted.len() }),
         (None, Ok(())) => Ok(()),
     }
 }
@@ -89,7 +101,8 @@ fn decode_chunk<T: Element, C: BlockCoder>(
     }
 }
 
-fn fill<T: Element>(
+/// Writes one value everywhere.
+pub(super) fn fill<T: Element>(
     dst: &SharedMut<'_, T>,
     shape: [usize; 3],
     value: T,

@@ -3,7 +3,9 @@
 mod decode;
 mod encode;
 mod line;
+mod part;
 
 pub(crate) use decode::decode;
 pub use encode::SliceInfo;
 pub(crate) use encode::encode;
+pub(crate) use part::decode_box;
