@@ -46,6 +46,9 @@ pub enum CompressionError {
     /// `compscale` out of range.
     #[error("compscale = {0} is not above 0 and at most 1")]
     CompscaleRange(f64),
+    /// `max_error` is out of range.
+    #[error("max_error is {0}, must be above 0 and at most 0.5")]
+    MaxErrorRange(f64),
 }
 
 impl CompressionError {
@@ -58,6 +61,7 @@ impl CompressionError {
             Self::NoCompscale(_) => "compress::no_compscale",
             Self::NbitsRange(_) => "compress::nbits_range",
             Self::CompscaleRange(_) => "compress::compscale_range",
+            Self::MaxErrorRange(_) => "compress::max_error_range",
         }
     }
 
@@ -75,6 +79,7 @@ impl CompressionError {
                 Self::NoNbits(_) => "nbits belongs to `quantize`",
                 Self::NoCompscale(_) => "compscale belongs to `wavelet`",
                 Self::NbitsRange(_) => "9 bits is the default; more bits, less error",
+                Self::MaxErrorRange(_) => "it is relative to the range of the slice: 1e-3 is a thousandth of it",
                 Self::CompscaleRange(_) => "useful values are 1e-2 to 1e-6; smaller, less error",
             }
             .into(),

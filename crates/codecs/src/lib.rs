@@ -56,6 +56,24 @@ pub fn encode<T: Element>(
     stream::encode(&native::Native, compression, &src, par, out)
 }
 
+/// As [`encode`], but no decoded value is further off than `max_error` x (max - min) of the slice.
+///
+/// The slice is decoded again, and every value that is too far off is stored as it is; where this would take more bytes
+/// than the slice itself, all values are. Worth it for `wavelet` with few outliers: their largest error is about four
+/// steps.
+///
+/// # Errors
+/// As [`encode`], and [`CompressionError::MaxErrorRange`] unless 0 < `max_error` <= 0.5.
+pub fn encode_within<T: Element>(
+    compression: Compression,
+    max_error: f64,
+    src: View<'_, T>,
+    par: &dyn Parallel,
+    out: &mut Vec<u8>,
+) -> Result<SliceInfo, EncodeError> {
+    stream::encode_within(&native::Native, compression, max_error, &src, par, out)
+}
+
 /// Decompresses a stream into `dst`, whose shape and element type must be those of the stream.
 ///
 /// Every size is checked before use and every byte of the stream is covered by a checksum.

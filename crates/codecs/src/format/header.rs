@@ -32,6 +32,8 @@ pub(crate) struct Header {
     pub(crate) max: f64,
     pub(crate) step: f64,
     pub(crate) directory_crc: u32,
+    /// The last chunk holds outliers.
+    pub(crate) patched: bool,
 }
 
 impl Header {
@@ -78,7 +80,7 @@ impl Header {
         let mut fields = Fields { bytes: [0; HEADER_BYTES], at: 0 };
         fields.put(&MAGIC);
         fields.put(&VERSION.to_le_bytes());
-        fields.put(&[codec, u8::from(self.dtype == DType::F64), mode, 0, 0, 0]);
+        fields.put(&[codec, u8::from(self.dtype == DType::F64), mode, self.patched.into(), 0, 0]);
         fields.put(&nbits.to_le_bytes());
         fields.put(&compscale.to_le_bytes());
         self.shape.iter().for_each(|n| fields.put(&(*n as u64).to_le_bytes()));
@@ -117,7 +119,7 @@ impl Header {
     fn read_fields(fields: &mut Fields) -> Result<Self, DecodeError> {
         let corrupt = |what: &str| DecodeError::Corrupt(what.into());
         let wide = |v: u64| usize::try_from(v).map_err(|_| corrupt("size beyond this machine"));
-        let [codec, dtype, mode, ..] = fields.get::<6>();
+        let [codec, dtype, mode, patched, ..] = fields.get::<6>();
         let nbits = u32::from_le_bytes(fields.get());
         let compscale = f64::from_le_bytes(fields.get());
         let compression = match codec {
@@ -159,6 +161,11 @@ impl Header {
             max,
             step,
             directory_crc,
+            patched: match patched {
+                0 => false,
+                1 => true,
+                _ => return Err(corrupt("unknown flag")),
+            },
         })
     }
 
@@ -190,7 +197,11 @@ impl Header {
             return corrupt("wrong step");
         }
         let chunks = if self.mode == Mode::Constant { 0 } else { self.grid().chunks(self.chunk_blocks) };
-        if self.chunks != chunks || !self.min.is_finite() || !self.max.is_finite() {
+        if self.patched && !stepped {
+            return corrupt("outliers of an exact slice");
+        }
+        let chunks = chunks.checked_add(usize::from(self.patched));
+        if Some(self.chunks) != chunks || !self.min.is_finite() || !self.max.is_finite() {
             return corrupt("header contradicts itself");
         }
         Ok(self)

@@ -4,8 +4,10 @@ use std::ops::Range;
 use std::sync::Mutex;
 
 use crate::coder::{BlockCoder, Coding};
-use crate::format::{BlockGrid, Header, Mode, locate};
+use crate::format::{BlockGrid, Header, Mode};
 use crate::parallel::run_once;
+use crate::stream::part::Area;
+use crate::stream::patch;
 use crate::view::SharedMut;
 use crate::{DecodeError, Element, Parallel, ViewMut, float_mode, native};
 
@@ -32,7 +34,7 @@ fn decode_slice<T: Element, C: BlockCoder>(
     if header.shape != dst.shape() {
         return Err(DecodeError::WrongShape { stream: header.shape, destination: dst.shape() });
     }
-    let chunks = locate(&header, stream)?;
+    let (chunks, outliers) = patch::split(&header, stream)?;
     let dst = dst.shared();
     if header.mode == Mode::Constant {
         return fill(&dst, header.shape, T::from_f64(header.min), par);
@@ -40,7 +42,8 @@ fn decode_slice<T: Element, C: BlockCoder>(
     let (grid, coding) = (header.grid(), header.coding::<T>());
     each_chunk(par, &chunks, &Vec::from_iter(0..chunks.len()), |i, bytes| {
         decode_chunk(coder, &coding, &grid, header.chunk(i), bytes, &dst)
-    })
+    })?;
+    patch::apply(outliers, header.shape, &Area { origin: [0; 3], extent: header.shape }, &dst)
 }
 
 /// Checks the `wanted` ones of the chunks, and calls `body` with the number and the bytes of each, in parallel.

@@ -79,8 +79,25 @@ fn encode_slice<T: Element, C: BlockCoder>(
     Ok(finish(&header, start, out))
 }
 
+/// Appends the slice of `header` as it is.
+pub(super) fn write_raw<T: Element, C: BlockCoder>(
+    coder: &C,
+    mut header: Header,
+    src: &View<'_, T>,
+    par: &dyn Parallel,
+    out: &mut Vec<u8>,
+) -> Result<SliceInfo, EncodeError> {
+    let start = out.len();
+    (header.mode, header.step) = (Mode::Raw, 0.0);
+    (header.block, header.chunk_blocks) = format::rows(src.shape());
+    header.chunks = header.grid().chunks(header.chunk_blocks);
+    let written = write_chunks(coder, &mut header, src, par, out, None);
+    written.map_err(|missing| EncodeError::Schedule { missing, total: header.chunks })?;
+    Ok(finish(&header, start, out))
+}
+
 /// Puts the completed header at `start`.
-fn finish(header: &Header, start: usize, out: &mut [u8]) -> SliceInfo {
+pub(super) fn finish(header: &Header, start: usize, out: &mut [u8]) -> SliceInfo {
     out[start..start + HEADER_BYTES].copy_from_slice(&header.write());
     let (raw_bytes, bytes) = (header.raw_bytes(), header.stream_bytes());
     SliceInfo { raw_bytes, bytes, min: header.min, max: header.max, step: header.step, mode: header.mode }
@@ -203,6 +220,7 @@ fn plan<T: Element>(
         max: extremes.max,
         step,
         directory_crc: crc32fast::hash(&[]),
+        patched: false,
     };
     if mode != Mode::Constant {
         header.chunks = header.grid().chunks(chunk_blocks);

@@ -4,8 +4,10 @@ mod decode;
 mod encode;
 mod line;
 mod part;
+mod patch;
 
 pub(crate) use decode::decode;
 pub use encode::SliceInfo;
 pub(crate) use encode::encode;
 pub(crate) use part::decode_box;
+pub(crate) use patch::encode_within;

@@ -3,8 +3,9 @@
 use std::ops::Range;
 
 use crate::coder::{BlockCoder, Coding};
-use crate::format::{BlockGrid, Header, Mode, locate};
+use crate::format::{BlockGrid, Header, Mode};
 use crate::stream::decode::{each_chunk, fill};
+use crate::stream::patch;
 use crate::view::SharedMut;
 use crate::{DecodeError, Element, Parallel, ViewMut, float_mode};
 
@@ -34,7 +35,7 @@ fn decode_part<T: Element, C: BlockCoder>(
     if (0..3).any(|a| origin[a].checked_add(extent[a]).is_none_or(|end| end > header.shape[a])) {
         return Err(DecodeError::BoxOutside { stream: header.shape, origin, extent });
     }
-    let chunks = locate(&header, stream)?;
+    let (chunks, outliers) = patch::split(&header, stream)?;
     let dst = dst.shared();
     if header.mode == Mode::Constant {
         return fill(&dst, extent, T::from_f64(header.min), par);
@@ -47,13 +48,14 @@ fn decode_part<T: Element, C: BlockCoder>(
     each_chunk(par, &chunks, &numbers, |i, bytes| {
         let mut chunk = ChunkReader { coder, coding: &coding, grid: &grid, bytes };
         chunk.decode(header.chunk(i), &wanted, &dst)
-    })
+    })?;
+    patch::apply(outliers, header.shape, &wanted, &dst)
 }
 
 /// A box of points of the slice.
-struct Area {
-    origin: [usize; 3],
-    extent: [usize; 3],
+pub(super) struct Area {
+    pub(super) origin: [usize; 3],
+    pub(super) extent: [usize; 3],
 }
 
 impl Area {
@@ -63,7 +65,7 @@ impl Area {
     }
 
     /// The points of both.
-    fn common(&self, other: &Area) -> Option<Area> {
+    pub(super) fn common(&self, other: &Area) -> Option<Area> {
         let origin = [0, 1, 2].map(|a| self.origin[a].max(other.origin[a]));
         let end = [0, 1, 2].map(|a| (self.origin[a] + self.extent[a]).min(other.origin[a] + other.extent[a]));
         let inside = (0..3).all(|a| origin[a] < end[a]);
@@ -71,7 +73,7 @@ impl Area {
     }
 
     /// Where it begins in `other`, which must contain its origin.
-    fn within(&self, other: &Area) -> [usize; 3] {
+    pub(super) fn within(&self, other: &Area) -> [usize; 3] {
         [0, 1, 2].map(|a| self.origin[a] - other.origin[a])
     }
 }
