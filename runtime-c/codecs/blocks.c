@@ -25,10 +25,10 @@ WF_CLONES size_t wavefold_noop_decode(const uint8_t *in, size_t len, const wf_bo
   return wf_noop_decode(in, len, box, size, dst);
 }
 
-/* Bytes of scratch that a wavelet block of these extents needs, for elements of `size` bytes. */
-size_t wavefold_wavelet_scratch(const int64_t *extent, const int32_t *group, size_t size) {
+/* Bytes of scratch that this wavelet block needs, for elements of `size` bytes. */
+size_t wavefold_wavelet_scratch(const wf_box *box, const int32_t *group, size_t size) {
   wf_wavelet_plan plan;
-  wf_wavelet_layout(extent, group, size, &plan);
+  wf_wavelet_layout(box, group, size, &plan);
   return plan.bytes;
 }
 
@@ -57,8 +57,8 @@ size_t wavefold_lapped_scratch(const wf_lapped *l, size_t size, size_t *room) {
     return wf_wavelet_encode_##S(src, box, group, scale1, scale2, scratch, out);                                       \
   }                                                                                                                    \
   WF_CLONES int wavefold_wavelet_decode_##S(const uint8_t *in, size_t len, const wf_box *box, const int32_t *group,    \
-                                            T scale1, T scale2, uint8_t *scratch, T *dst) {                            \
-    return wf_wavelet_decode_##S(in, len, box, group, scale1, scale2, scratch, dst);                                   \
+                                            T scale1, T scale2, int bypass, uint8_t *scratch, T *dst) {                \
+    return wf_wavelet_decode_##S(in, len, box, group, scale1, scale2, bypass, scratch, dst);                           \
   }                                                                                                                    \
   WF_CLONES double wavefold_squares_##S(const T *src, const wf_box *box, double scale1, double scale2) {               \
     return wf_squares_##S(src, box, scale1, scale2);                                                                   \

@@ -1,40 +1,50 @@
 //! Ratio, SNR and speed of codecs on a cubic f32 file: `rates FILE ROUNDS CODEC..`; times are medians of interleaved rounds.
 use wavefold_codecs::*;
 
-/// Time of this thread: others may share the core.
+/// Time of this thread, as others may share the core.
 struct Instant(f64);
+
 impl Instant {
     fn now() -> Self {
         #[repr(C)]
-        struct T(i64, i64);
+        struct Time(i64, i64);
         unsafe extern "C" {
-            fn clock_gettime(id: i32, t: *mut T) -> i32;
+            fn clock_gettime(id: i32, t: *mut Time) -> i32;
         }
-        let mut t = T(0, 0);
-        unsafe { clock_gettime(3, &mut t) };
+        const THREAD: i32 = 3;
+        let mut t = Time(0, 0);
+        // SAFETY: fills two words that are ours.
+        unsafe { clock_gettime(THREAD, &mut t) };
         Instant(t.0 as f64 + t.1 as f64 * 1e-9)
     }
+
     fn elapsed(&self) -> std::time::Duration {
         std::time::Duration::from_secs_f64(Instant::now().0 - self.0)
     }
 }
+
 fn median(mut v: Vec<f64>) -> f64 {
     v.sort_by(f64::total_cmp);
     v[v.len() / 2]
 }
-/// As the runtime's buffers are: on large pages.
+
+/// As the runtime's buffers are: on large pages. Never freed.
 fn buffer(n: usize) -> &'static mut [f32] {
     unsafe extern "C" {
         fn madvise(start: *mut u8, size: usize, advice: i32) -> i32;
     }
+    const HUGE_PAGES: i32 = 14;
+    let layout = std::alloc::Layout::from_size_align(n * 4, 1 << 21).unwrap();
+    // SAFETY: the memory is ours alone, large enough for `n` numbers, and written before it is read.
     unsafe {
-        let layout = std::alloc::Layout::from_size_align(n * 4, 1 << 21).unwrap();
         let p = std::alloc::alloc(layout);
-        madvise(p, n * 4, 14);
+        assert!(!p.is_null(), "no memory for {n} numbers");
+        madvise(p, n * 4, HUGE_PAGES);
         std::ptr::write_bytes(p, 0, n * 4);
         std::slice::from_raw_parts_mut(p.cast(), n)
     }
 }
+
 fn main() {
     let args: Vec<String> = std::env::args().collect();
     let data: Vec<f32> = std::fs::read(&args[1])

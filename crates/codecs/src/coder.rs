@@ -24,12 +24,22 @@ pub(crate) enum Coding<T> {
         /// Extents of a group of coefficients; 8 points.
         group: [usize; 3],
         step: Step<T>,
+        /// As above.
+        bypass: bool,
     },
     /// Rows of blocks that lap over each other, for `encode_rows`, `decode_row` and `unfold`.
     Lapped(Lapped<T>),
 }
 
 impl<T> Coding<T> {
+    /// The same, but what is decoded is wanted in the caches.
+    pub(crate) fn cached(mut self) -> Self {
+        if let Coding::Quantize { bypass, .. } | Coding::Wavelet { bypass, .. } = &mut self {
+            *bypass = false;
+        }
+        self
+    }
+
     /// Whether several blocks are coded at once.
     pub(crate) fn in_runs(&self) -> bool {
         matches!(self, Coding::Quantize { .. })

@@ -65,6 +65,9 @@ pub enum CompressionError {
     /// `snr` out of range.
     #[error("snr = {0} dB is not above 0 and at most 300")]
     SnrRange(f64),
+    /// `max_error` is out of range.
+    #[error("max_error is {0}, must be above 0 and at most 0.5")]
+    MaxErrorRange(f64),
 }
 
 impl CompressionError {
@@ -79,6 +82,7 @@ impl CompressionError {
             Self::NbitsRange(_) => "compress::nbits_range",
             Self::CompscaleRange(_) => "compress::compscale_range",
             Self::SnrRange(_) => "compress::snr_range",
+            Self::MaxErrorRange(_) => "compress::max_error_range",
         }
     }
 
@@ -100,6 +104,7 @@ impl CompressionError {
                 Self::NoCompscale(_) => "compscale belongs to `wavelet` and `lapped`",
                 Self::NoSnr(_) => "snr belongs to `lapped`",
                 Self::NbitsRange(_) => "9 bits is the default; more bits, less error",
+                Self::MaxErrorRange(_) => "it is relative to the range of the slice: 1e-3 is a thousandth of it",
                 Self::CompscaleRange(_) => "useful values are 1e-2 to 1e-6; smaller, less error",
                 Self::SnrRange(_) => "useful values are 40 to 80; larger, less error",
             }

@@ -19,6 +19,8 @@ pub(crate) const STEPS: usize = 12;
 /// blocks along the last axis, which is cut into segments that do not overlap.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Lapped<T> {
+    /// The axes of the slice in the order of `shape`.
+    pub(crate) axes: [usize; 3],
     pub(crate) shape: [usize; 3],
     pub(crate) size: [usize; 3],
     /// Multiplied with values: 1 / (step x sqrt(points of a block)).
@@ -59,7 +61,8 @@ pub struct Row {
 
 impl<T: Element> Lapped<T> {
     pub(crate) fn new(shape: [usize; 3], step: f64) -> Self {
-        let shape = squeezed(shape);
+        let axes = squeezed_axes(shape);
+        let shape = axes.map(|a| shape[a]);
         let size = sizes(shape);
         let gain = (size.iter().product::<usize>() as f64).sqrt();
         let half = size[2] / 2;
@@ -70,7 +73,7 @@ impl<T: Element> Lapped<T> {
         let (mut own, mut partner) = ([T::default(); MOST], [T::default(); MOST]);
         (0..size[2].min(MOST)).for_each(|t| (own[t], partner[t]) = weight(t));
         let (forward, backward) = (Step::new(step * gain).inverse, Step::new(step / gain).value);
-        Lapped { shape, size, forward, backward, own, partner }
+        Lapped { axes, shape, size, forward, backward, own, partner }
     }
 
     /// Weights of the fold along the last axis.
@@ -126,11 +129,14 @@ impl<T: Element> Lapped<T> {
 
 /// The same extents, those of one point first.
 pub(crate) fn squeezed(shape: [usize; 3]) -> [usize; 3] {
-    let mut extents = [1; 3];
-    let long = shape.into_iter().filter(|n| *n > 1);
-    let start = 3 - long.clone().count();
-    extents[start..].iter_mut().zip(long).for_each(|(to, n)| *to = n);
-    extents
+    squeezed_axes(shape).map(|a| shape[a])
+}
+
+/// The axes, those of one point first.
+fn squeezed_axes(shape: [usize; 3]) -> [usize; 3] {
+    let mut axes = [0, 1, 2];
+    axes.sort_by_key(|a| shape[*a] > 1);
+    axes
 }
 
 /// Extents of a row of blocks.

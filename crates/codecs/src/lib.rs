@@ -58,6 +58,23 @@ pub fn encode<T: Element>(
     stream::encode(&native::Native, compression, &src, par, out)
 }
 
+/// As [`encode`], but no decoded value is further off than `max_error` x (max - min) of the slice.
+///
+/// The slice is decoded again, and every value that is too far off is stored as it is; where this would take more bytes
+/// than the slice itself, all values are. Worth it for `wavelet` and `lapped` with few outliers.
+///
+/// # Errors
+/// As [`encode`], and [`CompressionError::MaxErrorRange`] unless 0 < `max_error` <= 0.5.
+pub fn encode_within<T: Element>(
+    compression: Compression,
+    max_error: f64,
+    src: View<'_, T>,
+    par: &dyn Parallel,
+    out: &mut Vec<u8>,
+) -> Result<SliceInfo, EncodeError> {
+    stream::encode_within(&native::Native, compression, max_error, &src, par, out)
+}
+
 /// Decompresses a stream into `dst`, whose shape and element type must be those of the stream.
 ///
 /// Every size is checked before use and every byte of the stream is covered by a checksum.
@@ -66,4 +83,22 @@ pub fn encode<T: Element>(
 /// A [`DecodeError`]; `dst` may then hold a mixture of old and new values.
 pub fn decode<T: Element>(stream: &[u8], dst: ViewMut<'_, T>, par: &dyn Parallel) -> Result<(), DecodeError> {
     stream::decode(&native::Native, stream, dst, par)
+}
+
+/// Decompresses the box of a stream that begins at `origin` and has the shape of `dst`, whose element type must be that of
+/// the stream.
+///
+/// Only chunks that the box needs are read and checked: those with points of it, of up to 65536 points each, for `wavelet`
+/// its blocks; for `lapped` also the rows of blocks that overlap them. The values are those of [`decode`].
+///
+/// # Errors
+/// A [`DecodeError`]; [`DecodeError::BoxOutside`] when the stream has no such box. `dst` may then hold a mixture of old
+/// and new values.
+pub fn decode_box<T: Element>(
+    stream: &[u8],
+    origin: [usize; 3],
+    dst: ViewMut<'_, T>,
+    par: &dyn Parallel,
+) -> Result<(), DecodeError> {
+    stream::decode_box(&native::Native, stream, origin, dst, par)
 }

@@ -31,7 +31,7 @@ unsafe extern "C" {
         size: usize,
         dst: *mut u8,
     ) -> usize;
-    fn wavefold_wavelet_scratch(extent: *const i64, group: *const i32, size: usize) -> usize;
+    fn wavefold_wavelet_scratch(bounds: *const Box3, group: *const i32, size: usize) -> usize;
     fn wavefold_lapped_scratch(row: *const Row, size: usize, room: *mut usize) -> usize;
 }
 
@@ -81,6 +81,7 @@ pub trait Blocks: Sized {
         bounds: &Box3,
         group: &[i32; 3],
         step: [Self; 2],
+        bypass: bool,
         scratch: *mut u8,
         dst: *mut Self,
     ) -> c_int;
@@ -170,6 +171,7 @@ macro_rules! blocks {
                 group: *const i32,
                 s1: $t,
                 s2: $t,
+                bypass: c_int,
                 scratch: *mut u8,
                 dst: *mut $t,
             ) -> c_int;
@@ -264,13 +266,13 @@ macro_rules! blocks {
                 bounds: &Box3,
                 group: &[i32; 3],
                 step: [Self; 2],
+                bypass: bool,
                 scratch: *mut u8,
                 dst: *mut Self,
             ) -> c_int {
+                let (bypass, group, [s1, s2]) = (c_int::from(bypass), group.as_ptr(), step);
                 // SAFETY: the caller's duty; reads are checked against the length.
-                unsafe {
-                    $wd(bytes.as_ptr(), bytes.len(), bounds, group.as_ptr(), step[0], step[1], scratch, dst)
-                }
+                unsafe { $wd(bytes.as_ptr(), bytes.len(), bounds, group, s1, s2, bypass, scratch, dst) }
             }
 
             unsafe fn squares(src: *const Self, bounds: &Box3, factors: [f64; 2]) -> f64 {
@@ -377,8 +379,8 @@ fn with_scratch<R>(bytes: usize, f: impl FnOnce(*mut u8) -> R) -> R {
 
 /// Bytes of scratch for a wavelet block.
 fn wavelet_scratch<T>(bounds: &Box3, group: &[i32; 3]) -> usize {
-    // SAFETY: reads three extents and three group sizes.
-    unsafe { wavefold_wavelet_scratch(bounds.extent.as_ptr(), group.as_ptr(), size_of::<T>()) }
+    // SAFETY: reads the box and three group sizes.
+    unsafe { wavefold_wavelet_scratch(bounds, group.as_ptr(), size_of::<T>()) }
 }
 
 /// Bytes of scratch for a row of lapped blocks, and most bytes that it codes to.
@@ -493,7 +495,7 @@ impl BlockCoder for Native {
                 unsafe { wavefold_noop_encode(src.as_ptr().cast(), &bounds, size_of::<T>(), to) }
             }),
             Coding::Quantize { .. } => quantize(coding, &src, std::ptr::null_mut(), out),
-            Coding::Wavelet { group, step: Step { inverse, .. } } => {
+            Coding::Wavelet { group, step: Step { inverse, .. }, .. } => {
                 let group = group.map(|n| n as i32);
                 append(out, 1 + raw, |to| {
                     with_scratch(wavelet_scratch::<T>(&bounds, &group), |scratch| {
@@ -539,11 +541,11 @@ impl BlockCoder for Native {
                 // SAFETY: the points of `dst` are ours to write and lie inside a run of blocks.
                 unsafe { T::quantize_decode(bytes, &bounds, &block, step.value, *bypass, to) }
             }
-            Coding::Wavelet { group, step } => {
+            Coding::Wavelet { group, step, bypass } => {
                 let group = group.map(|n| n as i32);
                 let ok = with_scratch(wavelet_scratch::<T>(&bounds, &group), |scratch| {
                     // SAFETY: the points of `dst` are ours to write, scratch has its size.
-                    unsafe { T::wavelet_decode(bytes, &bounds, &group, step.value, scratch, to) }
+                    unsafe { T::wavelet_decode(bytes, &bounds, &group, step.value, *bypass, scratch, to) }
                 });
                 if ok != 0 { bytes.len() } else { 0 }
             }

@@ -28,7 +28,6 @@ impl Extremes {
 
     pub(crate) fn include(&mut self, more: &Extremes) {
         (self.min, self.max) = (self.min.min(more.min), self.max.max(more.max));
-        self.squares = self.squares.zip(more.squares).map(|(a, b)| a + b);
     }
 
     pub(crate) fn largest(&self) -> f64 {
@@ -64,16 +63,16 @@ pub(crate) fn extremes<T: Element>(
     par: &dyn Parallel,
 ) -> Result<Extremes, EncodeError> {
     let pieces = map_pieces(src, par, |piece| {
-        let sum = squares.then(|| native::squares(&piece, [1.0; 2]));
-        native::extremes(&piece)
-            .map(|[low, high]| Extremes { squares: sum, ..Extremes::new(low.to_f64(), high.to_f64()) })
+        let sum = if squares { native::squares(&piece, [1.0; 2]) } else { 0.0 };
+        native::extremes(&piece).map(|extremes| (extremes, sum))
     })?;
-    let mut all = Extremes { squares: squares.then_some(0.0), ..Extremes::NONE };
+    let (mut all, mut total) = (Extremes::NONE, 0.0);
     for piece in pieces {
-        let Some(piece) = piece else { return Err(first_not_finite(src)) };
-        all.include(&piece);
+        let Some(([low, high], sum)) = piece else { return Err(first_not_finite(src)) };
+        all.include(&Extremes::new(low.to_f64(), high.to_f64()));
+        total += sum;
     }
-    Ok(all)
+    Ok(Extremes { squares: squares.then_some(total), ..all })
 }
 
 /// Extremes of some rows, by far not all; `None` when a value in them is not finite.

@@ -149,15 +149,20 @@ impl<'a, T> View<'a, T> {
         View { data, shape, strides: dense_strides(shape) }
     }
 
-    /// With the middle axis, of one point, and the first one exchanged.
+    /// The same points; a middle axis of one point changes places with the first.
     pub(crate) fn without_middle(&self) -> View<'a, T> {
-        let ([n0, _, n2], [s0, _, s2]) = (self.shape, self.strides);
-        View { data: self.data, shape: [1, n0, n2], strides: [0, s0, s2] }
+        let (shape, strides) = without_middle(self.shape, self.strides);
+        View { data: self.data, shape, strides }
     }
 
     pub(crate) fn as_ptr(&self) -> *const T {
         self.data.as_ptr()
     }
+}
+
+fn without_middle(shape: [usize; 3], strides: [usize; 3]) -> ([usize; 3], [usize; 3]) {
+    let ([n0, n1, n2], [s0, s1, s2]) = (shape, strides);
+    if n1 > 1 { (shape, strides) } else { ([1, n0, n2], [s1, s0, s2]) }
 }
 
 /// A box of points to write; see [`View`].
@@ -220,11 +225,16 @@ pub(crate) struct SharedMut<'a, T> {
 // SAFETY: it stands for a unique borrow of `[T]`; `block` puts the duty of disjointness on its caller.
 unsafe impl<T: Send> Sync for SharedMut<'_, T> {}
 
-impl<'a, T> SharedMut<'a, T> {
+impl<T> SharedMut<'_, T> {
+    /// Extents, slowest axis first.
+    pub(crate) fn shape(&self) -> [usize; 3] {
+        self.shape
+    }
+
     /// As [`View::without_middle`].
-    pub(crate) fn without_middle(self) -> SharedMut<'a, T> {
-        let ([n0, _, n2], [s0, _, s2]) = (self.shape, self.strides);
-        SharedMut { shape: [1, n0, n2], strides: [0, s0, s2], ..self }
+    pub(crate) fn without_middle(&self) -> SharedMut<'_, T> {
+        let (shape, strides) = without_middle(self.shape, self.strides);
+        SharedMut { data: self.data, shape, strides, owner: PhantomData }
     }
 
     /// Where a point of the shape is.

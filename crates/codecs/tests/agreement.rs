@@ -101,6 +101,23 @@ fn lapped_is_reference_over_many_blocks() {
     }
 }
 
+/// Blocks of full size, and those just below and above it, along each axis.
+#[test]
+fn large_blocks_agree() {
+    let shapes =
+        [[64, 64, 64], [65, 31, 17], [3, 64, 67], [63, 2, 65], [1, 128, 127], [129, 1, 130], [1, 1, 8193]];
+    for (i, shape) in shapes.into_iter().enumerate() {
+        for (kind, compscale) in
+            [(Kind::Wave, 1e-2), (Kind::Noise, 1e-5), (Kind::Spikes, 1e-3), (Kind::Wave, 1e-6)]
+        {
+            let field = Field { kind, shape, scale: 0, offset: 0.0, seed: i as u64 };
+            let c = Compression::Wavelet { compscale };
+            check(c, shape, &field.f32()).unwrap();
+            check(c, shape, &field.f64()).unwrap();
+        }
+    }
+}
+
 /// Every index backwards, some of them twice.
 struct Contrary;
 

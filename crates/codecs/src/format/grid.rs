@@ -130,7 +130,7 @@ fn quantize_block(shape: [usize; 3]) -> [usize; 3] {
 /// Large enough for five or more levels of the transform, small enough for the second-level cache.
 fn wavelet_block(shape: [usize; 3]) -> [usize; 3] {
     let side = match axes(shape) {
-        3 => 48,
+        3 => 64,
         2 => 128,
         _ => 8192,
     };

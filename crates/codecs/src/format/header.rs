@@ -1,5 +1,7 @@
 //! Header and directory, written and read.
 
+use std::ops::Range;
+
 use crate::coder::Coding;
 use crate::element::Element;
 use crate::format::grid::{self, BlockGrid, QUANTIZE_POINTS, WAVELET_MOST_POINTS};
@@ -31,6 +33,8 @@ pub(crate) struct Header {
     pub(crate) max: f64,
     pub(crate) step: f64,
     pub(crate) directory_crc: u32,
+    /// The last chunk holds outliers.
+    pub(crate) patched: bool,
 }
 
 impl Header {
@@ -42,6 +46,11 @@ impl Header {
         BlockGrid::new(shape, self.block, balanced)
     }
 
+    /// The blocks of chunk `i`.
+    pub(crate) fn chunk(&self, i: usize) -> Range<usize> {
+        i * self.chunk_blocks..self.grid().count().min((i + 1) * self.chunk_blocks)
+    }
+
     /// How the blocks are coded.
     pub(crate) fn coding<T: Element>(&self) -> Coding<T> {
         match self.compression {
@@ -51,9 +60,11 @@ impl Header {
                 limit: scale::quantize_limit(self.step),
                 bypass: self.raw_bytes() >= BYPASS_BYTES,
             },
-            Compression::Wavelet { .. } if self.mode == Mode::Coded => {
-                Coding::Wavelet { group: grid::wavelet_group(self.shape), step: Step::new(self.step) }
-            }
+            Compression::Wavelet { .. } if self.mode == Mode::Coded => Coding::Wavelet {
+                group: grid::wavelet_group(self.shape),
+                step: Step::new(self.step),
+                bypass: self.raw_bytes() >= BYPASS_BYTES,
+            },
             _ if self.mode == Mode::Coded && self.compression.is_lapped() => {
                 Coding::Lapped(Lapped::new(self.shape, self.step))
             }
@@ -77,7 +88,7 @@ impl Header {
         let mut fields = Fields { bytes: [0; HEADER_BYTES], at: 0 };
         fields.put(&MAGIC);
         fields.put(&VERSION.to_le_bytes());
-        fields.put(&[codec, u8::from(self.dtype == DType::F64), mode, 0, 0, 0]);
+        fields.put(&[codec, u8::from(self.dtype == DType::F64), mode, self.patched.into(), 0, 0]);
         fields.put(&nbits.to_le_bytes());
         fields.put(&parameter.to_le_bytes());
         self.shape.iter().for_each(|n| fields.put(&(*n as u64).to_le_bytes()));
@@ -116,7 +127,7 @@ impl Header {
     fn read_fields(fields: &mut Fields) -> Result<Self, DecodeError> {
         let corrupt = |what: &str| DecodeError::Corrupt(what.into());
         let wide = |v: u64| usize::try_from(v).map_err(|_| corrupt("size beyond this machine"));
-        let [codec, dtype, mode, ..] = fields.get::<6>();
+        let [codec, dtype, mode, patched, ..] = fields.get::<6>();
         let nbits = u32::from_le_bytes(fields.get());
         let parameter = f64::from_le_bytes(fields.get());
         let compression = match codec {
@@ -160,6 +171,11 @@ impl Header {
             max,
             step,
             directory_crc,
+            patched: match patched {
+                0 => false,
+                1 => true,
+                _ => return Err(corrupt("unknown flag")),
+            },
         })
     }
 
@@ -194,7 +210,11 @@ impl Header {
             return corrupt("wrong step");
         }
         let chunks = if self.mode == Mode::Constant { 0 } else { self.grid().chunks(self.chunk_blocks) };
-        if self.chunks != chunks || !self.min.is_finite() || !self.max.is_finite() {
+        if self.patched && !stepped {
+            return corrupt("outliers of an exact slice");
+        }
+        let chunks = chunks.checked_add(usize::from(self.patched));
+        if Some(self.chunks) != chunks || !self.min.is_finite() || !self.max.is_finite() {
             return corrupt("header contradicts itself");
         }
         Ok(self)

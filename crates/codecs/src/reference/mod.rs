@@ -49,7 +49,7 @@ impl BlockCoder for Plain {
             Coding::Lapped(_) => {}
             Coding::Copy => gather(&src).into_iter().for_each(|x| x.put(out)),
             Coding::Quantize { block, step, limit, .. } => quantize::encode(&src, *block, step, *limit, out),
-            Coding::Wavelet { group, step } => wavelet::encode(&src, *group, step, out),
+            Coding::Wavelet { group, step, .. } => wavelet::encode(&src, *group, step, out),
         }
     }
 
@@ -64,7 +64,7 @@ impl BlockCoder for Plain {
             Coding::Lapped(_) => None,
             Coding::Copy => scatter_raw(bytes, dst),
             Coding::Quantize { block, step, .. } => quantize::decode(bytes, *block, step, dst),
-            Coding::Wavelet { group, step } => {
+            Coding::Wavelet { group, step, .. } => {
                 wavelet::decode(bytes, *group, step, dst).map(|()| bytes.len())
             }
         }

@@ -66,21 +66,38 @@ fn encode_slice<T: Element, C: BlockCoder>(
     out.truncate(start);
     let extremes = survey::extremes(src, compression.uses_rms(), par)?;
     let mut header = plan(compression, src, &extremes, par)?;
-    let mut written = match header.mode {
+    let written = match header.mode {
         Mode::Constant => {
             out.resize(start + HEADER_BYTES, 0);
             Ok(())
         }
         _ => write_chunks(coder, &mut header, src, par, out, None),
     };
-    // Blocks that stick out of the shape can take more than the values.
-    let coded = header.mode == Mode::Coded && compression.is_lapped();
-    if coded && written.is_ok() && header.payload >= header.raw_bytes() {
-        out.truncate(start);
-        header = header_of(compression, src, &extremes, Mode::Raw, 0.0);
-        written = write_chunks(coder, &mut header, src, par, out, None);
-    }
     if let Err(missing) = written {
+        out.truncate(start);
+        return Err(EncodeError::Schedule { missing, total: header.chunks });
+    }
+    // Blocks that stick out of the shape can take more than the values.
+    if header.mode == Mode::Coded && compression.is_lapped() && header.payload >= header.raw_bytes() {
+        out.truncate(start);
+        return write_raw(coder, header, src, par, out);
+    }
+    Ok(finish(&header, start, out))
+}
+
+/// Appends the slice of `header` as it is.
+pub(super) fn write_raw<T: Element, C: BlockCoder>(
+    coder: &C,
+    mut header: Header,
+    src: &View<'_, T>,
+    par: &dyn Parallel,
+    out: &mut Vec<u8>,
+) -> Result<SliceInfo, EncodeError> {
+    let start = out.len();
+    (header.mode, header.step) = (Mode::Raw, 0.0);
+    (header.block, header.chunk_blocks) = format::rows(src.shape());
+    header.chunks = header.grid().chunks(header.chunk_blocks);
+    if let Err(missing) = write_chunks(coder, &mut header, src, par, out, None) {
         out.truncate(start);
         return Err(EncodeError::Schedule { missing, total: header.chunks });
     }
@@ -88,7 +105,7 @@ fn encode_slice<T: Element, C: BlockCoder>(
 }
 
 /// Puts the completed header at `start`.
-fn finish(header: &Header, start: usize, out: &mut [u8]) -> SliceInfo {
+pub(super) fn finish(header: &Header, start: usize, out: &mut [u8]) -> SliceInfo {
     out[start..start + HEADER_BYTES].copy_from_slice(&header.write());
     let (raw_bytes, bytes) = (header.raw_bytes(), header.stream_bytes());
     SliceInfo { raw_bytes, bytes, min: header.min, max: header.max, step: header.step, mode: header.mode }
@@ -239,6 +256,7 @@ fn header_of<T: Element>(
         max: extremes.max,
         step,
         directory_crc: crc32fast::hash(&[]),
+        patched: false,
     };
     if mode != Mode::Constant {
         header.chunks = header.grid().chunks(chunk_blocks);
@@ -282,8 +300,7 @@ fn write_chunks<T: Element, C: BlockCoder>(
     let grid = header.grid();
     let chunk = |i: usize| i * header.chunk_blocks..grid.count().min((i + 1) * header.chunk_blocks);
     out.resize(payload, 0);
-    let entries: Vec<(usize, u32)>;
-    if matches!(coding, Coding::Copy) {
+    let entries: Vec<(usize, u32)> = if matches!(coding, Coding::Copy) {
         // Sizes are known beforehand, so the rows need no buffer of their own.
         let points = |block: usize| grid.bounds(block).1.iter().product::<usize>();
         let size = |i: usize| chunk(i).map(points).sum::<usize>() * size_of::<T>();
@@ -296,7 +313,7 @@ fn write_chunks<T: Element, C: BlockCoder>(
                 found[i].store(crc32fast::hash(bytes), Ordering::Relaxed);
             });
         })?;
-        entries = sizes.into_iter().zip(found.into_iter().map(AtomicU32::into_inner)).collect();
+        sizes.into_iter().zip(found.into_iter().map(AtomicU32::into_inner)).collect()
     } else {
         let line = Line::new(out, header.raw_bytes() as usize + header.chunks * 64);
         if let Coding::Lapped(lapped) = coding {
@@ -322,8 +339,8 @@ fn write_chunks<T: Element, C: BlockCoder>(
                 }
             })?;
         }
-        entries = line.finish();
-    }
+        line.finish()
+    };
     for (i, (size, crc)) in entries.iter().enumerate() {
         let entry = &mut out[directory + i * ENTRY_BYTES..][..ENTRY_BYTES];
         entry[..4].copy_from_slice(&(*size as u32).to_le_bytes());

@@ -6,8 +6,9 @@
 //! the values do not depend on the order.
 
 use std::cell::RefCell;
+use std::ops::Range;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
-use std::sync::{Mutex, OnceLock};
 
 use crate::coder::BlockCoder;
 use crate::format::BlockGrid;
@@ -15,6 +16,8 @@ use crate::lapped::{self, Lapped, STEPS, weights};
 use crate::native;
 use crate::parallel::run_once;
 use crate::scale::pow2;
+use crate::stream::decode::each_chunk;
+use crate::stream::part::{Area, copy};
 use crate::view::{SharedMut, View, ViewMut};
 use crate::{DecodeError, Element, EncodeError, Parallel, float_mode};
 
@@ -148,7 +151,7 @@ fn widest(sums: &[f64; STEPS], most: f64) -> f64 {
 fn squeeze<'a, T: Element>(src: &View<'a, T>, room: &'a mut Vec<T>) -> View<'a, T> {
     let [n0, n1, n2] = src.shape();
     if n2 > 1 {
-        return if n1 > 1 { *src } else { src.without_middle() };
+        return src.without_middle();
     }
     room.extend((0..n0).flat_map(|i| (0..n1).map(move |j| src.row(i, j)[0])));
     let shape = if n1 > 1 { [1, n0, n1] } else { [1, 1, n0] };
@@ -161,77 +164,76 @@ pub(super) fn decode<T: Element, C: BlockCoder>(
     lapped: &Lapped<T>,
     grid: &BlockGrid,
     chunks: &[(&[u8], u32)],
-    dst: &mut ViewMut<'_, T>,
+    dst: &SharedMut<'_, T>,
     par: &dyn Parallel,
 ) -> Result<(), DecodeError> {
-    let [n0, n1, n2] = dst.shape();
-    if n2 > 1 {
-        let shared = if n1 > 1 { dst.shared() } else { dst.shared().without_middle() };
-        return decode_squeezed(coder, lapped, grid, chunks, shared, par);
+    if dst.shape()[2] == 1 {
+        let all = Area { origin: [0; 3], extent: dst.shape() };
+        return decode_box(coder, lapped, grid, chunks, &all, dst, par);
     }
-    let mut packed = vec![T::default(); n0 * n1];
-    let mut view = ViewMut::packed(&mut packed, lapped.shape);
-    decode_squeezed(coder, lapped, grid, chunks, view.shared(), par)?;
-    let dst = dst.shared();
-    // SAFETY: no other block of `dst` is live.
-    let mut all = unsafe { dst.block([0; 3], [n0, n1, 1]) };
-    packed.iter().enumerate().for_each(|(i, x)| all.row_mut(i / n1, i % n1)[0] = *x);
-    Ok(())
+    let [n0, n1, n2] = lapped.shape;
+    let reach = [lapped.reach(0), lapped.reach(1)];
+    let mut beyond = vec![T::default(); (reach[0] * reach[1] - n0 * n1) * n2];
+    let dst = dst.without_middle();
+    let field = Field { dst, origin: [0; 3], reach, beyond: beyond.as_mut_ptr() };
+    let seams = Seams::new(lapped, grid, &Area { origin: [0; 3], extent: lapped.shape });
+    decode_seams(coder, lapped, grid, chunks, &seams, &field, par)
 }
 
-fn decode_squeezed<T: Element, C: BlockCoder>(
+/// As [`super::decode_box`]: the seams that have points of the box are decoded by themselves, then the points copied.
+pub(super) fn decode_box<T: Element, C: BlockCoder>(
     coder: &C,
     lapped: &Lapped<T>,
     grid: &BlockGrid,
     chunks: &[(&[u8], u32)],
-    dst: SharedMut<'_, T>,
+    wanted: &Area,
+    dst: &SharedMut<'_, T>,
     par: &dyn Parallel,
 ) -> Result<(), DecodeError> {
-    let reach = [lapped.reach(0), lapped.reach(1)];
-    let [n0, n1, n2] = lapped.shape;
-    let mut beyond = vec![T::default(); (reach[0] * reach[1] - n0 * n1) * n2];
-    let field = Field { dst, shape: lapped.shape, reach, beyond: beyond.as_mut_ptr() };
-    let seams = Seams::new(lapped, grid);
-    // The first wrong chunk, so that the error does not depend on the threads.
-    let wrong: Mutex<Option<(usize, DecodeError)>> = Mutex::new(None);
-    let done = run_once(par, chunks.len(), |i| {
-        let (bytes, crc) = chunks[i];
-        let (origin, extent) = grid.bounds(i);
-        let error = if crc32fast::hash(bytes) != crc {
-            DecodeError::Checksum { part: format!("block {i}") }
-        } else {
-            let row = lapped.row(origin, extent[2]);
-            let decoded = float_mode::with_default(|| {
-                let rows = field.rows(origin, lapped.size);
-                // SAFETY: rows of blocks are disjoint, each is decoded once, and its rows go on for its length.
-                let decoded = unsafe { coder.decode_row(lapped, &row, bytes, &rows) };
-                if decoded {
-                    // SAFETY: this chunk is done, and each is counted once.
-                    unsafe { seams.finish(coder, lapped, &field, i) };
-                }
-                decoded
-            });
-            if decoded {
-                return;
-            }
-            DecodeError::Corrupt(format!("block at {origin:?} cannot be decoded"))
-        };
-        let mut wrong = wrong.lock().unwrap_or_else(|p| p.into_inner());
-        if wrong.as_ref().is_none_or(|(first, _)| i < *first) {
-            *wrong = Some((i, error));
-        }
-    });
-    match (wrong.into_inner().unwrap_or_else(|p| p.into_inner()), done) {
-        (Some((_, e)), _) => Err(e),
-        (None, Err(missing)) => Err(DecodeError::Schedule { missing, total: chunks.len() }),
-        (None, Ok(())) => Ok(()),
-    }
+    let seams = Seams::new(lapped, grid, &wanted.permuted(lapped.axes));
+    let area = seams.area(lapped);
+    let mut values = vec![T::default(); area.extent.iter().product()];
+    let mut view = ViewMut::packed(&mut values, area.extent);
+    let field = Field {
+        dst: view.shared(),
+        origin: area.origin,
+        reach: [area.extent[0], area.extent[1]],
+        beyond: std::ptr::null_mut(),
+    };
+    decode_seams(coder, lapped, grid, chunks, &seams, &field, par)?;
+    // Axes of one point make no difference to the order of the values.
+    copy(&values, &area.restored(lapped.axes), wanted, wanted, dst);
+    Ok(())
 }
 
-/// The slice and, beyond its ends, the rows of the last blocks that unfolding needs.
+fn decode_seams<T: Element, C: BlockCoder>(
+    coder: &C,
+    lapped: &Lapped<T>,
+    grid: &BlockGrid,
+    chunks: &[(&[u8], u32)],
+    seams: &Seams,
+    field: &Field<'_, T>,
+    par: &dyn Parallel,
+) -> Result<(), DecodeError> {
+    each_chunk(par, chunks, &seams.chunks(), |i, bytes| {
+        let (origin, extent) = grid.bounds(i);
+        let rows = field.rows(origin, lapped.size);
+        // SAFETY: rows of blocks are disjoint, each is decoded once, and its rows go on for its length.
+        if !unsafe { coder.decode_row(lapped, &lapped.row(origin, extent[2]), bytes, &rows) } {
+            return Err(DecodeError::Corrupt(format!("block at {origin:?} cannot be decoded")));
+        }
+        // SAFETY: this chunk is done, and each is counted once.
+        unsafe { seams.finish(coder, lapped, field, i) };
+        Ok(())
+    })
+}
+
+/// The slice, or a part of it, and, beyond its ends, the rows of the last blocks that unfolding needs.
 struct Field<'a, T> {
     dst: SharedMut<'a, T>,
-    shape: [usize; 3],
+    /// Its first point.
+    origin: [usize; 3],
+    /// Extents with the rows beyond.
     reach: [usize; 2],
     beyond: *mut T,
 }
@@ -240,12 +242,14 @@ struct Field<'a, T> {
 unsafe impl<T: Send> Sync for Field<'_, T> {}
 
 impl<T: Element> Field<'_, T> {
-    /// The row at (x, y) from z on; null beyond what is needed.
+    /// The row at (x, y) from z on; null where none is needed.
     fn row(&self, x: usize, y: usize, z: usize) -> *mut T {
-        let ([n0, n1, n2], [r0, r1]) = (self.shape, self.reach);
-        if x >= r0 || y >= r1 {
-            return std::ptr::null_mut();
-        }
+        let ([n0, n1, n2], [r0, r1]) = (self.dst.shape(), self.reach);
+        let inside = |at: usize, axis: usize| {
+            at.checked_sub(self.origin[axis]).filter(|distance| *distance < self.reach[axis])
+        };
+        let (Some(x), Some(y)) = (inside(x, 0), inside(y, 1)) else { return std::ptr::null_mut() };
+        let z = z - self.origin[2];
         if x < n0 && y < n1 {
             return self.dst.at([x, y, z]);
         }
@@ -274,12 +278,16 @@ struct Seams {
     bands: [Vec<Band>; 2],
     blocks: [usize; 2],
     segments: usize,
+    /// Points of a segment.
     segment: usize,
+    /// The bands along the first two axes, and the segments, that are to be decoded.
+    wanted: [Range<usize>; 3],
     pending: Vec<AtomicU8>,
 }
 
 impl Seams {
-    fn new<T: Element>(lapped: &Lapped<T>, grid: &BlockGrid) -> Self {
+    /// Those that have points of `area`.
+    fn new<T: Element>(lapped: &Lapped<T>, grid: &BlockGrid, area: &Area) -> Self {
         let bands = [0, 1].map(|a| {
             let (n, blocks, reach) = (lapped.size[a], lapped.blocks(a), lapped.reach(a));
             let band = |k: usize| Band {
@@ -301,10 +309,38 @@ impl Seams {
             let (x, y) = (i / segments / bands[1].len(), i / segments % bands[1].len());
             AtomicU8::new(sides(0, x) * sides(1, y))
         };
-        Seams { pending: (0..count).map(waits).collect(), bands, blocks, segments, segment }
+        let end = |a: usize| area.origin[a] + area.extent[a];
+        let cut = |a: usize| {
+            let bands: &[Band] = &bands[a];
+            bands.partition_point(|b| b.to <= area.origin[a])..bands.partition_point(|b| b.from < end(a))
+        };
+        let wanted = [cut(0), cut(1), area.origin[2] / segment..end(2).div_ceil(segment)];
+        Seams { pending: (0..count).map(waits).collect(), wanted, bands, blocks, segments, segment }
     }
 
-    /// Counts chunk `i` as done, and unfolds what it was the last one of.
+    /// The chunks on either side of the wanted ones, in ascending order.
+    fn chunks(&self) -> Vec<usize> {
+        let beside = |a: usize| {
+            let bands = &self.wanted[a];
+            bands.start.saturating_sub(1)..bands.end.min(self.blocks[a])
+        };
+        let rows = beside(0).flat_map(|x| beside(1).map(move |y| x * self.blocks[1] + y));
+        rows.flat_map(|row| self.wanted[2].clone().map(move |s| row * self.segments + s)).collect()
+    }
+
+    /// The points of the wanted ones.
+    fn area<T: Element>(&self, lapped: &Lapped<T>) -> Area {
+        let along = |a: usize| {
+            let bands = &self.bands[a][self.wanted[a].clone()];
+            bands.first().zip(bands.last()).map_or((0, 0), |(first, last)| (first.from, last.to))
+        };
+        let segments = &self.wanted[2];
+        let last = (segments.start * self.segment, lapped.shape[2].min(segments.end * self.segment));
+        let ranges = [along(0), along(1), last];
+        Area { origin: ranges.map(|(from, _)| from), extent: ranges.map(|(from, to)| to - from) }
+    }
+
+    /// Counts chunk `i` as done, and unfolds the wanted seams that it was the last one of.
     ///
     /// # Safety
     /// The chunk must be decoded, and counted once.
@@ -320,6 +356,9 @@ impl Seams {
         let next = [0, 1].map(|a| usize::from(self.bands[a].len() > 1));
         for bx in x..=x + next[0] {
             for by in y..=y + next[1] {
+                if !self.wanted[0].contains(&bx) || !self.wanted[1].contains(&by) {
+                    continue;
+                }
                 let seam = (bx * self.bands[1].len() + by) * self.segments + s;
                 if self.pending[seam].fetch_sub(1, Ordering::AcqRel) == 1 {
                     // SAFETY: all its chunks are done, and seams are disjoint.
