@@ -1,10 +1,12 @@
-//! The documents are true: what `docs/pipeline.md` shows is what the compiler prints, and what they point to exists.
+//! The documents are true: what `docs/pipeline.md` shows is what the compiler prints, the programs of `docs/programs.md` are
+//! those of `dsl-examples`, and what they point to exists.
 //!
 //! A fenced block after a marker line holds output of the compiler:
 //! * `<!-- trace OPERATOR PASS -->` is the program after a pass, `<!-- body OPERATOR PASS -->` the same without its
 //!   declarations;
 //! * `<!-- equations OPERATOR -->`, `<!-- ccode OPERATOR -->` are what `println!("{op}")` and `op.ccode()` print;
-//! * `<!-- clif OPERATOR FUNCTION BLOCK -->` is one basic block of a function of `op.clif()`.
+//! * `<!-- clif OPERATOR FUNCTION BLOCK -->` is one basic block of a function of `op.clif()`;
+//! * `<!-- file PATH -->` is a file of the repository.
 //!
 //! `WAVEFOLD_BLESS=1` rewrites the blocks.
 
@@ -22,30 +24,41 @@ fn repository(path: &str) -> PathBuf {
 
 #[test]
 fn the_walk_through_the_pipeline_is_what_the_compiler_prints() {
-    let path = repository("docs/pipeline.md");
-    let page = std::fs::read_to_string(&path).expect("docs/pipeline.md");
     let operators = Operators::new().expect("the operators of the page");
-    let fresh = renewed(&page, &operators);
+    up_to_date("docs/pipeline.md", &|marker| operators.text(marker));
+}
+
+#[test]
+fn the_programs_of_the_book_are_those_of_the_repository() {
+    let file = |marker: &str| std::fs::read_to_string(repository(marker.strip_prefix("file ")?)).ok();
+    up_to_date("docs/programs.md", &file);
+}
+
+/// The marked blocks of a page are what the markers ask for.
+fn up_to_date(page_name: &str, text: &dyn Fn(&str) -> Option<String>) {
+    let path = repository(page_name);
+    let page = std::fs::read_to_string(&path).unwrap_or_else(|e| panic!("{page_name}: {e}"));
+    let fresh = renewed(&page, text);
     if std::env::var_os("WAVEFOLD_BLESS").is_some() {
-        std::fs::write(&path, fresh).expect("docs/pipeline.md can be written");
+        std::fs::write(&path, fresh).unwrap_or_else(|e| panic!("{page_name}: {e}"));
         return;
     }
     let stale = page.lines().zip(fresh.lines()).find(|(shown, now)| shown != now);
     assert!(
         page == fresh,
-        "docs/pipeline.md shows something else than the compiler prints (WAVEFOLD_BLESS=1 renews it)\nfirst: {stale:?}"
+        "{page_name} shows something else than there is (WAVEFOLD_BLESS=1 renews it)\nfirst: {stale:?}"
     );
 }
 
-/// The page with every marked block as the compiler prints it now.
-fn renewed(page: &str, operators: &Operators) -> String {
+/// The page with every marked block as it is now.
+fn renewed(page: &str, text: &dyn Fn(&str) -> Option<String>) -> String {
     let mut out = String::new();
     let mut lines = page.lines();
     let mut markers = 0;
     while let Some(line) = lines.next() {
         let _ = writeln!(out, "{line}");
         let Some(marker) = line.strip_prefix("<!-- ").and_then(|l| l.strip_suffix(" -->")) else { continue };
-        let text = operators.text(marker).unwrap_or_else(|| panic!("nothing is called `{marker}`"));
+        let text = text(marker).unwrap_or_else(|| panic!("nothing is called `{marker}`"));
         let fence = lines.next().filter(|l| l.starts_with("```")).expect("a fence follows a marker");
         let closing = lines.by_ref().find(|l| *l == "```").expect("a closing fence");
         let _ = writeln!(out, "{fence}\n{}\n{closing}", text.trim_end());

@@ -107,7 +107,7 @@ fn memory_is_estimated_before_there_is_any() -> Result<()> {
 
         let shorter = op.apply().time_max(9).nbits(16).estimate_memory()?;
         assert_eq!(shorter.of("all").expect("a history").raw_bytes, 10 * 1200 * size);
-        let MemoryUse::History { codec, snapshots } = shorter.of("some").expect("a history").used else {
+        let MemoryUse::History { codec, snapshots, .. } = shorter.of("some").expect("a history").used else {
             panic!("no history");
         };
         assert_eq!((codec, snapshots), (Quantize { nbits: 16 }, 3));

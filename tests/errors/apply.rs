@@ -387,3 +387,19 @@ fn points_in_two_places() {
     let op = Operator::new([src.inject(u.forward(), &src), rec.interpolate(&u)]).unwrap();
     golden!(op.apply().with(&src, &other).with(&rec, &other).run());
 }
+
+#[test]
+fn step_too_large() {
+    let g = Grid::new([101]);
+    let u = time("u", &g);
+    let op = Operator::named("heat", [eq(u.forward(), &u + g.dt() * u.laplace())]).unwrap();
+    golden!(op.apply().dt(0.6).time_max(99).run());
+}
+
+#[test]
+fn values_not_finite() {
+    let g = grid();
+    let u = time("u", &g);
+    let op = Operator::named("divide", [eq(u.forward(), &u + 1.0 / (g.index(Dim::X) - 2.0))]).unwrap();
+    golden!(op.apply().time_max(99).check_finite(true).backend(Backend::Cranelift).run());
+}

@@ -11,6 +11,7 @@ mod operators;
 mod robustness;
 mod solving;
 mod stores;
+mod text;
 
 use wavefold::prelude::*;
 use wavefold::{Error, Result};

@@ -213,14 +213,14 @@ fn nan_in_the_value_of_an_expression() {
 fn damaged(damage: impl Fn(&mut Vec<u8>)) -> TimeFunction {
     let usave = compressed("usave", &grid(), 3);
     let store = store_of(&usave).unwrap();
-    store.begin_write(Noop).unwrap();
+    store.begin_write(Noop, None).unwrap();
     for snapshot in 0..3 {
         let mut stream = Vec::new();
         encode(Noop, View::dense(&[snapshot as f32; 20], [1, 4, 5]).unwrap(), &Serial, &mut stream).unwrap();
         if snapshot == 1 {
             damage(&mut stream);
         }
-        store.put(snapshot, &stream, &Everywhere).unwrap();
+        store.put(snapshot, &mut stream, &Everywhere).unwrap();
     }
     store.seal().unwrap();
     usave
@@ -286,4 +286,50 @@ fn stream_with_any_byte_flipped() {
     for at in 0..length {
         decompress(&damaged(|stream| stream[at] ^= 1 << (at % 8))).unwrap_err();
     }
+}
+
+fn limited(layers: Layers) -> TimeFunction {
+    TimeFunction::new("usave", &grid()).save(4).compression(Noop).layers(layers).build().unwrap()
+}
+
+#[test]
+fn a_history_on_disk_that_is_not_compressed() {
+    golden!(TimeFunction::new("usave", &grid()).save(4).layers(Layers::Disk("here".into())).build());
+}
+
+#[test]
+fn a_history_in_a_directory_that_is_not_there() {
+    let usave = limited(Layers::Disk("no/such/directory".into()));
+    golden!(counting(&time("u", usave.grid()), &usave).apply().run());
+}
+
+#[test]
+fn a_history_beyond_its_limit() {
+    let usave = limited(Layers::Host);
+    golden!(counting(&time("u", usave.grid()), &usave).apply().memory_limit(300).run());
+}
+
+#[test]
+fn a_history_from_a_file_that_is_not_there() {
+    golden!(limited(Layers::Host).open_history("no/such/file.wfh"));
+}
+
+#[test]
+fn a_history_from_a_file_of_another_kind() {
+    golden!(limited(Layers::Host).open_history("Cargo.toml"));
+}
+
+#[test]
+fn a_history_from_a_file_of_another_shape() {
+    let saved = std::env::temp_dir().join(format!("wavefold-{}.wfh", std::process::id()));
+    written(5, 0, 4).save_history(&saved).unwrap();
+    let refused = limited(Layers::Host).open_history(&saved).map_err(wavefold::Error::from);
+    std::fs::remove_file(&saved).unwrap();
+    let text = message(refused).replace(saved.to_str().unwrap(), "shot.wfh");
+    crate::settings().bind(|| insta::assert_snapshot!(text));
+}
+
+#[test]
+fn an_unwritten_history_saved() {
+    golden!(limited(Layers::Host).save_history("u.wfh"));
 }

@@ -1,5 +1,7 @@
 //! `wavefold doctor`: what this machine has, and what would be used.
 
+use std::path::PathBuf;
+
 use serde::Serialize;
 use wavefold::prelude::Backend;
 
@@ -23,6 +25,9 @@ struct Report {
     c_compiler: Option<String>,
     backend: String,
     gpu: Option<String>,
+    nvrtc: Option<String>,
+    mpi: Option<String>,
+    hdf5: bool,
     cache: Option<String>,
 }
 
@@ -40,6 +45,9 @@ impl Table for Report {
             ),
             ("backend", format!("{} (what `auto` is here)", self.backend)),
             ("GPU", none(&self.gpu, "no NVIDIA driver answers; this version has no GPU backend yet")),
+            ("NVRTC", none(&self.nvrtc, "no libnvrtc found; nothing uses it yet")),
+            ("MPI", none(&self.mpi, "no mpirun on the path; runs stay on one machine in any case")),
+            ("HDF5", if self.hdf5 { "built in" } else { "not built in: `--features hdf5`" }.into()),
             ("compile cache", none(&self.cache, "no folder of the user's; kernels are compiled anew")),
         ]
     }
@@ -68,6 +76,40 @@ fn gpu() -> Option<String> {
     text.lines().next().map(str::to_string)
 }
 
+/// The first folder of a list that holds a file whose name begins so, with the file.
+fn find(folders: impl IntoIterator<Item = PathBuf>, begins: &[&str]) -> Option<String> {
+    folders.into_iter().find_map(|folder| {
+        let mut names: Vec<PathBuf> =
+            std::fs::read_dir(folder).ok()?.filter_map(|entry| Some(entry.ok()?.path())).collect();
+        names.sort();
+        let fits = |path: &&PathBuf| {
+            path.file_name().and_then(|n| n.to_str()).is_some_and(|n| begins.iter().any(|b| n.starts_with(b)))
+        };
+        names.iter().find(fits).map(|path| path.display().to_string())
+    })
+}
+
+fn folders(variable: &str) -> Vec<PathBuf> {
+    std::env::var_os(variable).map_or_else(Vec::new, |list| std::env::split_paths(&list).collect())
+}
+
+/// NVIDIA's run-time compiler, where loaders look for it.
+fn nvrtc() -> Option<String> {
+    let usual = ["/usr/local/cuda/lib64", "/usr/lib/x86_64-linux-gnu", "/usr/lib64", "/usr/lib"];
+    let all = folders("LD_LIBRARY_PATH").into_iter().chain(usual.map(PathBuf::from));
+    find(all, &["libnvrtc.so"])
+}
+
+/// The launcher of MPI programs.
+fn mpi() -> Option<String> {
+    let names = ["mpirun", "mpiexec"];
+    folders("PATH")
+        .into_iter()
+        .flat_map(|f| names.map(|n| f.join(n)))
+        .find(|p| p.is_file())
+        .map(|p| p.display().to_string())
+}
+
 /// Prints the report.
 pub fn run(args: &Args) -> Result<()> {
     let report = Report {
@@ -78,6 +120,9 @@ pub fn run(args: &Args) -> Result<()> {
         c_compiler: Backend::c_compiler(),
         backend: Backend::Auto.resolve().to_string(),
         gpu: gpu(),
+        nvrtc: nvrtc(),
+        mpi: mpi(),
+        hdf5: cfg!(feature = "hdf5"),
         cache: Backend::compile_cache().map(|p| p.display().to_string()),
     };
     output::print(&report, args.json)

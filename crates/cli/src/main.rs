@@ -11,6 +11,7 @@ mod error;
 mod output;
 mod program;
 mod shape;
+mod stop;
 
 use std::process::ExitCode;
 
@@ -20,9 +21,12 @@ use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::error::CliError;
 
+const STATUS: &str = "Exit status: 0 when all went well, 1 for anything that is wrong (a diagnostic on standard error says \
+what), 130 when a run was stopped with Ctrl-C.";
+
 /// Finite-difference programs with compressed histories: run them, look into them, measure them.
 #[derive(Debug, Parser)]
-#[command(name = "wavefold", version, arg_required_else_help = false)]
+#[command(name = "wavefold", version, arg_required_else_help = false, after_help = STATUS)]
 struct Cli {
     #[command(subcommand)]
     verb: Verb,
@@ -67,8 +71,9 @@ fn main() -> ExitCode {
         Verb::New(args) => program::new(&args),
         Verb::Doctor(args) => doctor::run(&args),
         Verb::Completions { shell } => {
-            clap_complete::generate(shell, &mut Cli::command(), "wavefold", &mut std::io::stdout());
-            Ok(())
+            let mut script = vec![];
+            clap_complete::generate(shell, &mut Cli::command(), "wavefold", &mut script);
+            output::raw(&script)
         }
     };
     done.map_or_else(fail, |()| ExitCode::SUCCESS)
@@ -89,6 +94,10 @@ fn fail(error: CliError) -> ExitCode {
     let plain = miette::MietteHandlerOpts::new().wrap_lines(false).without_cause_chain();
     // Fails only where a hook is set already.
     let _ = miette::set_hook(Box::new(move |_| Box::new(plain.clone().build())));
+    if stop::requested() {
+        eprintln!("stopped");
+        return ExitCode::from(130);
+    }
     match error {
         CliError::Program(failure) => failure.reports().iter().for_each(|report| eprintln!("{report:?}")),
         error => eprintln!("{:?}", miette::Report::new(error)),

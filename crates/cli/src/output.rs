@@ -28,10 +28,15 @@ pub fn object(result: &impl Serialize) -> Result<()> {
     line(&serde_json::to_string(result).map_err(|e| CliError::Output(e.to_string()))?)
 }
 
-fn line(text: &str) -> Result<()> {
+/// Prints lines of text.
+pub fn line(text: &str) -> Result<()> {
+    raw(format!("{text}\n").as_bytes())
+}
+
+/// Prints bytes.
+pub fn raw(bytes: &[u8]) -> Result<()> {
     let mut out = std::io::stdout().lock();
-    let written = writeln!(out, "{text}").and_then(|()| out.flush());
-    match written {
+    match out.write_all(bytes).and_then(|()| out.flush()) {
         // Whoever reads the output has seen enough of it.
         Err(e) if e.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
         other => other.map_err(|e| CliError::Output(e.to_string())),

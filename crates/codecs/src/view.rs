@@ -132,7 +132,7 @@ impl<'a, T> View<'a, T> {
     }
 
     /// The contiguous row at `(i, j)`; panics outside the shape.
-    pub(crate) fn row(&self, i: usize, j: usize) -> &'a [T] {
+    pub fn row(&self, i: usize, j: usize) -> &'a [T] {
         let start = i * self.strides[0] + j * self.strides[1];
         &self.data[start..start + self.shape[2]]
     }

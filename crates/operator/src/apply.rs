@@ -13,10 +13,10 @@ use wavefold_ir::tree::Stmt;
 use wavefold_ir::{Compression, FieldId, FieldKind, ScalarId, SparseId, TableDecl, TableId};
 use wavefold_passes::Specialisation;
 use wavefold_runtime::{
-    Dense, Host, HostReport, KernelThreads, SparseTables, SparseValues, Store, StoreProfile, dense_of, locks,
-    store_of, threads, values_of,
+    Dense, Host, HostReport, KernelThreads, MemoryLimit, SparseTables, SparseValues, Store, StoreProfile,
+    dense_of, locks, store_of, threads, values_of,
 };
-use wavefold_symbolic::{Constant, Dim, FunctionRef, SubDomain};
+use wavefold_symbolic::{Constant, Dim, FunctionRef, Layers, SubDomain};
 
 /// Receives the number of steps done and the number of all steps.
 pub type Progress<'a> = dyn Fn(u64, u64) + Sync + 'a;
@@ -35,6 +35,9 @@ pub struct Apply<'a> {
     replaced: Replacements,
     scalars: Vec<(Constant, f64)>,
     measure_errors: bool,
+    memory_limit: Option<usize>,
+    check_stability: bool,
+    check_finite: bool,
     progress: Option<&'a Progress<'a>>,
     cancel: Option<&'a AtomicBool>,
 }
@@ -53,6 +56,9 @@ impl<'a> Apply<'a> {
             replaced: Replacements::default(),
             scalars: vec![],
             measure_errors: false,
+            memory_limit: None,
+            check_stability: true,
+            check_finite: false,
             progress: None,
             cancel: None,
         }
@@ -160,10 +166,36 @@ impl<'a> Apply<'a> {
         self
     }
 
+    /// The memory in bytes that the compressed histories which this run writes may take together. A run that reaches it
+    /// fails with `memory::limit`; histories with [`Layers::Spill`](wavefold_symbolic::Layers::Spill) go on on disk. Left
+    /// out, there is none, for histories that spill three quarters of the memory that is free when the run begins.
+    pub fn memory_limit(mut self, bytes: usize) -> Self {
+        self.memory_limit = Some(bytes);
+        self
+    }
+
     /// Decompresses every snapshot right after it was compressed, and reports the largest error and the SNR. The
     /// summary's `seconds` leave the time for this out. For an operator that compresses nothing it does nothing.
     pub fn measure_errors(mut self) -> Self {
         self.measure_errors = true;
+        self
+    }
+
+    /// Whether a time step that is certainly too large for the scheme is refused before anything runs; it is, unless
+    /// said otherwise. Looked at are updates that are linear in one function of time, with coefficients made of
+    /// numbers, constants, `dt` and functions of space. A step up to the limit of von Neumann's analysis for the worst
+    /// values of these is never refused, nor is a scheme that the analysis does not understand, or a run of fewer than
+    /// 24 steps.
+    pub fn check_stability(mut self, check: bool) -> Self {
+        self.check_stability = check;
+        self
+    }
+
+    /// Whether NaN or infinity in a function of time that the run writes ends it with an error, which names the step
+    /// and the point; it does not, unless asked for. Every 8th row is looked at every 8 steps, and everything at the end:
+    /// less than a hundredth of a run of many steps. The data stay as they are.
+    pub fn check_finite(mut self, check: bool) -> Self {
+        self.check_finite = check;
         self
     }
 
@@ -207,13 +239,15 @@ impl<'a> Apply<'a> {
         // What is not known yet, the range of a history that another operator will write, leaves it open.
         let range = range::range(op, self.time_min, self.time_max, &written).ok();
         let history = |i: usize| {
+            let on_disk = matches!(bound.functions.get(i)?.layers(), Layers::Disk(_));
             let FieldKind::Compressed { steps, every, codec } = op.program().decls.fields.get(i)?.kind else {
                 return None;
             };
             let known = store(i).filter(|s| s.written() > 0);
             if let Some(store) = known.filter(|_| !codecs.iter().any(|(id, _)| id.index() == i)) {
                 let codec = store.codec().unwrap_or(codec);
-                return Some(History { codec, snapshots: store.written(), written: Some(store.bytes()) });
+                let (snapshots, written) = (store.written(), Some(store.bytes()));
+                return Some(History { codec, snapshots, on_disk, written });
             }
             let codec = codecs.iter().find(|(id, _)| id.index() == i).map_or(codec, |(_, c)| *c);
             let every = every as i64;
@@ -221,7 +255,7 @@ impl<'a> Apply<'a> {
                 let count = last.div_euclid(every) - (first + every - 1).div_euclid(every) + 1;
                 usize::try_from(count).unwrap_or(0).min(steps)
             });
-            Some(History { codec, snapshots, written: None })
+            Some(History { codec, snapshots, on_disk, written: None })
         };
         let threads = self.threads.unwrap_or_else(threads::available);
         Ok(memory::estimate(&op.program().decls, threads, history))
@@ -241,6 +275,11 @@ impl<'a> Apply<'a> {
         let (time_m, time_max) = range::range(op, self.time_min, self.time_max, &|i| stores.written(i))?;
         stores.check(op, time_m, time_max)?;
         let scalars = self.scalar_values(op)?;
+        if self.check_stability
+            && let Some(schemes) = op.schemes()
+        {
+            schemes.check(op, &bound.functions, &scalars, time_max - time_m + 1)?;
+        }
         let threads = self.threads.unwrap_or_else(threads::available);
         let backend = self.backend.resolve();
         let (kernel, compile_seconds) = op.kernel(backend)?;
@@ -256,8 +295,16 @@ impl<'a> Apply<'a> {
         };
         let mut host = Host::builder(&op.program().decls);
         host.time(time_m, time_max).threads(threads).measure_errors(self.measure_errors).progress(&tell);
+        if self.check_finite {
+            watched(op).into_iter().for_each(|(field, time)| {
+                host.watch(field, time);
+            });
+        }
         if let Some(flag) = self.cancel {
             host.cancel(flag);
+        }
+        if let Some(bytes) = self.memory_limit {
+            host.memory_limit(MemoryLimit::new(bytes));
         }
         for (id, guard) in &mut locked {
             match guard {
@@ -319,6 +366,18 @@ impl<'a> Apply<'a> {
         }
         Ok(scalars)
     }
+}
+
+/// What a run writes uncompressed, with its time shift.
+fn watched(op: &Operator) -> Vec<(FieldId, i32)> {
+    let users = op.compiled().bindings.functions.len();
+    let written = op.compiled().uses.iter().filter(|u| u.write && u.field.index() < users);
+    let mut list: Vec<(FieldId, i32)> = written
+        .filter(|u| !op.program().decls.field(u.field).is_compressed())
+        .map(|u| (u.field, u.time))
+        .collect();
+    list.dedup();
+    list
 }
 
 #[allow(clippy::too_many_arguments, reason = "collects what the run has found out")]

@@ -122,6 +122,21 @@ pub enum ApplyError {
         /// The function.
         name: String,
     },
+    /// A time step with which a wave certainly grows without bound.
+    #[error(
+        "`dt` = {dt} is too large: `{function}` grows without bound in `{operator}`, which is stable up to `dt` = {}",
+        crate::stability::rounded_down(*largest)
+    )]
+    Unstable {
+        /// The operator.
+        operator: String,
+        /// The function that would grow.
+        function: String,
+        /// The step given.
+        dt: f64,
+        /// The largest stable one.
+        largest: f64,
+    },
     /// A backend that this machine or this build lacks.
     #[error("the {backend} backend is not available: {reason}")]
     NoBackend {
@@ -147,6 +162,7 @@ impl ApplyError {
             ApplyError::Mismatch { .. } => "apply::mismatch",
             ApplyError::NoFunction { .. } => "measure::no_function",
             ApplyError::Twice { .. } => "apply::twice",
+            ApplyError::Unstable { .. } => "stability::dt",
             ApplyError::NoBackend { .. } => "backend::not_available",
         }
     }
@@ -181,6 +197,10 @@ impl ApplyError {
             ApplyError::UnusedOverride { compresses, .. }
             | ApplyError::UnknownOverride { compresses, .. } => list(compresses),
             ApplyError::NoFunction { .. } => "measure an expression of a function on the grid".into(),
+            ApplyError::Unstable { largest, .. } => format!(
+                "use `.dt({})` or less, or a coarser grid; `.check_stability(false)` runs it all the same",
+                crate::stability::rounded_down(*largest)
+            ),
             ApplyError::NoBackend { .. } => "use `Backend::Auto`, which takes what is there".into(),
         })
     }

@@ -15,6 +15,7 @@ mod overrides;
 mod range;
 mod replace;
 mod sizes;
+mod stability;
 mod summary;
 
 pub use adjoint::{DotProducts, Values, dot_product_test};

@@ -15,6 +15,8 @@ pub enum MemoryUse {
         codec: Compression,
         /// Snapshots that the run writes or reads.
         snapshots: usize,
+        /// Whether it lives in a file, and takes no memory.
+        on_disk: bool,
     },
     /// Made by the compiler: invariants, uncompressed slices of histories, tiles of all threads.
     Scratch,
@@ -35,6 +37,12 @@ pub struct MemoryEntry {
     pub bytes: u64,
 }
 
+impl MemoryEntry {
+    fn is_on_disk(&self) -> bool {
+        matches!(self.used, MemoryUse::History { on_disk: true, .. })
+    }
+}
+
 /// The memory of a run; prints as a small table.
 #[derive(Clone, Debug, PartialEq)]
 pub struct MemoryEstimate {
@@ -45,9 +53,14 @@ pub struct MemoryEstimate {
 }
 
 impl MemoryEstimate {
-    /// Bytes of everything, histories compressed as expected.
+    /// Bytes of all that is in memory, histories compressed as expected.
     pub fn bytes(&self) -> u64 {
-        self.entries.iter().fold(0, |sum, e| sum.saturating_add(e.bytes))
+        self.entries.iter().filter(|e| !e.is_on_disk()).fold(0, |sum, e| sum.saturating_add(e.bytes))
+    }
+
+    /// Bytes of the histories on disk, compressed as expected.
+    pub fn bytes_on_disk(&self) -> u64 {
+        self.entries.iter().filter(|e| e.is_on_disk()).fold(0, |sum, e| sum.saturating_add(e.bytes))
     }
 
     /// Bytes of everything if nothing were compressed.
@@ -76,10 +89,11 @@ impl fmt::Display for MemoryEstimate {
                 MemoryUse::Field => writeln!(f, "  {name}: {bytes}")?,
                 MemoryUse::Points => writeln!(f, "  {name}: {bytes} of points")?,
                 MemoryUse::Scratch => writeln!(f, "  {name}: {bytes} of the compiler's")?,
-                MemoryUse::History { codec, snapshots } => writeln!(
+                MemoryUse::History { codec, snapshots, on_disk } => writeln!(
                     f,
-                    "  {name}: {bytes} expected ({codec}), {snapshots} snapshots, {} raw",
-                    bytes_text(e.raw_bytes)
+                    "  {name}: {bytes} expected ({codec}), {snapshots} snapshots, {} raw{}",
+                    bytes_text(e.raw_bytes),
+                    if on_disk { ", on disk" } else { "" }
                 )?,
             }
         }
@@ -91,6 +105,7 @@ impl fmt::Display for MemoryEstimate {
 pub(crate) struct History {
     pub(crate) codec: Compression,
     pub(crate) snapshots: usize,
+    pub(crate) on_disk: bool,
     /// Bytes of its streams, when it is written already.
     pub(crate) written: Option<usize>,
 }
@@ -105,13 +120,13 @@ pub(crate) fn estimate(
     let product = |factors: &[usize]| factors.iter().fold(1_u64, |p, n| p.saturating_mul(*n as u64));
     for (i, field) in decls.fields.iter().enumerate() {
         let (name, size) = (field.name.clone(), field.dtype.size());
-        if let Some(History { codec, snapshots, written }) = history(i) {
+        if let Some(History { codec, snapshots, on_disk, written }) = history(i) {
             let raw_bytes = product(&[decls.points(), snapshots, size]);
             let expected = raw_bytes as f64 * codec.expected_bits(field.dtype) / (8 * size) as f64;
             let bytes = written.map_or(expected.ceil() as u64, |n| n as u64);
             entries.push(MemoryEntry {
                 name,
-                used: MemoryUse::History { codec, snapshots },
+                used: MemoryUse::History { codec, snapshots, on_disk },
                 raw_bytes,
                 bytes,
             });

@@ -1,10 +1,11 @@
 //! The operator itself.
 
 use crate::backend::Kernel;
+use crate::stability::Schemes;
 use crate::{Apply, Backend, Result};
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 use wavefold_ir::{cluster, tree};
 use wavefold_passes::{Compiled, Specialisation, compile};
@@ -33,6 +34,8 @@ struct Inner {
     lowering: Duration,
     special: Specialisation,
     kernels: Mutex<HashMap<Backend, Arc<Kernel>>>,
+    /// The updates whose stability is known, found when they are first asked for.
+    schemes: OnceLock<Option<Schemes>>,
     /// The operator for other sizes.
     variants: Mutex<HashMap<Specialisation, Operator>>,
 }
@@ -67,6 +70,7 @@ impl Operator {
                 lowering: start.elapsed(),
                 special: special.clone(),
                 kernels: Mutex::new(HashMap::new()),
+                schemes: OnceLock::new(),
                 variants: Mutex::new(HashMap::new()),
             }),
         };
@@ -152,6 +156,14 @@ impl Operator {
 
     pub(crate) fn reference(&self) -> Result<cluster::Program> {
         Ok(wavefold_passes::reference(self.name(), self.equations(), &self.inner.special)?)
+    }
+
+    pub(crate) fn special(&self) -> &Specialisation {
+        &self.inner.special
+    }
+
+    pub(crate) fn schemes(&self) -> Option<&Schemes> {
+        self.inner.schemes.get_or_init(|| Schemes::of(self)).as_ref()
     }
 
     pub(crate) fn program(&self) -> &tree::Program {

@@ -1,6 +1,7 @@
 //! Reading compressed histories.
 
 use std::fmt;
+use std::path::Path;
 use std::sync::Arc;
 
 use wavefold_codecs::{Compression, ErrorReport, ViewMut, decode};
@@ -8,6 +9,7 @@ use wavefold_symbolic::{FunctionDecl, TimeFunction};
 
 use crate::data::{Scalar, array, count, with_type, zeros};
 use crate::host::cube;
+use crate::store::file::Kind;
 use crate::threads::Everywhere;
 use crate::{Data, Result, RuntimeError, State, Store};
 
@@ -19,8 +21,13 @@ pub fn store_of(function: &FunctionDecl) -> Result<Arc<Store>> {
     if function.compression().is_none() {
         return Err(RuntimeError::NotCompressed { name: function.name().into() });
     }
-    let raw = function.shape().iter().product::<usize>() * function.dtype().size();
-    Ok(function.storage().get_or_init(|| Store::new(function.name(), function.buffers(), raw)))
+    let kind = Kind {
+        dtype: function.dtype(),
+        shape: function.shape(),
+        snapshots: function.buffers(),
+        every: function.save_every(),
+    };
+    Ok(function.storage().get_or_init(|| Store::new(function.name(), kind, function.layers().clone())))
 }
 
 /// All snapshots of a compressed function: shape `[save, nx, ..]`.
@@ -81,6 +88,8 @@ pub struct CompressionInfo {
     pub raw_bytes: usize,
     /// Bytes of the streams.
     pub bytes: usize,
+    /// Those of them that are on disk.
+    pub bytes_on_disk: usize,
     /// Raw bytes over compressed bytes; 0 while nothing is written.
     pub ratio: f64,
     /// Measured error, if the run that wrote it was asked for it.
@@ -91,7 +100,11 @@ impl fmt::Display for CompressionInfo {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let CompressionInfo { name, state, codec, written, steps, raw_bytes, bytes, ratio, .. } = self;
         write!(f, "{name}: {codec}, {state}, {written} of {steps} snapshots, ")?;
-        write!(f, "{raw_bytes} bytes in {bytes} ({ratio:.2} : 1)")
+        write!(f, "{raw_bytes} bytes in {bytes} ({ratio:.2} : 1)")?;
+        match self.bytes_on_disk {
+            0 => Ok(()),
+            n => write!(f, ", {n} of them on disk"),
+        }
     }
 }
 
@@ -109,6 +122,21 @@ pub trait CompressedData {
     /// As [`decompress_step`].
     fn decompress_step(&self, snapshot: usize) -> Result<Data>;
 
+    /// Writes the sealed history to a file ([format](crate::file)), which takes its name when it is complete; a file of
+    /// this name is replaced.
+    ///
+    /// # Errors
+    /// `store::not_compressed`; `store::empty`, `store::writing`, `store::poisoned`; `history::file`.
+    fn save_history(&self, path: impl AsRef<Path>) -> Result<()>;
+
+    /// Takes the history of a file as if a run had written it: it can be read, and not written. The file is read when
+    /// snapshots are needed, and must stay as it is meanwhile.
+    ///
+    /// # Errors
+    /// `store::not_compressed`; `store::second_write`, `store::writing`, `store::poisoned`; `history::file`,
+    /// `history::format`; `history::mismatch` when the type, shape, number or distance of the snapshots differ.
+    fn open_history(&self, path: impl AsRef<Path>) -> Result<()>;
+
     /// State, codec, size and, when it was measured, error.
     ///
     /// # Errors
@@ -125,6 +153,14 @@ impl CompressedData for TimeFunction {
         decompress_step(self, snapshot)
     }
 
+    fn save_history(&self, path: impl AsRef<Path>) -> Result<()> {
+        store_of(self)?.save(path.as_ref())
+    }
+
+    fn open_history(&self, path: impl AsRef<Path>) -> Result<()> {
+        store_of(self)?.open(path.as_ref())
+    }
+
     fn compression_info(&self) -> Result<CompressionInfo> {
         let store = store_of(self)?;
         Ok(CompressionInfo {
@@ -135,6 +171,7 @@ impl CompressedData for TimeFunction {
             steps: store.steps(),
             raw_bytes: store.raw_bytes(),
             bytes: store.bytes(),
+            bytes_on_disk: store.bytes_on_disk(),
             ratio: store.ratio(),
             errors: store.errors(),
         })

@@ -315,6 +315,45 @@ impl Dense {
         });
     }
 
+    /// Least and largest value of a slot at the points `from <= i < to` of the domain; NaN if there is one among them, or
+    /// if there are no points.
+    #[must_use]
+    pub fn range(&self, slot: usize, from: &[usize], to: &[usize]) -> (f64, f64) {
+        let last = self.shape.len() - 1;
+        let inside = from.len() == self.shape.len() && to.iter().zip(&self.shape).all(|(to, n)| to <= n);
+        if slot >= self.slots || !inside || from.iter().zip(to).any(|(a, b)| a >= b) {
+            return (f64::NAN, f64::NAN);
+        }
+        let extent: Vec<usize> = from.iter().zip(to).map(|(a, b)| b - a).collect();
+        let strides = self.layout.strides();
+        let start = slot * self.layout.slot_len() + self.layout.origin();
+        let rows: usize = extent[..last].iter().product();
+        with_type!(self.dtype, T => {
+            let values = self.buffer.values::<T>();
+            let row = |row: usize| {
+                let mut index = [0; MAX_RANK];
+                unravel(row, &extent[..last], &mut index[..last]);
+                let at: usize = (0..last).map(|d| (from[d] + index[d]) * strides[d]).sum();
+                let row = &values[start + at + from[last]..][..extent[last]];
+                let first = row[0].to_f64();
+                row.iter().fold((first, first), |(low, high), v| {
+                    let v = v.to_f64();
+                    (if v >= low { low } else { v }, if v <= high { high } else { v })
+                })
+            };
+            let join = |a: (f64, f64), b: (f64, f64)| {
+                let nan = [a.0, a.1, b.0, b.1].iter().any(|v| v.is_nan());
+                if nan { (f64::NAN, f64::NAN) } else { (a.0.min(b.0), a.1.max(b.1)) }
+            };
+            let empty = (f64::INFINITY, f64::NEG_INFINITY);
+            if in_parallel(rows * extent[last]) {
+                (0..rows).into_par_iter().map(row).reduce(|| empty, join)
+            } else {
+                (0..rows).map(row).fold(empty, join)
+            }
+        })
+    }
+
     fn check(&self, slot: usize) -> Result<()> {
         if slot < self.slots {
             return Ok(());

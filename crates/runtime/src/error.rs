@@ -1,5 +1,7 @@
 //! What can go wrong with data and during a run.
 
+use std::path::PathBuf;
+
 /// The result of an operation on data.
 pub type Result<T, E = RuntimeError> = std::result::Result<T, E>;
 
@@ -7,8 +9,12 @@ pub type Result<T, E = RuntimeError> = std::result::Result<T, E>;
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[allow(missing_docs, reason = "the message of each variant names its fields")]
 pub enum RuntimeError {
-    #[error("{bytes} bytes of memory for {what} cannot be had")]
+    #[error("{} of memory for {what} cannot be had", amount(*bytes))]
     Allocation { what: String, bytes: usize },
+    #[error(
+        "the history of `{name}` has reached the memory limit of {limit} bytes after {written} of {of} snapshots, {bytes} bytes"
+    )]
+    MemoryLimit { name: String, limit: usize, written: usize, of: usize, bytes: usize },
     #[error("{what} of shape {shape:?} has more points than memory can address")]
     TooLarge { what: String, shape: Vec<usize> },
 
@@ -47,6 +53,15 @@ pub enum RuntimeError {
     #[error("snapshot {snapshot} of `{name}` cannot be decompressed: {reason}")]
     Corrupt { name: String, snapshot: usize, reason: String, help: Option<String> },
 
+    #[error("the history of `{name}` cannot be {doing} {}: {reason}", path.display())]
+    Disk { name: String, doing: &'static str, path: PathBuf, reason: String, full: bool },
+    #[error("the history in {} cannot be {doing}: {reason}", path.display())]
+    HistoryFile { path: PathBuf, doing: &'static str, reason: String, help: Option<String> },
+    #[error("{} cannot be opened as a history: {reason}", path.display())]
+    HistoryFormat { path: PathBuf, reason: String },
+    #[error("`{name}` keeps {expected}, but {} holds {found}", path.display())]
+    HistoryMismatch { name: String, path: PathBuf, expected: String, found: String },
+
     #[error(
         "{value}{} at point ({}), step {step}: snapshot {snapshot} of `{name}` cannot be compressed",
         within(field),
@@ -69,6 +84,12 @@ pub enum RuntimeError {
     #[error("{count} threads cannot be started: {reason}")]
     ThreadStart { count: usize, reason: String },
 
+    #[error(
+        "`{name}` holds {value} at point ({}) after step {step}{}",
+        point(index),
+        since.map_or(String::new(), |s| format!("; after step {s} there was none to be seen"))
+    )]
+    RunNotFinite { name: String, step: i64, since: Option<i64>, index: Vec<usize>, value: f64 },
     #[error("the run was cancelled before step {step}")]
     Cancelled { step: i64 },
     #[error("the kernel stopped with status {status}")]
@@ -82,6 +103,15 @@ pub enum RuntimeError {
 fn shapes(expected: &[Vec<usize>]) -> String {
     let shapes: Vec<String> = expected.iter().map(|s| format!("{s:?}")).collect();
     shapes.join(" or ")
+}
+
+/// Bytes in the largest decimal unit that leaves a number of 1 or more.
+fn amount(bytes: usize) -> String {
+    let units = [(1e15, "PB"), (1e12, "TB"), (1e9, "GB"), (1e6, "MB")];
+    match units.iter().find(|(unit, _)| bytes as f64 >= *unit) {
+        Some((unit, name)) => format!("{:.1} {name}", bytes as f64 / unit),
+        None => format!("{bytes} bytes"),
+    }
 }
 
 fn within(field: &Option<String>) -> String {
@@ -99,6 +129,7 @@ impl RuntimeError {
     pub fn code(&self) -> &'static str {
         match self {
             Self::Allocation { .. } => "memory::allocation",
+            Self::MemoryLimit { .. } => "memory::limit",
             Self::TooLarge { .. } => "memory::too_large",
             Self::WrongShape { .. } => "data::wrong_shape",
             Self::WrongLength { .. } => "data::wrong_length",
@@ -116,10 +147,15 @@ impl RuntimeError {
             Self::NotWriting { .. } => "store::not_writing",
             Self::MissingStep { .. } => "store::missing_step",
             Self::Corrupt { .. } => "store::corrupt",
+            Self::Disk { .. } => "store::disk",
+            Self::HistoryFile { .. } => "history::file",
+            Self::HistoryFormat { .. } => "history::format",
+            Self::HistoryMismatch { .. } => "history::mismatch",
             Self::NotFinite { .. } => "compress::not_finite",
             Self::Compress { .. } => "compress::failed",
             Self::ThreadCount { .. } => "threads::count",
             Self::ThreadStart { .. } => "threads::start",
+            Self::RunNotFinite { .. } => "run::not_finite",
             Self::Cancelled { .. } => "run::cancelled",
             Self::Status { .. } => "run::status",
             Self::Panicked { .. } => "run::panicked",
@@ -132,6 +168,11 @@ impl RuntimeError {
     pub fn help(&self) -> Option<String> {
         Some(match self {
             Self::Allocation { .. } => "use a smaller grid, fewer snapshots, or `.compression(..)`".into(),
+            Self::MemoryLimit { .. } => {
+                "compress more, save fewer snapshots with `.save_every(..)`, raise the limit, or let the rest go to disk with \
+                 `.layers(Layers::Spill(directory))`"
+                    .into()
+            }
             Self::WrongShape { .. } => {
                 "give the whole array, or one time level for all; the halo is not part of it".into()
             }
@@ -162,7 +203,17 @@ impl RuntimeError {
                     .into()
             }
             Self::Corrupt { help, .. } | Self::Compress { help, .. } => return help.clone(),
-            Self::NotFinite { .. } => {
+            Self::Disk { full: true, .. } => {
+                "free space, choose another directory in `.layers(..)`, or compress more".into()
+            }
+            Self::Disk { full: false, doing, .. } => match *doing {
+                "read from" => "the file was cut or its disk failed: write the history again".into(),
+                _ => "name a directory that exists and can be written to in `.layers(..)`".into(),
+            },
+            Self::HistoryFile { help, .. } => return help.clone(),
+            Self::HistoryFormat { .. } => "write it again with `.save_history(..)`".into(),
+            Self::HistoryMismatch { .. } => "declare the function as the one that was saved".into(),
+            Self::NotFinite { .. } | Self::RunNotFinite { .. } => {
                 "the run is probably unstable: use a smaller `dt`, and check the parameters for zeros".into()
             }
             Self::ThreadStart { .. } => "ask for fewer threads".into(),

@@ -11,7 +11,6 @@
 //! Data live in the [`Storage`](wavefold_symbolic::Storage) of their declaration, made on first use, and are
 //! freed with its last handle.
 
-mod arena;
 mod buffer;
 mod compressed_data;
 mod data;
@@ -34,7 +33,7 @@ pub use field_data::{FieldData, dense_of};
 pub use host::{EffectProfile, Host, HostBuilder, HostReport, KernelThreads, StoreProfile, status};
 pub use sparse::{Points, SparseTables, SparseValues};
 pub use sparse_data::{SparseData, values_of};
-pub use store::{State, Store};
+pub use store::{MemoryLimit, State, Store, file, release_memory};
 
 /// What programs need of this crate: `use wavefold_runtime::prelude::*`.
 pub mod prelude {

@@ -10,9 +10,11 @@ use wavefold_ir::{
     Compression, DType, Decls, Dim, Field, FieldId, FieldKind, Layout, ScalarDecl, ScalarId, ScalarKind,
     SparseDecl, SparseId, TableDecl, TableId,
 };
+use wavefold_runtime::file::Kind;
 use wavefold_runtime::{
     Data, Dense, Host, HostReport, KernelThreads, RuntimeError, SparseTables, State, Store, status, threads,
 };
+use wavefold_symbolic::Layers;
 
 const SHAPE: [usize; 2] = [6, 9];
 const U: FieldId = FieldId(0);
@@ -54,7 +56,8 @@ fn u(dtype: DType) -> Dense {
 }
 
 fn store(dtype: DType) -> Arc<Store> {
-    Arc::new(Store::new("usave", 4, 54 * dtype.size()))
+    let kind = Kind { dtype, shape: SHAPE.to_vec(), snapshots: 4, every: 1 };
+    Arc::new(Store::new("usave", kind, Layers::Host))
 }
 
 /// Compresses `u` at every step, adding `dt` to its first point before.
@@ -252,8 +255,8 @@ fn missing_and_damaged_snapshots_stop_the_run() {
     assert_eq!(store1.state(), State::Sealed, "a failed reader does no harm");
 
     let store2 = store(DType::F64);
-    store2.begin_write(Compression::Noop).unwrap();
-    store2.put(0, b"no stream", &threads::Everywhere).unwrap();
+    store2.begin_write(Compression::Noop, None).unwrap();
+    store2.put(0, &mut b"no stream".to_vec(), &threads::Everywhere).unwrap();
     store2.seal().unwrap();
     let report = run(&Setup { store: &store2, threads: 1, time: (0, 0), write: false }, &mut u, |_| {});
     assert_eq!(report.error.unwrap().code(), "store::corrupt");

@@ -46,6 +46,8 @@ pub enum SymbolicError {
     SaveEveryWithoutSave { name: String, every: usize },
     #[error("`{name}` is compressed but not saved")]
     CompressionWithoutSave { name: String },
+    #[error("`{name}` is kept on disk but not compressed")]
+    LayersWithoutCompression { name: String },
     #[error("the compression of `{name}` is not valid: {reason}")]
     Compression { name: String, reason: CompressionError },
 
@@ -159,6 +161,7 @@ impl SymbolicError {
             Self::SaveEveryZero { .. } => "function::save_every",
             Self::SaveEveryWithoutSave { .. } => "function::save_every_without_save",
             Self::CompressionWithoutSave { .. } => "function::compression_without_save",
+            Self::LayersWithoutCompression { .. } => "function::layers_without_compression",
             Self::Compression { .. } => "function::compression",
             Self::CoordinateRank { .. } => "sparse::coordinate_rank",
             Self::CoordinateCount { .. } => "sparse::coordinate_count",
@@ -252,6 +255,7 @@ impl SymbolicError {
                     .into()
             }
             Self::SaveEveryZero { .. } => "`.save_every(1)` keeps every step".into(),
+            Self::LayersWithoutCompression { .. } => "add `.compression(Noop)`".into(),
             Self::SaveEveryWithoutSave { .. } | Self::CompressionWithoutSave { .. } => {
                 "add `.save(nt)` with the number of snapshots".into()
             }

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::ops::Deref;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -11,13 +12,18 @@ use crate::{
 };
 
 /// Where the history of a saved function lives besides the place where it is computed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Layers {
     /// Nowhere else: one plain array.
     #[default]
     None,
-    /// In host memory, fetched when a step needs it.
+    /// In host memory, fetched when a step needs it: where compressed histories live unless told otherwise.
     Host,
+    /// In a file in this directory, which has no name and vanishes with the function. It is written while the run
+    /// computes, and read ahead of the run that reads it. For compressed histories.
+    Disk(PathBuf),
+    /// In host memory as long as it lasts, then in a file in this directory. For compressed histories.
+    Spill(PathBuf),
 }
 
 /// What tells the kinds of function apart.
@@ -146,10 +152,10 @@ impl FunctionDecl {
 
     /// Where the history is kept.
     #[must_use]
-    pub fn layers(&self) -> Layers {
-        match self.kind {
+    pub fn layers(&self) -> &Layers {
+        match &self.kind {
             FunctionKind::Time { layers, .. } => layers,
-            FunctionKind::Space => Layers::None,
+            FunctionKind::Space => &Layers::None,
         }
     }
 
@@ -232,7 +238,7 @@ impl FunctionDecl {
                 return Err(SymbolicError::SubDomainEmpty { name: region.name().into() });
             }
         }
-        let FunctionKind::Time { time_order, buffers, save, every, compression, .. } = &self.kind else {
+        let FunctionKind::Time { time_order, buffers, save, every, compression, layers } = &self.kind else {
             return Ok(());
         };
         if !(1..=2).contains(time_order) {
@@ -257,6 +263,8 @@ impl FunctionDecl {
                 return Err(SymbolicError::CompressionWithoutSave { name: name() });
             }
             compression.validate().map_err(|reason| SymbolicError::Compression { name: name(), reason })?;
+        } else if let Layers::Disk(_) | Layers::Spill(_) = layers {
+            return Err(SymbolicError::LayersWithoutCompression { name: name() });
         }
         Ok(())
     }

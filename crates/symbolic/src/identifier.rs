@@ -3,7 +3,7 @@
 use crate::{Result, SymbolicError};
 
 /// Names with a meaning in every program.
-const RESERVED: [&str; 9] = ["t", "x", "y", "z", "p", "dt", "h_x", "h_y", "h_z"];
+const RESERVED: [&str; 8] = ["t", "x", "y", "z", "dt", "h_x", "h_y", "h_z"];
 
 /// Keywords of C up to C23, which the generated source could not use as names.
 const C_KEYWORDS: &[&str] = &[

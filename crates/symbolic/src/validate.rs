@@ -213,13 +213,22 @@ fn one_grid(equation: &Equation) -> Result<()> {
     if let Some((second, _)) = grids.iter().find(|(_, other)| !grid.same_as(other)) {
         return Err(SymbolicError::EquationGrid { first: (*first).into(), second: (*second).into() });
     }
-    let mut beyond = None;
+    let (mut beyond, mut derived) = (None, None);
     let mut look = |expr: &Expr| match expr.node() {
+        // Of a function, `derivative` has looked; of a position, nobody yet.
+        Node::Derivative(d) => match d.dim {
+            Dim::Space(i) if i >= grid.rank() && derived.is_none() => derived = Some((expr.clone(), d.dim)),
+            _ => {}
+        },
         Node::Spacing(i) | Node::Index(Dim::Space(i)) if *i >= grid.rank() => beyond = beyond.or(Some(*i)),
         _ => {}
     };
     let numbers = equation.condition().into_iter().flat_map(|c| c.numbers());
     equation.value().into_iter().chain(numbers).for_each(|value| value.walk(&mut look));
+    if let Some((expr, dim)) = derived {
+        let (expr, dim, function) = (expr.to_string(), dim.name(), (*first).to_owned());
+        return Err(SymbolicError::DerivativeDimension { expr, dim, function });
+    }
     beyond.map_or(Ok(()), |i| {
         let (dim, function) = (Dim::Space(i).name(), (*first).to_owned());
         Err(SymbolicError::SpacingDimension { dim, function })

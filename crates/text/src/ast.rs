@@ -131,6 +131,8 @@ pub struct Statement {
 pub enum StatementKind {
     /// `let nt = 4`
     Let { name: Name, value: Expr },
+    /// `let bump(x) = exp(-x^2)`
+    Formula { name: Name, parameters: Vec<Name>, value: Expr },
     /// `const c = 1.5`
     Const { name: Name, value: Expr },
     /// `grid g { shape 4 4 }`
@@ -185,8 +187,10 @@ pub enum EquationKind {
     Solve { left: Expr, right: Expr, target: Expr },
     /// `inject src*dt^2/m into u.forward`
     Inject { value: Expr, target: Expr, through: Option<Name> },
-    /// `on top { .. }`
-    On { part: Name, body: Vec<Equation> },
+    /// `on top { .. }`, `on west, east { .. }`
+    On { parts: Vec<Name>, body: Vec<Equation> },
+    /// `repeat sweep from 1 to 4 { .. }`
+    Repeat { variable: Name, from: Expr, to: Expr, body: Vec<Equation> },
     /// `when u > 0.5 { .. }`
     When { condition: Expr, body: Vec<Equation> },
     /// `surface y even vz { .. }`

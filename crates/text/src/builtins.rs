@@ -1,7 +1,7 @@
 //! Names with a meaning of their own: dimensions, steps, functions.
 
 use wavefold_operator::{inner, maximum, minimum, norm, total};
-use wavefold_runtime::{Data, FieldData, SparseData, decompress, decompress_step};
+use wavefold_runtime::{CompressedData, Data, FieldData, SparseData, decompress, decompress_step};
 use wavefold_seismic::{cfl_dt, damping, layered_salt, ricker, smooth};
 use wavefold_symbolic::{
     Differentiable, Dim, Expr as Symbolic, Grid, IntoExpr, MathFn, TimeFunction, curl, diag, div, grad,
@@ -12,7 +12,10 @@ use crate::ast::{Argument, Expr, Name, Span};
 use crate::declare::shape_text;
 use crate::diagnostic::{Diagnostic, Result, nearest};
 use crate::program::Machine;
-use crate::value::{Value, map};
+use crate::value::{Formula, Value, map};
+
+/// Formulas that call each other, at most: what evaluates them goes as deep.
+const MOST_CALLS: usize = 32;
 
 /// Values.
 const VALUES: &[&str] = &["x", "y", "z", "t", "dt", "h_x", "h_y", "h_z", "pi"];
@@ -20,6 +23,10 @@ const VALUES: &[&str] = &["x", "y", "z", "t", "dt", "h_x", "h_y", "h_z", "pi"];
 /// Functions.
 const FUNCTIONS: &[&str] = &[
     "abs",
+    "acos",
+    "argmax",
+    "asin",
+    "atan",
     "ceil",
     "cos",
     "curl",
@@ -38,6 +45,7 @@ const FUNCTIONS: &[&str] = &[
     "max",
     "min",
     "norm",
+    "ratio",
     "ricker",
     "select",
     "sign",
@@ -65,6 +73,10 @@ pub(crate) const NAMES: &[&str] = &[
     "h_z",
     "pi",
     "abs",
+    "acos",
+    "argmax",
+    "asin",
+    "atan",
     "ceil",
     "cos",
     "curl",
@@ -83,6 +95,7 @@ pub(crate) const NAMES: &[&str] = &[
     "max",
     "min",
     "norm",
+    "ratio",
     "ricker",
     "select",
     "sign",
@@ -114,21 +127,21 @@ impl Arguments {
     fn exactly<const N: usize>(&self, form: &str) -> Result<[&Value; N]> {
         if let Some((name, ..)) = self.named.first() {
             let message = format!("`{}` has no argument `{}`", self.called.text, name.text);
-            return Err(
-                Diagnostic::new("call::argument", name.span, message).help(format!("call it as `{form}`"))
-            );
+            return Err(Diagnostic::new("call::argument", name.span, message).help(form_text(form)));
         }
         let values: Vec<&Value> = self.positional.iter().map(|(v, _)| v).collect();
         values.try_into().map_err(|found: Vec<&Value>| {
-            let message = format!("`{}` takes {N} argument(s), not {}", self.called.text, found.len());
-            Diagnostic::new("call::count", self.called.span, message).help(format!("call it as `{form}`"))
+            let plural = if N == 1 { "" } else { "s" };
+            let message = format!("`{}` takes {N} argument{plural}, not {}", self.called.text, found.len());
+            Diagnostic::new("call::count", self.called.span, message).help(form_text(form))
         })
     }
 
     fn wrong(&self, form: &str) -> Box<Diagnostic> {
         let given: Vec<&str> = self.positional.iter().map(|(v, _)| v.describe()).collect();
-        let message = format!("`{}` cannot be called with {}", self.called.text, given.join(", "));
-        Diagnostic::new("call::kind", self.called.span, message).help(format!("call it as `{form}`"))
+        let given = if given.is_empty() { "nothing".into() } else { given.join(", ") };
+        let message = format!("`{}` cannot be called with {given}", self.called.text);
+        Diagnostic::new("call::kind", self.called.span, message).help(form_text(form))
     }
 
     fn unknown(&self) -> bool {
@@ -138,6 +151,21 @@ impl Arguments {
             .chain(self.named.iter().map(|(_, v, _)| v))
             .any(|v| matches!(v, Value::Unknown))
     }
+}
+
+/// Functions of numbers and arrays, which no equation has.
+fn inverse(name: &str) -> Option<fn(f64) -> f64> {
+    match name {
+        "asin" => Some(f64::asin),
+        "acos" => Some(f64::acos),
+        "atan" => Some(f64::atan),
+        _ => None,
+    }
+}
+
+/// How a function is called; there may be two ways.
+fn form_text(form: &str) -> String {
+    format!("call it as `{}`", form.replace(", or ", "` or `"))
 }
 
 fn math(name: &str) -> Option<MathFn> {
@@ -189,16 +217,26 @@ impl Machine<'_> {
     }
 
     pub(crate) fn arguments(&mut self, called: &Name, list: &[Argument]) -> Result<Arguments> {
+        // What is compared here is compared at every point: `max(select(u > v, u, v))`.
+        let facts = std::mem::replace(&mut self.facts, false);
+        let arguments = self.each_argument(called, list);
+        self.facts = facts;
+        arguments
+    }
+
+    fn each_argument(&mut self, called: &Name, list: &[Argument]) -> Result<Arguments> {
         let mut arguments = Arguments { called: called.clone(), positional: vec![], named: vec![] };
         for a in list {
             let span = a.value.span;
             match &a.name {
                 Some(name) => {
                     let value = self.eval(&a.value)?;
+                    let value = self.settled(value, span)?;
                     arguments.named.push((name.clone(), value, span));
                 }
                 None => {
                     let value = self.eval(&a.value)?;
+                    let value = self.settled(value, span)?;
                     arguments.positional.push((value, span));
                 }
             }
@@ -208,6 +246,11 @@ impl Machine<'_> {
 
     /// Calls a function.
     pub(crate) fn call(&mut self, name: &Name, list: &[Argument]) -> Result<Value> {
+        let defined = self.names.iter().rev().find_map(|scope| scope.get(&name.text));
+        if let Some(Value::Formula(formula)) = defined {
+            let formula = formula.clone();
+            return self.call_formula(&formula, name, list);
+        }
         if !FUNCTIONS.contains(&name.text.as_str()) {
             let known =
                 FUNCTIONS.iter().copied().chain(self.names.iter().flat_map(|s| s.keys().map(String::as_str)));
@@ -229,14 +272,56 @@ impl Machine<'_> {
         if let Some(f) = math(&name.text) {
             let form = format!("{}(u)", name.text);
             let [v] = a.exactly(&form)?;
+            let v = &self.sampled(v.clone(), name.span)?;
             return Ok(match v {
+                Value::Unknown => Value::Unknown,
                 Value::Number(n) => Value::Number(f.eval(*n)),
                 Value::Data(d) => Value::Data(map(d, |v| f.eval(v))),
-                Value::Measure(m, at, e) => Value::Number(f.eval(self.measured(m, *at, e, name.span)?)),
                 v => Value::Scalar(Symbolic::call(f, v.scalar().ok_or_else(|| a.wrong(&form))?)),
             });
         }
+        if let Some(f) = inverse(&name.text) {
+            let form = format!("{}(0.5)", name.text);
+            let [v] = a.exactly(&form)?;
+            if let Some(n) = number_of(v) {
+                return Ok(Value::Number(f(n)));
+            }
+            return match v {
+                Value::Data(_) | Value::Points(_) | Value::Series(_) | Value::List(_) => {
+                    match self.data_of(v, name.span)? {
+                        Some(Value::Data(d)) => Ok(Value::Data(map(&d, f))),
+                        _ => Ok(Value::Unknown),
+                    }
+                }
+                _ => Err(a.wrong(&form)),
+            };
+        }
         match name.text.as_str() {
+            "argmax" => {
+                let form = "argmax(energy), of points, a series or an array";
+                let [v] = a.exactly(form)?;
+                match self.data_of(v, name.span)? {
+                    Some(Value::Data(d)) => {
+                        let best = d.iter().enumerate().max_by(|(_, v), (_, w)| v.total_cmp(w));
+                        let width = d.len() / d.shape().first().copied().unwrap_or(1).max(1);
+                        Ok(Value::Number(best.map_or(0, |(i, _)| i / width.max(1)) as f64))
+                    }
+                    Some(_) => Ok(Value::Unknown),
+                    None => Err(a.wrong(form)),
+                }
+            }
+            "ratio" => {
+                let [v] = a.exactly("ratio(usave)")?;
+                let u = match v {
+                    Value::Function(f) => compressed(f, a.positional[0].1)?,
+                    _ => return Err(a.wrong("ratio(usave)")),
+                };
+                if !self.live {
+                    return Ok(Value::Unknown);
+                }
+                let info = u.compression_info().map_err(|e| Diagnostic::of(&e.into(), name.span))?;
+                Ok(Value::Number(info.ratio))
+            }
             "sign" => {
                 let [v] = a.exactly("sign(u)")?;
                 Ok(Value::Scalar(v.scalar().ok_or_else(|| a.wrong("sign(u)"))?.sign()))
@@ -341,16 +426,58 @@ impl Machine<'_> {
             "stable_dt" => {
                 let form = "stable_dt(velocity, order)";
                 let [velocity, order] = a.exactly(form)?;
-                let velocity = match velocity {
-                    Value::Measure(m, at, e) => Some(self.measured(m, *at, e, name.span)?),
-                    v => number_of(v),
-                };
+                let velocity = number_of(velocity);
                 let grid = self.some_grid(name.span)?;
                 let (velocity, order) = velocity.zip(number_of(order)).ok_or_else(|| a.wrong(form))?;
                 Ok(Value::Number(cfl_dt(grid.spacing(), velocity, order.max(0.0) as usize, 1.0)))
             }
             _ => Err(a.wrong("another function")),
         }
+    }
+
+    /// The value of a formula: its parameters are known to it alone.
+    fn call_formula(&mut self, formula: &Formula, name: &Name, list: &[Argument]) -> Result<Value> {
+        let form = || {
+            let parameters: Vec<&str> = formula.parameters.iter().map(|p| p.text.as_str()).collect();
+            format!("call it as `{}({})`", formula.name, parameters.join(", "))
+        };
+        if let Some(a) = list.iter().find_map(|a| a.name.as_ref()) {
+            let message = format!("the arguments of `{}` have no names", formula.name);
+            return Err(Diagnostic::new("call::argument", a.span, message).help(form()));
+        }
+        if list.len() != formula.parameters.len() {
+            let message = format!(
+                "`{}` takes {} argument(s), not {}",
+                formula.name,
+                formula.parameters.len(),
+                list.len()
+            );
+            return Err(Diagnostic::new("call::count", name.span, message).help(form()));
+        }
+        if self.calls.contains(&formula.name) {
+            let message = format!("`{}` is made of itself", formula.name);
+            return Err(Diagnostic::new("call::recursion", name.span, message)
+                .help("a formula is made of what was defined before it"));
+        }
+        if self.calls.len() >= MOST_CALLS {
+            let message = format!("formulas call each other more than {MOST_CALLS} deep here");
+            return Err(
+                Diagnostic::new("call::depth", name.span, message).help("name a part of it with `let`")
+            );
+        }
+        let mut scope = std::collections::HashMap::new();
+        for (parameter, a) in formula.parameters.iter().zip(list) {
+            let value = self.eval(&a.value)?;
+            scope.insert(parameter.text.clone(), self.settled(value, a.value.span)?);
+        }
+        let hidden = self.names.split_off(formula.scopes.min(self.names.len()));
+        self.names.push(scope);
+        self.calls.push(formula.name.clone());
+        let value = self.eval(&formula.value);
+        self.calls.pop();
+        self.names.truncate(formula.scopes);
+        self.names.extend(hidden);
+        value
     }
 
     /// `index(x)`: the dimension stands as it is.
@@ -377,7 +504,7 @@ impl Machine<'_> {
         }
         let as_data = match v {
             Value::Data(d) => Some(d.clone()),
-            Value::Points(_) | Value::Series(_) => match self.data_of(v, span)? {
+            Value::List(_) | Value::Points(_) | Value::Series(_) => match self.data_of(v, span)? {
                 Some(Value::Data(d)) => Some(d),
                 _ => return Ok(Value::Unknown),
             },
@@ -406,10 +533,14 @@ impl Machine<'_> {
         let failed = |e: wavefold_runtime::RuntimeError| Diagnostic::of(&e.into(), span);
         Ok(Some(match v {
             Value::Data(d) => Value::Data(d.clone()),
+            Value::List(list) => match crate::value::array(list) {
+                Some(d) => Value::Data(d),
+                None => return Ok(None),
+            },
             Value::Function(_) | Value::Points(_) | Value::Series(_) if !self.live => Value::Unknown,
             Value::Function(f) => Value::Data(f.data().map_err(failed)?),
-            Value::Points(s) => Value::Data(s.data().map_err(failed)?),
-            Value::Series(s) => Value::Data(s.data().map_err(failed)?),
+            Value::Points(s) => Value::Data(one_column(s.data().map_err(failed)?)),
+            Value::Series(s) => Value::Data(one_column(s.data().map_err(failed)?)),
             _ => return Ok(None),
         }))
     }
@@ -419,11 +550,7 @@ impl Machine<'_> {
         let (Some((Value::Function(f), at)), true) = (a.positional.first(), a.positional.len() <= 2) else {
             return Err(a.wrong(form));
         };
-        let Some(u) = TimeFunction::from_function(f).filter(|u| u.compression().is_some()) else {
-            let message = format!("`{}` is not compressed", f.name());
-            return Err(Diagnostic::new("store::not_compressed", *at, message)
-                .help("compare with it as it is, or declare it with `save .. compress ..`"));
-        };
+        let u = compressed(f, *at)?;
         if !self.live {
             return Ok(Value::Unknown);
         }
@@ -437,7 +564,19 @@ impl Machine<'_> {
     fn loaded(&mut self, a: &Arguments, span: Span) -> Result<Value> {
         let form = "load(\"model.npy\"), or load(\"model.f32\", [401, 101])";
         let Some((Value::Text(path), at)) = a.positional.first() else { return Err(a.wrong(form)) };
+        if [".h5", ".hdf5"].iter().any(|kind| path.ends_with(kind)) && a.named.is_empty() {
+            let dataset = match a.positional.get(1..) {
+                Some([]) => None,
+                Some([(Value::Text(name), _)]) => Some(name.as_str()),
+                _ => return Err(a.wrong("load(\"model.h5\", \"vp\")")),
+            };
+            let full = self.options.folder.join(path);
+            return crate::hdf5::load(&full, path, dataset, *at).map(Value::Data);
+        }
         let shape: Option<Vec<usize>> = match a.positional.get(1) {
+            None if path.ends_with(".wfh") && a.named.is_empty() => {
+                return Ok(Value::History(self.options.folder.join(path)));
+            }
             None => None,
             Some((Value::List(list), _)) => {
                 let numbers =
@@ -483,7 +622,8 @@ impl Machine<'_> {
                     "call::count",
                     a.value.span,
                     format!("`{text}` takes no arguments"),
-                ));
+                )
+                .help("leave the brackets out"));
             }
             return Ok(Some(value));
         }
@@ -550,6 +690,45 @@ impl Machine<'_> {
     }
 }
 
+/// The samples of one point as an array of one dimension.
+fn one_column(data: Data) -> Data {
+    let &[samples, 1] = data.shape() else { return data };
+    let flat = match &data {
+        Data::F32(a) => a.clone().into_shape_with_order(vec![samples]).map(Data::from),
+        Data::F64(a) => a.clone().into_shape_with_order(vec![samples]).map(Data::from),
+    };
+    flat.unwrap_or(data)
+}
+
+/// A function with a compressed history.
+fn compressed(f: &wavefold_symbolic::FunctionRef, at: Span) -> Result<TimeFunction> {
+    TimeFunction::from_function(f).filter(|u| u.compression().is_some()).ok_or_else(|| {
+        Diagnostic::new("store::not_compressed", at, format!("`{}` is not compressed", f.name()))
+            .help("compare with it as it is, or declare it with `save .. compress ..`")
+    })
+}
+
+/// A number as it is printed: six digits, an exponent where there would be many zeros.
+pub(crate) fn number_text(n: f64) -> String {
+    let size = n.abs();
+    if n.fract() == 0.0 && size < 1e15 || !n.is_finite() {
+        return format!("{n}");
+    }
+    let trimmed = |digits: &str| match digits.contains('.') {
+        true => digits.trim_end_matches('0').trim_end_matches('.').to_string(),
+        false => digits.to_string(),
+    };
+    if (1e-4..1e6).contains(&size) {
+        let decimals = 5 - size.log10().floor() as i32;
+        return trimmed(&format!("{n:.*}", decimals.max(0) as usize));
+    }
+    let text = format!("{n:.5e}");
+    match text.split_once('e') {
+        Some((digits, exponent)) => format!("{}e{exponent}", trimmed(digits)),
+        None => text,
+    }
+}
+
 /// A number that is known.
 pub(crate) fn number_of(v: &Value) -> Option<f64> {
     match v {
@@ -563,7 +742,12 @@ pub(crate) fn number_of(v: &Value) -> Option<f64> {
 pub(crate) fn data_text(data: &Data) -> String {
     match data.len() {
         0 => format!("nothing ({})", shape_text(data)),
-        1 => format!("{}", data.max()),
-        _ => format!("{} values from {} to {}", shape_text(data), data.min(), data.max()),
+        1 => number_text(data.max()),
+        _ => format!(
+            "{} values from {} to {}",
+            shape_text(data),
+            number_text(data.min()),
+            number_text(data.max())
+        ),
     }
 }

@@ -1,5 +1,7 @@
 //! Grids, functions, points, parts.
 
+use std::path::PathBuf;
+
 use wavefold_codecs::{Compression, DType};
 use wavefold_runtime::Data;
 use wavefold_symbolic::{
@@ -34,9 +36,13 @@ impl<'s> Settings<'s> {
         match all.as_slice() {
             [] => Ok(None),
             [one] => Ok(Some(one)),
-            [_, second, ..] => {
+            [first, second, ..] => {
                 let message = format!("`{word}` is set twice");
-                Err(Diagnostic::new("setting::twice", second.word.span, message).help("keep one of them"))
+                let help = match first.values.is_empty() {
+                    true => format!("what is named like a setting stands in parentheses: `{word} ({word})`"),
+                    false => "keep one of them".into(),
+                };
+                Err(Diagnostic::new("setting::twice", second.word.span, message).help(help))
             }
         }
     }
@@ -45,7 +51,7 @@ impl<'s> Settings<'s> {
         match self.one(word)? {
             None => Ok(false),
             Some(s) if s.values.is_empty() => Ok(true),
-            Some(s) => Err(values(s, "no value")),
+            Some(s) => Err(values(s, "no value").help(format!("write `{word}` alone"))),
         }
     }
 
@@ -65,9 +71,79 @@ impl<'s> Settings<'s> {
 
 fn values(s: &Setting, wanted: &str) -> Box<Diagnostic> {
     let message = format!("`{}` takes {wanted}", s.word.text);
-    let end = s.values.last().map_or(s.word.span.end, |v| v.span.end);
-    Diagnostic::new("setting::values", Span::new(s.word.span.start, end), message)
-        .help(format!("it has {} value(s) here", s.values.len()))
+    let d = Diagnostic::new("setting::values", whole(s), message);
+    let example = EXAMPLES.iter().find(|e| e.split(' ').next() == Some(s.word.text.as_str()));
+    let name = &s.word.text;
+    match (example, s.values.is_empty()) {
+        // A value that is named like a setting is taken for one.
+        (Some(example), true) => d.help(format!(
+            "as in `{example}`; what is named like a setting stands in parentheses: `{name} ({name})`"
+        )),
+        (Some(example), false) => d.help(format!("as in `{example}`")),
+        (None, _) => d,
+    }
+}
+
+/// A setting with its values.
+fn whole(s: &Setting) -> Span {
+    Span::new(s.word.span.start, s.values.last().map_or(s.word.span.end, |v| v.span.end))
+}
+
+/// One use of each setting that has values.
+const EXAMPLES: &[&str] = &[
+    "shape 201 101",
+    "spacing 10",
+    "extent 2000 1000",
+    "origin 0 0",
+    "dtype f64",
+    "order 8",
+    "time_order 2",
+    "save 100",
+    "every 4",
+    "buffers 3",
+    "compress quantize 12",
+    "layers disk \"histories\"",
+    "staggered x",
+    "average harmonic",
+    "on top",
+    "at 500 20",
+    "line 0 20 to 1000 20 count 101",
+    "to 1000 20",
+    "count 101",
+    "from \"points.csv\"",
+    "interpolation sinc 4",
+    "steps 500",
+    "left y 1",
+    "right y 1",
+    "middle x 10 10",
+];
+
+/// The setting that an error of the library is about.
+fn blamed(code: &str, list: &[Setting]) -> Option<Span> {
+    let words: &[&str] = match code {
+        "grid::empty" | "grid::rank" | "grid::too_large" => &["shape"],
+        "grid::spacing" => &["spacing"],
+        "grid::origin" => &["origin"],
+        "grid::extent" => &["extent"],
+        "grid::values" => &["spacing", "extent", "origin"],
+        "function::space_order" => &["order"],
+        "function::time_order" => &["time_order"],
+        "function::buffers" => &["buffers"],
+        "function::save" => &["save"],
+        "function::save_every" | "function::save_every_without_save" => &["every"],
+        "function::compression" | "function::compression_without_save" => &["compress"],
+        "sparse::coordinate_rank" | "sparse::not_finite" => &["at", "line", "from"],
+        "sparse::steps" => &["steps"],
+        "sparse::radius" => &["interpolation"],
+        "subdomain::too_thick" | "subdomain::dimension" | "subdomain::empty" => &["left", "right", "middle"],
+        _ => &[],
+    };
+    let mut of = list.iter().filter(|s| words.contains(&s.word.text.as_str()));
+    // Of several, only the user knows which.
+    match (of.next(), of.next()) {
+        (Some(one), None) => Some(whole(one)),
+        _ => None,
+    }
 }
 
 /// A name that is meant as it stands.
@@ -170,7 +246,10 @@ impl Machine<'_> {
             grid = grid.with_dtype(dtype);
         }
         settings.done("a grid")?;
-        grid.check().map_err(|e| Diagnostic::of(&e.into(), name.span))?;
+        grid.check().map_err(|e| {
+            let place = blamed(e.code(), list);
+            Diagnostic::of(&e.into(), name.span).at(place)
+        })?;
         self.grid = Some(grid.clone());
         self.define(name, Value::Grid(grid))
     }
@@ -189,24 +268,10 @@ impl Machine<'_> {
     pub(crate) fn declare(&mut self, kind: Kind, name: &Name, on: &Name, list: &[Setting]) -> Result<()> {
         let grid = self.grid_named(on)?;
         let mut settings = Settings::new(list);
-        let value = match kind {
-            Kind::Function | Kind::Time => self.function(kind, name, &grid, &mut settings)?,
-            Kind::Vector | Kind::Tensor | Kind::TimeVector | Kind::TimeTensor => {
-                self.vector_or_tensor(kind, name, &grid, &mut settings)?
-            }
-            Kind::Points => self.points(name, &grid, &mut settings)?,
-            Kind::Series => {
-                let mut builder = Series::new(name.text.as_str(), &grid);
-                if let Some(s) = settings.one("steps")? {
-                    builder = builder.steps(self.count(s)?);
-                }
-                if let Some(dtype) = self.dtype(&mut settings)? {
-                    builder = builder.dtype(dtype);
-                }
-                Value::Series(builder.build().map_err(|e| Diagnostic::of(&e.into(), name.span))?)
-            }
-            Kind::Part => self.part(name, &grid, &mut settings)?,
-        };
+        let value = self.declared(kind, name, &grid, &mut settings).map_err(|d| {
+            let place = blamed(&d.code, list);
+            d.at(place)
+        })?;
         settings.done(match kind {
             Kind::Function => "a function",
             Kind::Time => "a function of time",
@@ -218,17 +283,37 @@ impl Machine<'_> {
         self.define(name, value)
     }
 
+    fn declared(&mut self, kind: Kind, name: &Name, grid: &Grid, settings: &mut Settings) -> Result<Value> {
+        Ok(match kind {
+            Kind::Function | Kind::Time => self.function(kind, name, grid, settings)?,
+            Kind::Vector | Kind::Tensor | Kind::TimeVector | Kind::TimeTensor => {
+                self.vector_or_tensor(kind, name, grid, settings)?
+            }
+            Kind::Points => self.points(name, grid, settings)?,
+            Kind::Series => {
+                let mut builder = Series::new(name.text.as_str(), grid);
+                if let Some(s) = settings.one("steps")? {
+                    builder = builder.steps(self.count(s)?);
+                }
+                if let Some(dtype) = self.dtype(settings)? {
+                    builder = builder.dtype(dtype);
+                }
+                Value::Series(builder.build().map_err(|e| Diagnostic::of(&e.into(), name.span))?)
+            }
+            Kind::Part => self.part(name, grid, settings)?,
+        })
+    }
+
     /// `compress lapped`, `compress lapped 1e-2` or `compress lapped snr 60`.
     fn compression(&mut self, s: &Setting) -> Result<Compression> {
         let wrong = || values(s, "the name of a codec, and its parameter");
         let codec = s.values.first().and_then(word).ok_or_else(wrong)?;
         let at = |span| move |e: wavefold_codecs::CompressionError| Diagnostic::of(&e.into(), span);
-        let first = s.values[0].span;
+        let codec: Compression = codec.parse().map_err(at(s.values[0].span))?;
         match &s.values[1..] {
-            [] => codec.parse().map_err(at(first)),
-            [e] => format!("{codec}:{}", self.number(e)?).parse().map_err(at(first)),
+            [] => Ok(codec),
+            [e] => format!("{}:{}", codec.name(), self.number(e)?).parse().map_err(at(e.span)),
             [name, e] => {
-                let codec: Compression = codec.parse().map_err(at(first))?;
                 let number = self.number(e)?;
                 match word(name) {
                     Some("nbits") if number >= 0.0 && number.fract() == 0.0 => {
@@ -246,10 +331,30 @@ impl Machine<'_> {
 
     fn layers(&mut self, settings: &mut Settings) -> Result<Option<Layers>> {
         let Some(s) = settings.one("layers")? else { return Ok(None) };
-        match s.values.first().and_then(word) {
-            Some("none") => Ok(Some(Layers::None)),
-            Some("host") => Ok(Some(Layers::Host)),
-            _ => Err(values(s, "`none` or `host`")),
+        let form = "`none`, `host`, `disk \"directory\"`, or `spill \"directory\"`";
+        let layer = s.values.first().and_then(word).map(str::to_string);
+        let directory = match s.values.get(1) {
+            Some(e) => Some(self.folder_of(e)?),
+            None => None,
+        };
+        match (layer.as_deref(), directory, s.values.len()) {
+            (Some("none"), None, 1) => Ok(Some(Layers::None)),
+            (Some("host"), None, 1) => Ok(Some(Layers::Host)),
+            (Some("disk"), Some(directory), 2) => Ok(Some(Layers::Disk(directory))),
+            (Some("spill"), Some(directory), 2) => Ok(Some(Layers::Spill(directory))),
+            _ => Err(values(s, form)),
+        }
+    }
+
+    /// A path beside the program.
+    fn folder_of(&mut self, e: &Expr) -> Result<PathBuf> {
+        match self.eval(e)? {
+            Value::Text(path) => Ok(self.options.folder.join(path)),
+            other => {
+                let message = format!("a directory is a text, and this is {}", other.describe());
+                Err(Diagnostic::new("setting::value", e.span, message)
+                    .help("write `layers disk \"directory\"`"))
+            }
         }
     }
 
@@ -301,7 +406,11 @@ impl Machine<'_> {
             if settings.flag("temporary")? {
                 space = space.temporary();
             }
+            let extended = settings.flag("extended")?;
             let f = space.build().map_err(|e| Diagnostic::of(&e.into(), name.span))?;
+            if extended {
+                self.extended.insert(f.id());
+            }
             return Ok(Value::Function((&f).into()));
         }
         if let Some(s) = settings.one("time_order")? {
@@ -494,6 +603,9 @@ impl Machine<'_> {
         };
         let dtype = self.dtype(settings)?;
         let places = places.unwrap_or_default();
+        if !moving && !places.is_empty() && places.iter().all(|p| outside(grid, p)) {
+            return Err(off_grid(name, grid, &places));
+        }
         let failed = |e: wavefold_symbolic::SymbolicError| Diagnostic::of(&e.into(), name.span);
         Ok(Value::Points(match steps {
             Some(steps) => {
@@ -547,7 +659,9 @@ impl Machine<'_> {
     }
 
     pub(crate) fn twin(&mut self, name: &Name, of: &Name) -> Result<()> {
-        let value = match self.lookup(&of.text, of.span)? {
+        let original = self.lookup(&of.text, of.span)?;
+        let extended = matches!(&original, Value::Function(f) if self.extended.contains(&f.id()));
+        let value = match original {
             Value::Function(f) => {
                 if let Some(f) = TimeFunction::from_function(&f) {
                     Value::Function((&f.twin(name.text.as_str())).into())
@@ -566,9 +680,33 @@ impl Machine<'_> {
         };
         if let Value::Function(f) = &value {
             f.check().map_err(|e| Diagnostic::of(&e.into(), name.span))?;
+            if extended {
+                self.extended.insert(f.id());
+            }
         }
         self.define(name, value)
     }
+}
+
+/// Whether a place is none on the grid, where points are passed over.
+fn outside(grid: &Grid, place: &[f64]) -> bool {
+    let ends = grid.origin().iter().zip(grid.extent());
+    place.iter().zip(ends).any(|(at, (from, extent))| *at < *from || *at > from + extent)
+}
+
+/// Points off the grid are passed over; when all are, the coordinates are mostly in another unit.
+fn off_grid(name: &Name, grid: &Grid, places: &[Vec<f64>]) -> Box<Diagnostic> {
+    let message = match places.len() {
+        1 => format!("the point of `{}` does not lie on the grid", name.text),
+        n => format!("none of the {n} points of `{}` lies on the grid", name.text),
+    };
+    let ends = grid.origin().iter().zip(grid.extent()).zip(["x", "y", "z"]);
+    let ranges: Vec<String> =
+        ends.map(|((from, extent), d)| format!("{d} from {from} to {}", from + extent)).collect();
+    Diagnostic::new("points::outside", name.span, message).help(format!(
+        "the grid extends along {}; coordinates are in the unit of its spacing",
+        ranges.join(", ")
+    ))
 }
 
 fn values_error(s: &Setting) -> Box<Diagnostic> {

@@ -46,6 +46,20 @@ impl Diagnostic {
         self
     }
 
+    /// One more place.
+    pub(crate) fn also(mut self: Box<Self>, span: Span, text: impl Into<String>) -> Box<Diagnostic> {
+        self.labels.push(Label { span, text: text.into() });
+        self
+    }
+
+    /// Another place in the place of the first.
+    pub(crate) fn at(mut self: Box<Self>, span: Option<Span>) -> Box<Diagnostic> {
+        if let (Some(span), Some(first)) = (span, self.labels.first_mut()) {
+            first.span = span;
+        }
+        self
+    }
+
     pub(crate) fn label(mut self: Box<Self>, text: impl Into<String>) -> Box<Diagnostic> {
         if let Some(first) = self.labels.first_mut() {
             first.text = text.into();
@@ -59,8 +73,8 @@ impl Diagnostic {
         let message = error.to_string();
         let message =
             message.lines().filter(|l| !l.trim_start().starts_with("in the equation")).collect::<Vec<_>>();
-        let mut d = Diagnostic::new(error.code(), span, message.join("\n"));
-        d.help = error.help();
+        let mut d = Diagnostic::new(error.code(), span, message.join("\n").replace("..=", " to "));
+        d.help = crate::help::of(error.code(), &d.message, error.help());
         d
     }
 
@@ -69,12 +83,18 @@ impl Diagnostic {
         match error {
             LexError::Characters(range) => {
                 let text: String = source[range.clone()].chars().take(20).collect();
-                Diagnostic::new("syntax::characters", span(range), format!("`{text}` begins no word of the language"))
-                    .help("programs are made of names, numbers, operators, texts in double quotes, and comments after `#`")
+                let d = Diagnostic::new(
+                    "syntax::characters",
+                    span(range),
+                    format!("`{text}` begins no word of the language"),
+                );
+                if text.starts_with(['\'', '\u{2018}', '\u{2019}', '\u{201c}', '\u{201d}']) {
+                    return d.help("texts stand in straight double quotes: `\"model.npy\"`");
+                }
+                d.help("programs are made of names, numbers, operators, texts in double quotes, and comments after `#`")
             }
             LexError::OpenText(range) => {
-                let end = source[range.start..].find('\n').map_or(source.len(), |n| range.start + n);
-                Diagnostic::new("syntax::open_text", Span::new(range.start, end), "a text has no end")
+                Diagnostic::new("syntax::open_text", span(range), "a text has no end")
                     .help("end it with `\"` on the same line")
             }
             LexError::TooDeep(range) => {

@@ -7,7 +7,7 @@ use wavefold_symbolic::{Condition, Differentiable, Expr as Symbolic, TimeFunctio
 use crate::ast::{Argument, Expr, ExprKind, Name, Relation, Span, Suffix};
 use crate::diagnostic::{Diagnostic, Result};
 use crate::program::Machine;
-use crate::value::{TensorHandle, Value, VectorHandle, map, zip};
+use crate::value::{TensorHandle, Value, VectorHandle, map, slice, zip};
 
 /// The members of values, for "did you mean".
 const MEMBERS: &[&str] = &[
@@ -83,6 +83,10 @@ impl Machine<'_> {
                 match (&a, &b) {
                     (Value::Unknown, _) | (_, Value::Unknown) => Ok(Value::Unknown),
                     (Value::Number(a), Value::Number(b)) => Ok(Value::Number(a.powf(*b))),
+                    (Value::List(_), Value::Number(b)) => match self.data_of(&a, e.span)? {
+                        Some(Value::Data(a)) => Ok(Value::Data(map(&a, |v| v.powf(*b)))),
+                        _ => Err(join("raised to", &a, &Value::Number(*b), e.span)),
+                    },
                     (Value::Data(a), Value::Number(b)) => Ok(Value::Data(map(a, |v| v.powf(*b)))),
                     _ => match (a.scalar(), b.scalar()) {
                         (Some(a), Some(b)) => Ok(Value::Scalar(a.pow(b))),
@@ -113,10 +117,23 @@ impl Machine<'_> {
         }
     }
 
-    /// An operand of arithmetic: a number from a field is made.
+    /// An operand of arithmetic: a number from a field is made, and samples are read where none are written.
     fn operand(&mut self, e: &Expr) -> Result<Value> {
         let value = self.eval(e)?;
+        let value = self.sampled(value, e.span)?;
         self.settled(value, e.span)
+    }
+
+    /// Points and series as arrays, constants as numbers, outside of equations.
+    pub(crate) fn sampled(&mut self, value: Value, span: Span) -> Result<Value> {
+        match &value {
+            Value::Points(_) | Value::Series(_) if self.samples => {
+                Ok(self.data_of(&value, span)?.unwrap_or(value))
+            }
+            Value::Constant(c) if self.samples && self.changed.contains(c.name()) => Ok(Value::Unknown),
+            Value::Constant(c) if self.samples => Ok(Value::Number(c.value())),
+            _ => Ok(value),
+        }
     }
 
     /// The value with a number from a field made.
@@ -142,7 +159,10 @@ impl Machine<'_> {
 
     /// A number that is known.
     pub(crate) fn number(&mut self, e: &Expr) -> Result<f64> {
-        match self.operand(e)? {
+        let outer = std::mem::replace(&mut self.samples, true);
+        let value = self.operand(e);
+        self.samples = outer;
+        match value? {
             Value::Number(n) => Ok(n),
             Value::Constant(c) => Ok(c.value()),
             Value::Unknown => Err(Diagnostic::silent()),
@@ -160,7 +180,9 @@ impl Machine<'_> {
         Ok(match (&a, &b) {
             (Value::Unknown, _) | (_, Value::Unknown) => Value::Unknown,
             (Value::Number(v), Value::Number(w)) => Value::Number(apply(*v, *w)),
-            (Value::Data(_), _) | (_, Value::Data(_)) => self.arrays(&a, &b, span, apply)?,
+            (Value::Data(_) | Value::List(_), _) | (_, Value::Data(_) | Value::List(_)) => {
+                self.arrays(&a, &b, span, apply)?
+            }
             _ => {
                 if let (Some(v), Some(w)) = (a.scalar(), b.scalar()) {
                     Value::Scalar(if minus { v - w } else { v + w })
@@ -180,7 +202,9 @@ impl Machine<'_> {
         Ok(match (&a, &b) {
             (Value::Unknown, _) | (_, Value::Unknown) => Value::Unknown,
             (Value::Number(v), Value::Number(w)) => Value::Number(apply(*v, *w)),
-            (Value::Data(_), _) | (_, Value::Data(_)) => self.arrays(&a, &b, span, apply)?,
+            (Value::Data(_) | Value::List(_), _) | (_, Value::Data(_) | Value::List(_)) => {
+                self.arrays(&a, &b, span, apply)?
+            }
             _ => match (a.scalar(), b.scalar()) {
                 (Some(v), Some(w)) => Value::Scalar(if over { v / w } else { v * w }),
                 (None, Some(w)) => match (a.vector(), a.tensor()) {
@@ -200,11 +224,16 @@ impl Machine<'_> {
 
     fn arrays(&mut self, a: &Value, b: &Value, span: Span, f: impl Fn(f64, f64) -> f64) -> Result<Value> {
         let number = crate::builtins::number_of;
-        if let (Some(n), Value::Data(d)) = (number(a), b) {
-            return Ok(Value::Data(map(d, |v| f(n, v))));
+        let known = |v: &Value| matches!(v, Value::Data(_) | Value::List(_));
+        if let (Some(n), true) = (number(a), known(b))
+            && let Some(Value::Data(d)) = self.data_of(b, span)?
+        {
+            return Ok(Value::Data(map(&d, |v| f(n, v))));
         }
-        if let (Value::Data(d), Some(n)) = (a, number(b)) {
-            return Ok(Value::Data(map(d, |v| f(v, n))));
+        if let (true, Some(n)) = (known(a), number(b))
+            && let Some(Value::Data(d)) = self.data_of(a, span)?
+        {
+            return Ok(Value::Data(map(&d, |v| f(v, n))));
         }
         let (left, right) = (self.data_of(a, span)?, self.data_of(b, span)?);
         match (left, right) {
@@ -303,10 +332,18 @@ impl Machine<'_> {
                 }
                 f.at(n).map(Value::Data).map_err(|e| Diagnostic::of(&e.into(), span))
             }
+            Value::Data(_) | Value::List(_) | Value::Points(_) | Value::Series(_) => {
+                let Some(Value::Data(d)) = self.data_of(value, span)? else { return Ok(Value::Unknown) };
+                slice(&d, n).ok_or_else(|| {
+                    let message = format!("{} has no `at {n}`", value.describe());
+                    Diagnostic::new("value::level", span, message)
+                        .help(format!("it holds {} values, counted from 0", crate::declare::shape_text(&d)))
+                })
+            }
             other => {
                 let message = format!("{} has no time levels", other.describe());
                 Err(Diagnostic::new("value::level", span, message)
-                    .help("a function of time has, and so has `max(u)`"))
+                    .help("a function of time has, and so have `max(u)`, points, series and arrays"))
             }
         }
     }
@@ -319,7 +356,8 @@ impl Machine<'_> {
         let plain = |value: Value| match arguments.first() {
             None => Ok(value),
             Some(a) => {
-                Err(Diagnostic::new("call::count", a.value.span, format!("`{text}` takes no arguments")))
+                Err(Diagnostic::new("call::count", a.value.span, format!("`{text}` takes no arguments"))
+                    .help("leave the brackets out"))
             }
         };
         if let Some(found) = self.component(value, name)? {
@@ -466,7 +504,12 @@ fn join(how: &str, a: &Value, b: &Value, span: Span) -> Box<Diagnostic> {
         }
         _ => message,
     };
-    Diagnostic::new("value::operands", span, message)
+    let kinds = [a, b].map(|v| v.vector().is_some() || v.tensor().is_some());
+    Diagnostic::new("value::operands", span, message).help(if kinds[0] || kinds[1] {
+        "name a component, `v.x`, or make a number of it with `div(v)`"
+    } else {
+        "numbers, arrays, functions and expressions of them can be joined"
+    })
 }
 
 fn not_a_condition(v: &Value, span: Span) -> Box<Diagnostic> {

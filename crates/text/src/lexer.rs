@@ -25,6 +25,9 @@ pub enum Token<'a> {
     Number(f64),
     #[regex(r#""[^"\n]*""#, |lex| lex.slice().trim_matches('"'))]
     Text(&'a str),
+    /// A text without its end: an error, and read as if it ended with the line.
+    #[regex(r#""[^"\n]*"#, |lex| lex.slice().trim_start_matches('"'))]
+    Unclosed(&'a str),
     #[token("(")]
     Open,
     #[token(")")]
@@ -107,6 +110,7 @@ pub const WORDS: &[&str] = &[
     "diagonal",
     "dtype",
     "every",
+    "extended",
     "extent",
     "interior",
     "interpolation",
@@ -135,7 +139,7 @@ impl fmt::Display for Token<'_> {
         match self {
             Token::Comment(text) | Token::Name(text) | Token::Word(text) => f.write_str(text),
             Token::Number(value) => write!(f, "{value}"),
-            Token::Text(text) => write!(f, "\"{text}\""),
+            Token::Text(text) | Token::Unclosed(text) => write!(f, "\"{text}\""),
             Token::Keyword(word) => word.fmt(f),
             Token::Open => f.write_str("("),
             Token::Close => f.write_str(")"),
@@ -188,14 +192,19 @@ pub fn lex(source: &str) -> (Vec<Spanned<'_>>, Vec<LexError>) {
     let mut depth = 0_usize;
     for (token, span) in Token::lexer(source).spanned() {
         let Ok(token) = token else {
-            let unclosed = source[span.clone()].starts_with('"');
             match errors.last_mut() {
                 // Neighbours are one error.
                 Some(LexError::Characters(last)) if last.end == span.start => last.end = span.end,
-                _ if unclosed => errors.push(LexError::OpenText(span)),
                 _ => errors.push(LexError::Characters(span)),
             }
             continue;
+        };
+        let token = match token {
+            Token::Unclosed(text) => {
+                errors.push(LexError::OpenText(span.clone()));
+                Token::Text(text)
+            }
+            token => token,
         };
         match token {
             Token::Open | Token::OpenList | Token::OpenBlock => depth += 1,

@@ -28,6 +28,8 @@ mod declare;
 mod diagnostic;
 mod eval;
 mod format;
+mod hdf5;
+mod help;
 pub mod lexer;
 mod operators;
 mod output;

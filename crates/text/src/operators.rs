@@ -1,7 +1,8 @@
 //! Operators and their runs.
 
+use std::collections::HashMap;
+
 use wavefold_operator::{Apply, Backend, Operator};
-use wavefold_runtime::{FieldData, RuntimeError};
 use wavefold_symbolic::{Dim, Equation, Grid, TimeFunction, eq, inc, mirrored_surface, solve};
 
 use crate::ast::{Equation as Written, EquationKind, Expr, ExprKind, Name, RunArgument, Span};
@@ -23,7 +24,15 @@ const ARGUMENTS: &[&str] = &[
     "snr",
     "bounds",
     "save_every",
+    "memory_limit",
+    "stability",
 ];
+
+/// Rounds of a loop in an operator, at most: each makes its equations.
+const MOST_ROUNDS: f64 = 1000.0;
+
+/// Equations of all rounds, at most.
+const MOST_EQUATIONS: usize = 10_000;
 
 impl Machine<'_> {
     pub(crate) fn operator(&mut self, name: &Name, body: &[Written], span: Span) -> Result<()> {
@@ -34,14 +43,34 @@ impl Machine<'_> {
             return Err(d);
         }
         for (e, at) in &equations {
-            e.check().map_err(|error| Diagnostic::of(&error.into(), *at))?;
+            e.check().map_err(|error| {
+                let left = (error.code() == "equation::lhs").then(|| target_of(body, *at)).flatten();
+                Diagnostic::of(&error.into(), *at).at(left)
+            })?;
         }
         let op = Operator::named(&name.text, equations.iter().map(|(e, _)| e.clone())).map_err(|error| {
-            // The equation that the message quotes is the one to point at.
-            let text = error.to_string();
-            let quoted =
-                equations.iter().find(|(e, _)| e.flatten().iter().any(|e| text.contains(&e.to_string())));
-            Diagnostic::of(&error, quoted.map_or(Span::new(span.start, name.span.end), |(_, at)| *at))
+            // The equations that the error quotes are those to point at.
+            let text = format!("{error}\n{}", error.help().unwrap_or_default());
+            let mut quoted: Vec<(usize, Span)> = equations
+                .iter()
+                .filter_map(|(e, at)| {
+                    let place = |e: &Equation| quoted_at(&text, &e.to_string());
+                    Some((e.flatten().iter().find_map(place)?, *at))
+                })
+                .collect();
+            quoted.sort_by_key(|(place, _)| *place);
+            let whole = Span::new(span.start, name.span.end);
+            let d = Diagnostic::of(&error, quoted.first().map_or(whole, |(_, at)| *at));
+            let (first, second) = match error.code() {
+                "compress::read_and_write" => ("written here", "read here"),
+                "compress::written_twice" => ("first here", "again here"),
+                "time::direction" => ("forwards here", "backwards here"),
+                _ => return d,
+            };
+            match quoted.get(1) {
+                Some((_, at)) => d.label(first).also(*at, second),
+                None => d,
+            }
         })?;
         self.report.operators.push((name.text.clone(), op.clone()));
         self.define(name, Value::Operator(op))
@@ -87,15 +116,24 @@ impl Machine<'_> {
                 let made = self.injection(value, target, through.as_ref())?;
                 out.push((made, e.span));
             }
-            EquationKind::On { part, body } => {
-                let Value::Part(region) = self.lookup(&part.text, part.span)? else {
-                    let message = format!("`{}` is no part of the grid", part.text);
-                    return Err(Diagnostic::new("name::kind", part.span, message)
-                        .help("declare one: `part top on g left y 1`"));
-                };
+            EquationKind::On { parts, body } => {
+                let mut regions = vec![];
+                for part in parts {
+                    let Value::Part(region) = self.lookup(&part.text, part.span)? else {
+                        let message = format!("`{}` is no part of the grid", part.text);
+                        return Err(Diagnostic::new("name::kind", part.span, message)
+                            .help("declare one: `part top on g left y 1`"));
+                    };
+                    regions.push(region);
+                }
                 let mut inner = vec![];
                 self.equations(body, &mut inner, wrong);
-                out.extend(inner.into_iter().map(|(e, at)| (e.on(&region), at)));
+                for region in &regions {
+                    out.extend(inner.iter().map(|(e, at)| (e.clone().on(region), *at)));
+                }
+            }
+            EquationKind::Repeat { variable, from, to, body } => {
+                self.repeated(variable, from, to, body, out, wrong)?;
             }
             EquationKind::When { condition, body } => {
                 let condition = self.condition(condition)?;
@@ -130,6 +168,45 @@ impl Machine<'_> {
         Ok(())
     }
 
+    /// The equations of a block, once for each value of a variable.
+    fn repeated(
+        &mut self,
+        variable: &Name,
+        from: &Expr,
+        to: &Expr,
+        body: &[Written],
+        out: &mut Vec<(Equation, Span)>,
+        wrong: &mut Option<Box<Diagnostic>>,
+    ) -> Result<()> {
+        let (first, last) = (self.number(from)?, self.number(to)?);
+        let rounds = last - first;
+        if rounds.is_nan() || rounds >= MOST_ROUNDS || first.abs() > 1e15 {
+            let message = format!("equations cannot be repeated from {first} to {last}");
+            return Err(Diagnostic::new("repeat::range", Span::new(from.span.start, to.span.end), message)
+                .help(format!(
+                    "an operator repeats at most {MOST_ROUNDS} times; time steps are made by `run`"
+                )));
+        }
+        for i in first as i64..=last as i64 {
+            self.names.push(HashMap::from([(variable.text.clone(), Value::Number(i as f64))]));
+            self.equations(body, out, wrong);
+            self.names.pop();
+            if wrong.is_some() {
+                break;
+            }
+            if out.len() > MOST_EQUATIONS {
+                let message = format!("more than {MOST_EQUATIONS} equations are repeated here");
+                return Err(Diagnostic::new(
+                    "repeat::range",
+                    Span::new(from.span.start, to.span.end),
+                    message,
+                )
+                .help("time steps are made by `run`"));
+            }
+        }
+        Ok(())
+    }
+
     fn scalar(&mut self, e: &Expr) -> Result<wavefold_symbolic::Expr> {
         let value = self.eval(e)?;
         if matches!(value, Value::Unknown) {
@@ -152,6 +229,7 @@ impl Machine<'_> {
         let mismatch = |v: &Value| {
             let message = format!("{} cannot become {}", aim.describe(), v.describe());
             Diagnostic::new("equation::kinds", value.span, message)
+                .help("both sides must be numbers at a point, vectors, or tensors; `grad(p)`, `div(v)` and components such as `v.x` lead from one to another")
         };
         match &aim {
             Value::Unknown => Err(Diagnostic::silent()),
@@ -271,7 +349,10 @@ impl Machine<'_> {
                 o.step(&name.text, done, all);
             }
         };
-        let mut apply = op.apply().progress(&progress);
+        let idle = std::sync::atomic::AtomicBool::new(false);
+        let cancel = self.options.cancel.clone();
+        let mut apply =
+            op.apply().cancel(cancel.as_deref().unwrap_or(&idle)).check_finite(true).progress(&progress);
         if let Some(backend) = self.options.backend {
             apply = apply.backend(backend);
         }
@@ -289,20 +370,36 @@ impl Machine<'_> {
                 Err((_, d)) => return Err(d),
             }
         }
+        let blame = |e: wavefold_operator::Error| {
+            let place = blamed(e.code(), arguments);
+            Diagnostic::of(&e, span).at(place)
+        };
         if !self.live {
             // Checks sizes, overrides and replacements; the range is known when it runs.
             if !unknown {
-                apply.estimate_memory().map_err(|e| Diagnostic::of(&e, span))?;
+                apply.estimate_memory().map_err(blame)?;
             }
             return Ok(());
         }
-        let summary = apply.run().map_err(|e| Diagnostic::of(&e, span))?;
+        let needed = apply.estimate_memory().map_err(blame)?.bytes();
+        if let Some(all) = machine_memory().filter(|all| needed > *all) {
+            let gigabytes = |bytes: u64| bytes as f64 / 1e9;
+            let message = format!(
+                "`{}` needs {:.1} GB of memory, and this machine has {:.1} GB",
+                name.text,
+                gigabytes(needed),
+                gigabytes(all)
+            );
+            return Err(Diagnostic::new("run::memory", span, message)
+                .help("use a smaller grid, fewer snapshots, or compress them; `wavefold inspect --stage memory` counts"));
+        }
+        let summary = apply.run().map_err(blame)?;
         if let Some(o) = &self.options.observer {
             o.ran(&summary);
         }
         self.note_levels(&op, summary.time_m, summary.time_max);
         self.report.runs.push(summary);
-        self.finite(&op, name)
+        Ok(())
     }
 
     /// One argument of a run; an error gives the arguments so far back.
@@ -338,6 +435,16 @@ impl Machine<'_> {
                 Err(e) => Err((Box::new(apply), Diagnostic::of(&e, value.span))),
             };
         }
+        if name.text == "stability" {
+            return match &value.kind {
+                ExprKind::Name(word) if word == "off" => Ok(apply.check_stability(false)),
+                _ => {
+                    let message = "`stability` is checked, unless it is `off`";
+                    let d = Diagnostic::new("run::stability", value.span, message);
+                    Err((Box::new(apply), d.help("write `stability = off`, or leave it out")))
+                }
+            };
+        }
         if name.text == "bounds" {
             return match self.bounds(of.as_ref(), name, value) {
                 Ok((d, a, b)) => Ok(apply.bounds(d, a, b)),
@@ -351,17 +458,27 @@ impl Machine<'_> {
         let count = number.max(0.0) as usize;
         if matches!(
             name.text.as_str(),
-            "time_m" | "time_M" | "time_min" | "time_max" | "threads" | "nbits" | "save_every"
+            "time_m"
+                | "time_M"
+                | "time_min"
+                | "time_max"
+                | "threads"
+                | "nbits"
+                | "save_every"
+                | "memory_limit"
         ) && (number < 0.0 || number.fract() != 0.0)
         {
             let message = format!("`{}` is a whole number, and {number} is none", name.text);
-            return Err((Box::new(apply), Diagnostic::new("run::whole", value.span, message)));
+            let d = Diagnostic::new("run::whole", value.span, message)
+                .help("steps and counts are whole: 0, 1, 2, ..");
+            return Err((Box::new(apply), d));
         }
         Ok(match (name.text.as_str(), of) {
             ("dt", None) => apply.dt(number),
             ("time_m" | "time_min", None) => apply.time_min(count),
             ("time_M" | "time_max", None) => apply.time_max(count),
             ("threads", None) => apply.threads(count),
+            ("memory_limit", None) => apply.memory_limit(count),
             ("nbits", None) => apply.nbits(count.min(u32::MAX as usize) as u32),
             ("nbits", Some(f)) => apply.nbits_of(&f.text, count.min(u32::MAX as usize) as u32),
             ("compscale", None) => apply.compscale(number),
@@ -437,36 +554,65 @@ impl Machine<'_> {
             *newest = if descending { level } else { level.max(*newest) };
         }
     }
+}
 
-    /// What a run wrote must be numbers: an unstable run is reported where it happens.
-    fn finite(&mut self, op: &Operator, name: &Name) -> Result<()> {
-        for e in op.equations().iter().flat_map(Equation::flatten) {
-            let Some(f) = e.target().and_then(|t| t.as_access().map(|a| a.function.clone())) else {
-                continue;
-            };
-            if f.compression().is_some() || f.is_temporary() {
-                continue;
-            }
-            let data = match TimeFunction::from_function(&f) {
-                Some(u) => u.at(self.newest(&u)),
-                None => f.data(),
-            };
-            let data = data.map_err(|e: RuntimeError| Diagnostic::of(&e.into(), name.span))?;
-            let Some((at, value)) = data.iter().enumerate().find(|(_, v)| !v.is_finite()) else { continue };
-            let mut rest = at;
-            let mut index: Vec<String> = vec![];
-            for n in data.shape().iter().rev() {
-                index.insert(0, (rest % n).to_string());
-                rest /= n;
-            }
-            let message =
-                format!("`{}` holds {value} at point ({}) after `{}`", f.name(), index.join(", "), name.text);
-            return Err(Diagnostic::new("run::not_finite", name.span, message).help(
-                "the run is probably unstable: use a smaller `dt`, and check the parameters for zeros",
-            ));
+/// Memory of the machine in bytes, where the system tells: it grants more, and ends the process when that is used.
+fn machine_memory() -> Option<u64> {
+    let text = std::fs::read_to_string("/proc/meminfo").ok()?;
+    let field = |name: &str| {
+        let line = text.lines().find_map(|l| l.strip_prefix(name))?;
+        line.split_whitespace().next()?.parse::<u64>().ok()?.checked_mul(1024)
+    };
+    Some(field("MemTotal:")? + field("SwapTotal:").unwrap_or(0))
+}
+
+/// Where a text quotes an equation: not as a part of a longer one.
+fn quoted_at(text: &str, equation: &str) -> Option<usize> {
+    text.match_indices(equation).map(|(at, _)| at).find(|at| {
+        let after = &text[at + equation.len()..];
+        !after.starts_with([' ', '*', '/', '^', '('])
+            || after.starts_with(" and ")
+            || after.starts_with(" uses ")
+            || after.starts_with(" writes ")
+    })
+}
+
+/// The left side of the equation at a place.
+fn target_of(body: &[Written], at: Span) -> Option<Span> {
+    body.iter().find_map(|e| match &e.kind {
+        EquationKind::Assign { target, .. } if e.span == at => Some(target.span),
+        EquationKind::On { body, .. }
+        | EquationKind::When { body, .. }
+        | EquationKind::Surface { body, .. } => target_of(body, at),
+        _ => None,
+    })
+}
+
+/// The argument of a run that an error of the library is about.
+fn blamed(code: &str, arguments: &[RunArgument]) -> Option<Span> {
+    let names: &[&str] = match code {
+        "stability::dt" => &["dt"],
+        "apply::bad_scalar" => &["dt"],
+        "apply::bounds" => &["bounds"],
+        "override::unused" | "override::unknown" => &["nbits", "compscale"],
+        "threads::count" | "threads::start" => &["threads"],
+        "time::empty_range" | "time::out_of_range" => &["time_M", "time_max", "time_m", "time_min"],
+        "apply::mismatch" | "apply::twice" => {
+            return arguments.iter().find_map(|a| match a {
+                RunArgument::With { function, other } => Some(Span::new(function.span.start, other.span.end)),
+                RunArgument::Value { .. } => None,
+            });
         }
-        Ok(())
-    }
+        _ => &[],
+    };
+    names.iter().find_map(|wanted| {
+        arguments.iter().find_map(|a| match a {
+            RunArgument::Value { name, value, .. } if name.text == *wanted => {
+                Some(Span::new(name.span.start, value.span.end))
+            }
+            _ => None,
+        })
+    })
 }
 
 fn strip(e: &Expr) -> &ExprKind {

@@ -3,6 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use lalrpop_util::ParseError;
 use wavefold_operator::{Backend, Operator, PerformanceSummary};
@@ -11,8 +12,8 @@ use wavefold_symbolic::Grid;
 use crate::ast::{Expr, Name, Span, Statement, StatementKind};
 use crate::diagnostic::{Diagnostic, Failure, Result, nearest};
 use crate::grammar::ProgramParser;
-use crate::lexer::{KEYWORDS, Token, lex};
-use crate::value::Value;
+use crate::lexer::{KEYWORDS, Keyword, Spanned, Token, WORDS, lex};
+use crate::value::{Formula, Value};
 
 /// A program that was read.
 #[derive(Clone, Debug)]
@@ -45,6 +46,8 @@ pub struct Options {
     pub threads: Option<usize>,
     /// What paths are relative to.
     pub folder: PathBuf,
+    /// Ends a run before its next step, and the program before its next statement, once it is set.
+    pub cancel: Option<Arc<AtomicBool>>,
     /// Told of progress.
     pub observer: Option<Arc<dyn Observer>>,
 }
@@ -91,95 +94,201 @@ pub(crate) fn statements(source: &str) -> (Vec<Statement>, Vec<Diagnostic>) {
     if tokens.is_empty() && !wrong.is_empty() {
         return (vec![], wrong);
     }
-    let tokens = tokens.into_iter().filter(|(_, token, _)| !matches!(token, Token::Comment(_)));
+    let tokens: Vec<_> =
+        tokens.into_iter().filter(|(_, token, _)| !matches!(token, Token::Comment(_))).collect();
+    let syntax = Syntax { source, tokens: &tokens };
     let mut recovered = vec![];
-    let parsed = ProgramParser::new().parse(&mut recovered, tokens.map(Ok::<_, ()>));
-    let mut found: Vec<Diagnostic> = recovered.into_iter().map(|e| syntax(e.error, source)).collect();
+    let parsed = ProgramParser::new().parse(&mut recovered, tokens.iter().copied().map(Ok::<_, ()>));
+    let mut found: Vec<Diagnostic> = recovered.into_iter().map(|e| *syntax.diagnostic(e.error)).collect();
     let statements = parsed.unwrap_or_else(|e| {
-        found.push(syntax(e, source));
+        found.push(*syntax.diagnostic(e));
         vec![]
     });
-    // What follows on the line of an error is mostly its consequence.
-    let line = |d: &Diagnostic| {
-        d.labels.first().map_or(0, |l| source[..l.span.start.min(source.len())].matches('\n').count())
-    };
+    // What follows on the line of an error is mostly its consequence; a text without its end takes brackets with it.
+    let lines: Vec<usize> = source.match_indices('\n').map(|(at, _)| at).collect();
+    let line =
+        |d: &Diagnostic| d.labels.first().map_or(0, |l| lines.partition_point(|at| *at < l.span.start));
+    wrong.dedup_by_key(|d| line(d));
     found.dedup_by_key(|d| line(d));
+    let follows = |d: &Diagnostic, cause: &Diagnostic| {
+        line(d) == line(cause) || (cause.code == "syntax::open_text" && line(d) == line(cause) + 1)
+    };
+    found.retain(|d| !wrong.iter().any(|cause| follows(d, cause)));
     wrong.extend(found);
     (statements, wrong)
 }
 
-fn syntax(error: ParseError<usize, Token<'_>, ()>, source: &str) -> Diagnostic {
-    let words = |expected: &[String]| {
-        let plain = |w: &String| w.trim_matches('"').to_string();
-        let mut list: Vec<String> = expected.iter().map(plain).collect();
-        let named = |w: &str| match w {
-            "name" => "a name".to_string(),
-            "number" => "a number".to_string(),
-            "text" => "a text".to_string(),
-            "word" => "a setting".to_string(),
-            other => format!("`{other}`"),
-        };
-        list.sort();
-        match list.len() {
-            0 => None,
-            1..=8 => {
-                Some(format!("expected {}", list.iter().map(|w| named(w)).collect::<Vec<_>>().join(", ")))
+/// What the parser could not read, as a sentence.
+struct Syntax<'s> {
+    source: &'s str,
+    tokens: &'s [Spanned<'s>],
+}
+
+impl Syntax<'_> {
+    fn diagnostic(&self, error: ParseError<usize, Token<'_>, ()>) -> Box<Diagnostic> {
+        match error {
+            ParseError::UnrecognizedToken { token: (start, token, end), expected } => {
+                self.unexpected(start, token, end, &expected)
             }
-            _ => None,
-        }
-    };
-    let found = |start: usize, token: &Token, end: usize, expected: &[String]| {
-        let mut d = Diagnostic::new(
-            "syntax::unexpected",
-            Span::new(start, end),
-            format!("`{token}` cannot stand here"),
-        );
-        d.help = words(expected);
-        let sign = matches!(token, Token::Plus | Token::Minus | Token::Times | Token::Over | Token::Power);
-        if sign && expected.iter().any(|w| w.trim_matches('"') == "word") {
-            d.help = Some("put a computed value of a setting in parentheses: `save (nt + 1)`".into());
-            return *d;
-        }
-        let typed = token.to_string();
-        let begins = expected.iter().any(|w| w.trim_matches('"') == "let");
-        if let (Token::Name(_), Some(like)) = (token, nearest(&typed, KEYWORDS.iter().map(|(text, _)| *text)))
-        {
-            d.help = Some(format!("did you mean `{like}`?"));
-        } else if let (Token::Name(name), true) = (token, begins) {
-            d.help = Some(format!(
-                "a statement begins with a word such as `let`, `time`, `operator` or `run`; data are set with `set {name} = ..`"
-            ));
-        } else if matches!(token, Token::Word(_) | Token::Keyword(_))
-            && expected.iter().any(|w| w.trim_matches('"') == "name")
-        {
-            d.help = Some(format!("`{token}` is a word of the language: choose another name"));
-        }
-        *d
-    };
-    match error {
-        ParseError::UnrecognizedToken { token: (start, token, end), expected } => {
-            found(start, &token, end, &expected)
-        }
-        ParseError::ExtraToken { token: (start, token, end) } => found(start, &token, end, &[]),
-        ParseError::UnrecognizedEof { expected, .. } => {
-            let end = source.trim_end().len();
-            let mut d = Diagnostic::new(
-                "syntax::end",
-                Span::new(end.saturating_sub(1), end),
-                "the program ends too early",
-            );
-            d.help = words(&expected).or(Some("a bracket or a value is missing".into()));
-            *d
-        }
-        ParseError::InvalidToken { location } => *Diagnostic::new(
-            "syntax::characters",
-            Span::new(location, location),
-            "this begins no word of the language",
-        ),
-        ParseError::User { error: () } => {
-            *Diagnostic::new("syntax::unexpected", Span::default(), "no program")
+            ParseError::ExtraToken { token: (start, token, end) } => self.unexpected(start, token, end, &[]),
+            ParseError::UnrecognizedEof { expected, .. } => self.ended(&expected),
+            ParseError::InvalidToken { location } => Diagnostic::new(
+                "syntax::characters",
+                Span::new(location, location),
+                "this begins no word of the language",
+            ),
+            ParseError::User { error: () } => {
+                Diagnostic::new("syntax::unexpected", Span::default(), "no program")
+            }
         }
     }
+
+    fn ended(&self, expected: &[String]) -> Box<Diagnostic> {
+        let end = self.tokens.last().map_or(0, |(_, _, end)| *end);
+        let last = Span::new(end.saturating_sub(1), end);
+        let d = Diagnostic::new("syntax::end", last, "the program ends too early");
+        if allows(expected, "number") {
+            return d.help(VALUE);
+        }
+        match self.open_bracket(end) {
+            Some((span, closing)) => d.also(span, "opened here").help(format!("a `{closing}` is missing")),
+            None => match wanted(expected) {
+                Some(text) => d.help(text),
+                None => d.help("something is missing"),
+            },
+        }
+    }
+
+    fn unexpected(&self, start: usize, token: Token, end: usize, expected: &[String]) -> Box<Diagnostic> {
+        let here = Span::new(start, end);
+        let before = self.tokens.iter().rposition(|(at, ..)| *at < start).map(|i| self.tokens[i]);
+        let begins = allows(expected, "let");
+        let statement = matches!(token, Token::Keyword(word) if begins_statement(word));
+        if (statement || token == Token::CloseBlock)
+            && allows(expected, "number")
+            && let Some((from, last, to)) = before
+        {
+            let message = format!("a value is missing after `{last}`");
+            return Diagnostic::new("syntax::unexpected", Span::new(from, to), message).help(VALUE);
+        }
+        let mut d = Diagnostic::new("syntax::unexpected", here, format!("`{token}` cannot stand here"));
+        let typed = token.to_string();
+        let next = self.source[end..].trim_start();
+        let assigned = (next.starts_with('=') && !next.starts_with("==")) || next.starts_with("+=");
+        let words = KEYWORDS.iter().map(|(text, _)| *text);
+        let settings = if allows(expected, "word") { WORDS } else { &[] };
+        let sign = matches!(token, Token::Plus | Token::Minus | Token::Times | Token::Over | Token::Power);
+        let relation = matches!(
+            token,
+            Token::Less
+                | Token::LessOrEqual
+                | Token::Greater
+                | Token::GreaterOrEqual
+                | Token::Equal
+                | Token::Different
+        );
+        d.help = if sign && allows(expected, "word") {
+            Some("put a computed value of a setting in parentheses: `save (nt + 1)`".into())
+        } else if relation && allows(expected, "and") {
+            Some("compare two values at a time, and join comparisons with `and`".into())
+        } else if let (Token::Name(name), true, true) = (token, begins, assigned) {
+            Some(format!("name a number with `let {name} = ..`, and fill a function with `set {name} = ..`"))
+        } else if let (Token::Name(_), Some(like)) =
+            (token, nearest(&typed, settings.iter().copied().chain(words)))
+        {
+            Some(format!("did you mean `{like}`?"))
+        } else if let (Token::Name(_), true) = (token, begins) {
+            Some("a statement begins with a word such as `let`, `time`, `operator` or `run`".into())
+        } else if matches!(token, Token::Word(_) | Token::Keyword(_))
+            && !statement
+            && allows(expected, "name")
+            || statement && expected.iter().all(|w| matches!(w.trim_matches('"'), "name" | "word"))
+        {
+            Some(format!("`{token}` is a word of the language: choose another name"))
+        } else if expected.len() == 1 && allows(expected, "for") {
+            Some("say what to solve for: `solve u.dt - u.laplace = 0 for u.forward`".into())
+        } else if allows(expected, "number") {
+            Some(VALUE.into())
+        } else {
+            wanted(expected)
+        };
+        let closes = matches!(token, Token::Close | Token::CloseList | Token::CloseBlock);
+        match self.open_bracket(start) {
+            Some((span, closing)) if allows(expected, closing) && !allows(expected, "let") => {
+                d = d.also(span, "opened here");
+                if closes {
+                    d.help = Some(format!("a `{closing}` is missing before it"));
+                }
+            }
+            None if closes => d.help = Some("nothing is open here: remove it".into()),
+            _ => {}
+        }
+        d
+    }
+
+    /// The innermost bracket that is open before a place, and what closes it.
+    fn open_bracket(&self, place: usize) -> Option<(Span, &'static str)> {
+        let mut open = vec![];
+        for (start, token, end) in self.tokens.iter().take_while(|(start, ..)| *start < place) {
+            match token {
+                Token::Open => open.push((Span::new(*start, *end), ")")),
+                Token::OpenList => open.push((Span::new(*start, *end), "]")),
+                Token::OpenBlock => open.push((Span::new(*start, *end), "}")),
+                Token::Close | Token::CloseList | Token::CloseBlock => {
+                    open.pop();
+                }
+                _ => {}
+            }
+        }
+        open.pop()
+    }
+}
+
+/// What a missing value may be.
+const VALUE: &str = "a number, a name, a call, or an expression in parentheses goes here";
+
+/// Whether a token may stand somewhere.
+fn allows(expected: &[String], token: &str) -> bool {
+    expected.iter().any(|w| w.trim_matches('"') == token)
+}
+
+/// What may stand somewhere, if that is not too much to say.
+fn wanted(expected: &[String]) -> Option<String> {
+    let named = |w: &str| match w {
+        "name" => "a name".to_string(),
+        "number" => "a number".to_string(),
+        "text" => "a text".to_string(),
+        "word" => "a setting".to_string(),
+        other => format!("`{other}`"),
+    };
+    let mut list: Vec<&str> = expected.iter().map(|w| w.trim_matches('"')).collect();
+    list.sort_unstable();
+    let text = list.iter().map(|w| named(w)).collect::<Vec<_>>().join(", ");
+    (1..=8).contains(&list.len()).then(|| format!("expected {text}"))
+}
+
+fn begins_statement(word: Keyword) -> bool {
+    matches!(
+        word,
+        Keyword::Let
+            | Keyword::Grid
+            | Keyword::Const
+            | Keyword::Function
+            | Keyword::Time
+            | Keyword::Vector
+            | Keyword::Tensor
+            | Keyword::Points
+            | Keyword::Series
+            | Keyword::Part
+            | Keyword::Twin
+            | Keyword::Operator
+            | Keyword::Run
+            | Keyword::Set
+            | Keyword::Assert
+            | Keyword::Print
+            | Keyword::Write
+            | Keyword::Repeat
+    )
 }
 
 impl Program {
@@ -229,6 +338,15 @@ pub(crate) struct Machine<'a> {
     pub(crate) grid: Option<Grid>,
     /// Whether names of functions stand for what they hold now: in assertions and prints.
     pub(crate) facts: bool,
+    /// Whether names of points and series stand for what they hold now: everywhere but in `let` and operators, which
+    /// make equations.
+    pub(crate) samples: bool,
+    /// Functions whose halo repeats their outermost values, by id.
+    pub(crate) extended: HashSet<u64>,
+    /// Constants that are set somewhere, so that nothing is known about them while nothing runs.
+    pub(crate) changed: HashSet<String>,
+    /// Formulas that are being evaluated.
+    pub(crate) calls: Vec<String>,
     /// The newest time level of functions of time, by id.
     pub(crate) levels: HashMap<u64, usize>,
     used_sets: HashSet<usize>,
@@ -245,6 +363,10 @@ impl<'a> Machine<'a> {
             failed: HashSet::new(),
             grid: None,
             facts: false,
+            samples: false,
+            extended: HashSet::new(),
+            changed: HashSet::new(),
+            calls: vec![],
             levels: HashMap::new(),
             used_sets: HashSet::new(),
             report: Report::default(),
@@ -252,18 +374,31 @@ impl<'a> Machine<'a> {
         }
     }
 
-    pub(crate) fn add_wrong(&mut self, d: Diagnostic) {
+    /// Paths are told as the program has them, beside its own folder.
+    pub(crate) fn add_wrong(&mut self, mut d: Diagnostic) {
+        let folder = self.options.folder.display().to_string();
+        if !folder.is_empty() {
+            d.message = d.message.replace(&format!("{folder}/"), "");
+        }
         self.wrong.push(d);
     }
 
     /// Runs statements. While resolving, all of them, whatever goes wrong; otherwise up to the first failure.
     fn block(&mut self, statements: &[Statement]) {
         for s in statements {
+            if self.live && self.options.cancel.as_ref().is_some_and(|c| c.load(Ordering::Relaxed)) {
+                self.wrong.push(*Diagnostic::new(
+                    "run::cancelled",
+                    s.span,
+                    "the program was stopped before this",
+                ));
+                return;
+            }
             if let Err(d) = self.statement(s) {
                 if let Some(name) = defined(s) {
                     self.failed.insert(name.text.clone());
                 }
-                self.wrong.push(*d);
+                self.add_wrong(*d);
             }
             if self.live && !self.wrong.is_empty() {
                 return;
@@ -273,12 +408,20 @@ impl<'a> Machine<'a> {
 
     fn statement(&mut self, s: &Statement) -> Result<()> {
         self.facts = false;
+        self.samples = matches!(
+            s.kind,
+            StatementKind::Assert { .. }
+                | StatementKind::Print { .. }
+                | StatementKind::Set { .. }
+                | StatementKind::Write { .. }
+        );
         match &s.kind {
             StatementKind::Let { name, value } => {
                 let value = self.given(name)?.map_or_else(|| self.eval(value), Ok)?;
                 let value = self.settled(value, s.span)?;
                 self.define(name, value)
             }
+            StatementKind::Formula { name, parameters, value } => self.formula(name, parameters, value),
             StatementKind::Const { name, value } => {
                 let value = match self.given(name)? {
                     Some(Value::Number(n)) => n,
@@ -302,14 +445,40 @@ impl<'a> Machine<'a> {
         }
     }
 
+    fn formula(&mut self, name: &Name, parameters: &[Name], value: &Expr) -> Result<()> {
+        if let Some(twice) = parameters
+            .iter()
+            .enumerate()
+            .find_map(|(i, p)| parameters[..i].iter().any(|q| q.text == p.text).then_some(p))
+        {
+            let message = format!("`{}` has two parameters `{}`", name.text, twice.text);
+            return Err(Diagnostic::new("name::twice", twice.span, message).help("choose another name"));
+        }
+        let formula = Formula {
+            name: name.text.clone(),
+            parameters: parameters.to_vec(),
+            value: value.clone(),
+            scopes: self.names.len(),
+        };
+        self.define(name, Value::Formula(Arc::new(formula)))
+    }
+
     fn repeat(&mut self, variable: &Name, from: &Expr, to: &Expr, body: &[Statement]) -> Result<()> {
         let (first, last) = (self.number(from)?, self.number(to)?);
-        if !(first.is_finite() && last.is_finite()) && self.live {
-            return Err(Diagnostic::new(
-                "repeat::range",
-                from.span,
-                format!("a loop from {first} to {last} has no rounds"),
-            ));
+        for (n, at) in [(first, from.span), (last, to.span)] {
+            if n.fract() != 0.0 || n.abs() > 1e15 {
+                let message = format!("rounds are counted in whole numbers, and {n} is none");
+                return Err(Diagnostic::new("repeat::range", at, message).help("round it: `floor(n)`"));
+            }
+        }
+        // From 1 to 0 there is nothing to do, as in a list without entries.
+        if last < first - 1.0 {
+            let message = format!("there are no rounds from {first} to {last}");
+            return Err(Diagnostic::new("repeat::range", Span::new(from.span.start, to.span.end), message)
+                .help(format!(
+                    "rounds count upwards: `repeat {} from {last} to {first} {{ .. }}`",
+                    variable.text
+                )));
         }
         let (first, last) = (first as i64, last as i64);
         // One round shows whether names and shapes are right.
@@ -358,14 +527,18 @@ impl<'a> Machine<'a> {
             }
             let known =
                 self.names[0].iter().filter(|(_, v)| matches!(v, Value::Number(_) | Value::Constant(_)));
-            let known: Vec<&str> = known.map(|(k, _)| k.as_str()).collect();
-            let mut d = Diagnostic::new(
-                "set::unknown",
-                Span::default(),
-                format!("the program has no `let {name} = ..`"),
-            );
-            d.help = nearest(name, known.iter().copied()).map(|n| format!("did you mean `{n}`?"));
-            self.wrong.push(*d);
+            let mut known: Vec<&str> = known.map(|(k, _)| k.as_str()).collect();
+            known.sort_unstable();
+            let message = format!("the program has no `let {name} = ..` or `const {name} = ..`");
+            let mut d = Diagnostic::new("set::unknown", Span::default(), message);
+            d.labels.clear(); // it stands on the command line
+            let list = known.iter().map(|k| format!("`{k}`")).collect::<Vec<_>>().join(", ");
+            d.help = Some(match nearest(name, known.iter().copied()) {
+                Some(like) => format!("did you mean `{like}`?"),
+                None if known.is_empty() => "it names no numbers that can be set".into(),
+                None => format!("what can be set is {list}"),
+            });
+            self.add_wrong(*d);
         }
     }
 
@@ -411,6 +584,7 @@ impl<'a> Machine<'a> {
 fn defined(s: &Statement) -> Option<&Name> {
     match &s.kind {
         StatementKind::Let { name, .. }
+        | StatementKind::Formula { name, .. }
         | StatementKind::Const { name, .. }
         | StatementKind::Grid { name, .. }
         | StatementKind::Declare { name, .. }

@@ -1,5 +1,8 @@
 //! What names and expressions stand for.
 
+use std::path::PathBuf;
+use std::sync::Arc;
+
 use ndarray::ArrayD;
 use wavefold_operator::{Measure, Operator};
 use wavefold_runtime::Data;
@@ -7,6 +10,18 @@ use wavefold_symbolic::{
     Condition, Constant, Expr, FunctionRef, Grid, IntoExpr, Series, SparseRef, SubDomain, Tensor,
     TensorFunction, TensorTimeFunction, Vector, VectorFunction, VectorTimeFunction,
 };
+
+use crate::ast;
+
+/// An expression with parameters.
+#[derive(Debug)]
+pub struct Formula {
+    pub name: String,
+    pub parameters: Vec<ast::Name>,
+    pub value: ast::Expr,
+    /// The number of scopes that its names are looked up in.
+    pub scopes: usize,
+}
 
 /// A vector with its functions.
 #[derive(Clone, Debug)]
@@ -46,7 +61,10 @@ pub enum Value {
     TensorHandle(TensorHandle),
     Grid(Grid),
     Part(SubDomain),
+    /// A file with a compressed history.
+    History(PathBuf),
     Operator(Operator),
+    Formula(Arc<Formula>),
     /// A dimension, as an argument: `x`, `y`, `z`, `t`.
     Unknown,
 }
@@ -67,11 +85,13 @@ impl Value {
             Value::Vector(_) | Value::VectorHandle(_) => "a vector",
             Value::Tensor(_) | Value::TensorHandle(_) => "a tensor",
             Value::Condition(_) | Value::Truth(_) => "a condition",
-            Value::Measure(..) => "a number made from a field",
+            Value::Measure(..) => "a number",
             Value::Constant(_) => "a constant",
             Value::Grid(_) => "a grid",
             Value::Part(_) => "a part of the grid",
+            Value::History(_) => "a saved history",
             Value::Operator(_) => "an operator",
+            Value::Formula(_) => "a formula",
             Value::Unknown => "a value that is not known yet",
         }
     }
@@ -108,6 +128,30 @@ impl Value {
             _ => return None,
         })
     }
+}
+
+/// The part of an array that belongs to one index of its first dimension: a number if that is one value.
+pub fn slice(data: &Data, n: usize) -> Option<Value> {
+    if data.shape().first().is_none_or(|count| n >= *count) {
+        return None;
+    }
+    let first = ndarray::Axis(0);
+    let part: Data = match data {
+        Data::F32(a) => a.index_axis(first, n).to_owned().into(),
+        Data::F64(a) => a.index_axis(first, n).to_owned().into(),
+    };
+    Some(if part.len() == 1 { Value::Number(part.max()) } else { Value::Data(part) })
+}
+
+/// A list of numbers as an array of one dimension.
+pub fn array(list: &[Value]) -> Option<Data> {
+    let number = |v: &Value| match v {
+        Value::Number(n) => Some(*n),
+        Value::Constant(c) => Some(c.value()),
+        _ => None,
+    };
+    let values: Option<Vec<f64>> = list.iter().map(number).collect();
+    values.and_then(|values| Data::from_vec(&[list.len()], values).ok())
 }
 
 /// Applies a function to every value of an array, in its type.

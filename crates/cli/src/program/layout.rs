@@ -71,7 +71,9 @@ pub fn fmt(args: &FmtArgs) -> Result<()> {
         return Err(CliError::Layout { files: changed });
     }
     if !args.json {
-        changed.iter().for_each(|f| println!("laid out {f}"));
+        for file in &changed {
+            output::line(&format!("laid out {file}"))?;
+        }
     }
     Ok(())
 }
@@ -94,6 +96,5 @@ pub fn new(args: &NewArgs) -> Result<()> {
     if args.json {
         return output::object(&Started { file: file.display().to_string() });
     }
-    println!("wrote {0}\nrun it with `wavefold run {0}`", file.display());
-    Ok(())
+    output::line(&format!("wrote {0}\nrun it with `wavefold run {0}`", file.display()))
 }

@@ -43,7 +43,7 @@ impl Given {
         }
         let backend = self.backend.as_deref().map(str::parse::<Backend>).transpose()?;
         let folder = file.parent().map(PathBuf::from).unwrap_or_default();
-        Ok(Options { set, backend, threads: self.threads, folder, observer: None })
+        Ok(Options { set, backend, threads: self.threads, folder, ..Options::default() })
     }
 }
 

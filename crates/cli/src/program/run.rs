@@ -54,7 +54,7 @@ struct Teller {
 impl Observer for Teller {
     fn say(&self, line: &str) {
         if !self.quiet {
-            println!("{line}");
+            let _ = output::line(line);
         }
     }
 
@@ -89,7 +89,7 @@ impl Observer for Teller {
             bar.finish_and_clear();
         }
         if !self.quiet {
-            print!("{summary}");
+            let _ = output::line(summary.to_string().trim_end());
         }
     }
 }
@@ -172,6 +172,7 @@ pub fn run(args: &RunArgs, started: Instant) -> Result<()> {
     let teller =
         Arc::new(Teller { quiet: args.json, started, first_step: Mutex::new(None), bar: Mutex::new(None) });
     options.observer = Some(teller.clone());
+    options.cancel = Some(crate::stop::on_interrupt());
     let report = program.run(&options)?;
     if args.json {
         return output::object(&Ran {
@@ -185,12 +186,12 @@ pub fn run(args: &RunArgs, started: Instant) -> Result<()> {
         });
     }
     for path in &report.written {
-        println!("wrote {}", path.display());
+        output::line(&format!("wrote {}", path.display()))?;
     }
     match report.asserts {
         0 => {}
-        1 => println!("1 assertion holds"),
-        n => println!("{n} assertions hold"),
+        1 => output::line("1 assertion holds")?,
+        n => output::line(&format!("{n} assertions hold"))?,
     }
     Ok(())
 }
@@ -213,6 +214,9 @@ pub fn check(args: &CheckArgs) -> Result<()> {
     if args.json {
         return output::object(&Checked { program, operators, seconds });
     }
-    println!("{program} is right: {} operator(s), checked in {}", operators.len(), output::seconds(seconds));
-    Ok(())
+    output::line(&format!(
+        "{program} is right: {} operator(s), checked in {}",
+        operators.len(),
+        output::seconds(seconds)
+    ))
 }

@@ -2,6 +2,7 @@
 
 mod bench;
 mod codec;
+mod program;
 
 use std::process::{Command, Output};
 

@@ -9,7 +9,7 @@ use wavefold_codecs::{Compression, ErrorReport};
 use wavefold_ir::{Decls, FieldId, FieldKind, ScalarId, SparseId, TableId, abi};
 
 use super::{Access, BoundField, BoundStore, EffectProfile, Host, Inner, KernelThreads, TileMemory, Work};
-use crate::{Buffer, Dense, Result, RuntimeError, SparseTables, SparseValues, Store, threads};
+use crate::{Buffer, Dense, MemoryLimit, Result, RuntimeError, SparseTables, SparseValues, Store, threads};
 
 /// Binds memory, values and stores to the declarations of a program, see [`Host::builder`].
 ///
@@ -31,8 +31,10 @@ struct Settings<'a> {
     threads: usize,
     kernel_threads: KernelThreads,
     measure: bool,
+    watched: Vec<(FieldId, i32)>,
     progress: Option<&'a (dyn Fn(i64, i64) + Sync)>,
     cancel: Option<&'a AtomicBool>,
+    memory_limit: Option<MemoryLimit>,
 }
 
 impl std::fmt::Debug for Settings<'_> {
@@ -59,8 +61,10 @@ impl<'a> HostBuilder<'a> {
                 threads: 1,
                 kernel_threads: KernelThreads::default(),
                 measure: false,
+                watched: vec![],
                 progress: None,
                 cancel: None,
+                memory_limit: None,
             },
         }
     }
@@ -89,6 +93,13 @@ impl<'a> HostBuilder<'a> {
         self
     }
 
+    /// Watches a field that the program writes at a time shift: NaN or infinity in it ends the run with
+    /// `run::not_finite`. Fields with time are looked at every few steps, in part; all of them at the end, whole.
+    pub fn watch(&mut self, field: FieldId, time: i32) -> &mut Self {
+        self.settings.watched.push((field, time));
+        self
+    }
+
     /// Called with the number of steps done and of all steps: at the start of every step, and at the end of a
     /// run that did not fail. It may be called on another thread, never on two at a time. The data of the
     /// functions of the run are in use meanwhile: asking for them is the error `data::in_use`.
@@ -100,6 +111,12 @@ impl<'a> HostBuilder<'a> {
     /// A flag that stops the run before the next step once it is set.
     pub fn cancel(&mut self, cancel: &'a AtomicBool) -> &mut Self {
         self.settings.cancel = Some(cancel);
+        self
+    }
+
+    /// What the histories that the run writes may take of the memory, together.
+    pub fn memory_limit(&mut self, limit: MemoryLimit) -> &mut Self {
+        self.settings.memory_limit = Some(limit);
         self
     }
 
@@ -241,8 +258,8 @@ impl<'a> HostBuilder<'a> {
         let tables = tables
             .map(|(decl, t)| t.ok_or_else(|| unbound(&self.decls.sparse(decl.sparse).name)))
             .collect::<Result<_>>()?;
-        begin_writes(&self.stores)?;
-        let Settings { time, threads, measure, progress, cancel, .. } = self.settings;
+        begin_writes(&self.stores, self.settings.memory_limit.as_ref())?;
+        let Settings { time, threads, measure, watched, progress, cancel, .. } = self.settings;
         let inner = Inner {
             decls: self.decls,
             pointers: fields.iter().map(|f: &BoundField| f.pointer.cast()).collect(),
@@ -261,6 +278,7 @@ impl<'a> HostBuilder<'a> {
             progress,
             cancel,
             measure,
+            watched,
             finished: false,
         };
         Ok(Host { inner: Box::new(inner) })
@@ -319,11 +337,11 @@ impl<'a> HostBuilder<'a> {
 }
 
 /// `Empty -> Writing` for all stores that are written, or for none.
-fn begin_writes(stores: &[Option<BoundStore>]) -> Result<()> {
+fn begin_writes(stores: &[Option<BoundStore>], limit: Option<&MemoryLimit>) -> Result<()> {
     let mut begun: Vec<&Store> = Vec::new();
     for bound in stores.iter().flatten() {
         let result = match bound.access {
-            Access::Write(codec) => bound.store.begin_write(codec),
+            Access::Write(codec) => bound.store.begin_write(codec, limit),
             Access::Read => bound.store.check_readable(),
         };
         if let Err(error) = result {
@@ -340,6 +358,7 @@ fn begin_writes(stores: &[Option<BoundStore>]) -> Result<()> {
 fn work(fields: usize) -> Work {
     Work {
         error: None,
+        finite: None,
         start: Instant::now(),
         steps: 0,
         step: 0,

@@ -3,10 +3,12 @@
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
-use wavefold_codecs::{Compression, EncodeError, Parallel, View, ViewError, ViewMut, decode, encode};
+use wavefold_codecs::{
+    Compression, EncodeError, ErrorReport, Parallel, View, ViewError, ViewMut, decode, encode,
+};
 use wavefold_ir::{FieldId, FieldKind};
 
-use super::{Access, BoundStore, Inner, Work, cube};
+use super::{Access, BoundStore, Inner, Work, cube, finite};
 use crate::data::{Scalar, with_type};
 use crate::{Buffer, Result, RuntimeError, locks};
 
@@ -15,6 +17,7 @@ pub(super) fn step(inner: &Inner<'_>, t: i64) -> Result<()> {
     if inner.cancel.is_some_and(|flag| flag.load(Ordering::Relaxed)) {
         return Err(RuntimeError::Cancelled { step: t });
     }
+    finite::between_steps(inner)?;
     let mut work = inner.work();
     let done = work.steps;
     work.steps += 1;
@@ -95,25 +98,35 @@ impl Write<'_> {
         let Work { step, stream, decoded, errors, compress, measuring, .. } = &mut *work;
         stream.clear();
         encode(self.codec, view()?, self.par, stream).map_err(|e| self.failed(inner, *step, e))?;
-        self.bound.store.put(self.snapshot, stream, self.par)?;
-        let raw = raw_bytes(inner, self.slice.field);
-        compress[self.id.index()].add(start.elapsed().as_secs_f64(), raw, stream.len());
-        if !inner.measure {
-            return Ok(());
+        let (encoding, raw, bytes) = (start.elapsed(), raw_bytes(inner, self.slice.field), stream.len());
+        if inner.measure {
+            let start = Instant::now();
+            let back = match decoded {
+                Some(buffer) => buffer,
+                none => none.insert(Buffer::zeroed(raw, "a decompressed slice")?),
+            };
+            self.measure(view()?, stream, back, &mut errors[self.id.index()])?;
+            *measuring += start.elapsed().as_secs_f64();
         }
         let start = Instant::now();
-        let buffer = match decoded {
-            Some(buffer) => buffer,
-            none => none.insert(Buffer::zeroed(raw, "a decompressed slice")?),
-        };
+        self.bound.store.put(self.snapshot, stream, self.par)?;
+        compress[self.id.index()].add((encoding + start.elapsed()).as_secs_f64(), raw, bytes);
+        Ok(())
+    }
+
+    /// Decompresses a fresh stream, and adds what it lost to the errors of the history.
+    fn measure<T: Scalar>(
+        &self,
+        values: View<'_, T>,
+        stream: &[u8],
+        back: &mut Buffer,
+        errors: &mut ErrorReport,
+    ) -> Result<()> {
         let shape = self.slice.shape;
         let internal = |e: ViewError| RuntimeError::internal(e.to_string());
-        let back = ViewMut::dense(buffer.values_mut::<T>(), shape).map_err(internal)?;
-        decode(stream, back, self.par).map_err(|e| RuntimeError::internal(format!("a fresh stream: {e}")))?;
-        let back = View::dense(buffer.values::<T>(), shape).map_err(internal)?;
-        errors[self.id.index()].accumulate(view()?, back).map_err(internal)?;
-        *measuring += start.elapsed().as_secs_f64();
-        Ok(())
+        let view = ViewMut::dense(back.values_mut::<T>(), shape).map_err(internal)?;
+        decode(stream, view, self.par).map_err(|e| RuntimeError::internal(format!("a fresh stream: {e}")))?;
+        errors.accumulate(values, View::dense(back.values::<T>(), shape).map_err(internal)?).map_err(internal)
     }
 
     fn failed(&self, inner: &Inner<'_>, step: i64, error: EncodeError) -> RuntimeError {
@@ -133,7 +146,7 @@ impl Write<'_> {
 }
 
 /// The domain of one slot.
-struct Slice {
+pub(super) struct Slice {
     field: FieldId,
     /// The first point of the domain.
     start: *mut u8,
@@ -146,7 +159,7 @@ struct Slice {
 impl Slice {
     /// # Safety
     /// The memory of the slot must live, and nobody may write to it, while the view lives.
-    unsafe fn view<'v, T: Scalar>(&self) -> Result<View<'v, T>, ViewError> {
+    pub(super) unsafe fn view<'v, T: Scalar>(&self) -> Result<View<'v, T>, ViewError> {
         // SAFETY: `slice` checked that the slot lies within the memory of the field, which is initialised.
         let values = unsafe { std::slice::from_raw_parts(self.start.cast_const().cast::<T>(), self.len) };
         View::new(values, self.shape, self.strides)
@@ -178,7 +191,7 @@ fn raw_bytes(inner: &Inner<'_>, field: FieldId) -> usize {
     inner.decls.stored_shape(field).iter().product::<usize>() * field.dtype.size()
 }
 
-fn slice(inner: &Inner<'_>, field: i64, slot: i64) -> Result<Slice> {
+pub(super) fn slice(inner: &Inner<'_>, field: i64, slot: i64) -> Result<Slice> {
     let (at, slot) = (index(field)?, index(slot)?);
     let error = || RuntimeError::internal(format!("the kernel uses slot {slot} of field {field}"));
     let bound = inner.fields.get(at).filter(|b| slot < b.slots).ok_or_else(error)?;

@@ -3,6 +3,7 @@
 mod builder;
 mod callbacks;
 mod effects;
+mod finite;
 mod report;
 
 pub use builder::HostBuilder;
@@ -15,7 +16,7 @@ use std::time::Instant;
 
 use rayon::ThreadPool;
 use wavefold_codecs::{Compression, ErrorReport};
-use wavefold_ir::{Decls, abi};
+use wavefold_ir::{Decls, FieldId, abi};
 
 use crate::{Buffer, Dense, RuntimeError, Store, locks, threads};
 
@@ -92,6 +93,8 @@ struct Inner<'a> {
     progress: Option<&'a (dyn Fn(i64, i64) + Sync)>,
     cancel: Option<&'a AtomicBool>,
     measure: bool,
+    /// Fields whose values must stay finite, with the time shift at which they are written.
+    watched: Vec<(FieldId, i32)>,
     work: Mutex<Work>,
     finished: bool,
 }
@@ -126,6 +129,8 @@ struct Work {
     steps: i64,
     /// The current step.
     step: i64,
+    /// The last step after which values were looked at, and found finite.
+    finite: Option<i64>,
     tickets: i64,
     compress: Vec<EffectProfile>,
     decompress: Vec<EffectProfile>,
@@ -248,6 +253,10 @@ impl<'a> Host<'a> {
                 Some(error) => store.poison(error.to_string()),
                 None => error = store.seal().err(),
             }
+        }
+        // What was compressed was finite, and stays.
+        if error.is_none() && work.steps > 0 {
+            error = finite::at_end(&self.inner, work.step, work.finite).err();
         }
         report::take(&self.inner, &mut work, error)
     }

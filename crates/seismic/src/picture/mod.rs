@@ -27,6 +27,8 @@ pub struct Section<'a> {
     pub spacing: [f64; 2],
     /// Position of the first point, in metres.
     pub origin: [f64; 2],
+    /// What the axes are called, without units: numbers stand as they are. `x` and `Depth` in m or km if nothing is given.
+    pub axes: Option<[&'a str; 2]>,
     /// Position of the source in metres: x first, depth last (a y between them is ignored). Drawn as a star.
     pub source: Option<&'a [f64]>,
     /// Positions of the receivers in the same form. Drawn as triangles, thinned out until they can be told apart.

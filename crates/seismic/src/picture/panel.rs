@@ -46,7 +46,7 @@ impl Frame {
     /// Panels in true proportion if that gives a picture of useful size, otherwise stretched until it does.
     pub fn fit(extent: &Extent, rows: usize) -> Self {
         let ratio = extent.length[1] / extent.length[0];
-        let tallest = if rows > 1 { 520.0 } else { 760.0 };
+        let tallest = if rows > 1 { 520.0 } else { 600.0 };
         let mut size = (1200.0, 1200.0 * ratio);
         if size.1 > tallest {
             size = (tallest / ratio, tallest);
@@ -114,6 +114,10 @@ impl Panel<'_> {
         }
     }
 
+    fn axis(&self, d: usize, otherwise: String) -> String {
+        self.section.axes.map_or(otherwise, |names| names[d].to_string())
+    }
+
     fn draw_depth_axis(&self, canvas: &mut Canvas<'_>, frame: &Frame, top: i32) {
         let (unit, metres) = self.extent.unit();
         let (low, length) = (self.extent.low[1] / metres, self.extent.length[1] / metres);
@@ -127,7 +131,7 @@ impl Panel<'_> {
         }
         let x = f64::from(frame.left - TICK - 6) - widest - 14.0;
         let at = (x.max(LABEL.height + 4.0), f64::from(top) + 0.5 * f64::from(frame.height));
-        write(canvas, &format!("Depth ({unit})"), at, LABEL, Align::Middle, Direction::Up);
+        write(canvas, &self.axis(1, format!("Depth ({unit})")), at, LABEL, Align::Middle, Direction::Up);
     }
 
     fn draw_x_axis(&self, canvas: &mut Canvas<'_>, frame: &Frame, top: i32, labelled: bool) {
@@ -145,7 +149,7 @@ impl Panel<'_> {
         if labelled {
             let at =
                 (f64::from(frame.left) + 0.5 * f64::from(frame.width), f64::from(bottom + 44) + LABEL.height);
-            write(canvas, &format!("x ({unit})"), at, LABEL, Align::Middle, Direction::Right);
+            write(canvas, &self.axis(0, format!("x ({unit})")), at, LABEL, Align::Middle, Direction::Right);
         }
     }
 

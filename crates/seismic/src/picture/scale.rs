@@ -25,7 +25,11 @@ impl Extent {
         if !(sound(0) && sound(1)) {
             return Err(PictureError::BadSection { spacing, origin });
         }
-        Ok(Self { low: origin, length, kilometres: length[0].max(length[1]) >= 1000.0 })
+        Ok(Self {
+            low: origin,
+            length,
+            kilometres: section.axes.is_none() && length[0].max(length[1]) >= 1000.0,
+        })
     }
 
     /// Unit of the axis labels, and how many metres it is.

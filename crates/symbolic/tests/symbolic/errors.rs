@@ -70,9 +70,9 @@ fn names() -> Result<(), SymbolicError> {
         "`for` is reserved by the C language",
     );
     refused(
-        SparseFunction::new("p", &grid).build(),
+        SparseFunction::new("h_x", &grid).build(),
         "name::reserved",
-        "`p` is reserved for a dimension or a step",
+        "`h_x` is reserved for a dimension or a step",
     );
     Ok(())
 }

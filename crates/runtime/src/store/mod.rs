@@ -1,12 +1,25 @@
 //! Compressed histories.
 
+mod arena;
+pub mod file;
+mod limit;
+mod pool;
+mod spool;
+mod streams;
+
+pub use limit::MemoryLimit;
+pub use pool::release_memory;
+
 use std::fmt;
-use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::path::Path;
+use std::sync::{Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use wavefold_codecs::{Compression, ErrorReport, Parallel};
+use wavefold_symbolic::Layers;
 
-use crate::arena::{Arena, Block, Stream};
 use crate::{Result, RuntimeError};
+use file::Kind;
+use streams::{New, Stream, Streams};
 
 /// What has happened to a [`Store`].
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,33 +52,36 @@ impl fmt::Display for State {
 #[derive(Debug)]
 pub struct Store {
     name: String,
-    steps: usize,
-    raw: usize,
+    kind: Kind,
+    layers: Layers,
     content: RwLock<Content>,
+    /// The snapshot read last.
+    last: Mutex<Option<usize>>,
+    /// Memory of streams that were read from disk, for the next ones.
+    buffers: Mutex<Vec<Vec<u8>>>,
 }
 
 #[derive(Debug)]
 struct Content {
     state: State,
     codec: Option<Compression>,
-    /// By snapshot; grows as they are written, since a history may be declared far longer than memory.
-    blocks: Vec<Option<Block>>,
-    arena: Arena,
+    streams: Streams,
     errors: Option<ErrorReport>,
 }
 
 impl Store {
-    /// An empty store for `steps` snapshots of `raw` uncompressed bytes each.
+    /// An empty store for snapshots of a kind.
     #[must_use]
-    pub fn new(name: &str, steps: usize, raw: usize) -> Store {
-        let content = Content {
-            state: State::Empty,
-            codec: None,
-            blocks: Vec::new(),
-            arena: Arena::default(),
-            errors: None,
-        };
-        Store { name: name.into(), steps, raw, content: RwLock::new(content) }
+    pub fn new(name: &str, kind: Kind, layers: Layers) -> Store {
+        let content = Content { state: State::Empty, codec: None, streams: Streams::default(), errors: None };
+        Store {
+            name: name.into(),
+            kind,
+            layers,
+            content: RwLock::new(content),
+            last: Mutex::new(None),
+            buffers: Mutex::new(Vec::new()),
+        }
     }
 
     /// The name of the function.
@@ -77,7 +93,7 @@ impl Store {
     /// Snapshots that it can hold.
     #[must_use]
     pub fn steps(&self) -> usize {
-        self.steps
+        self.kind.snapshots
     }
 
     /// The state.
@@ -95,38 +111,45 @@ impl Store {
     /// Number of snapshots written.
     #[must_use]
     pub fn written(&self) -> usize {
-        self.read().blocks.iter().flatten().count()
+        self.read().streams.written().filter(|w| *w).count()
     }
 
     /// The first snapshot written.
     #[must_use]
     pub fn first_written(&self) -> Option<usize> {
-        self.read().blocks.iter().position(Option::is_some)
+        self.read().streams.written().position(|w| w)
     }
 
     /// The last snapshot written.
     #[must_use]
     pub fn last_written(&self) -> Option<usize> {
-        self.read().blocks.iter().rposition(Option::is_some)
+        self.read().streams.written().rposition(|w| w)
     }
 
     /// The first snapshot that is missing in a range, ends included; a snapshot outside the store is missing.
     #[must_use]
     pub fn first_missing(&self, from: usize, to: usize) -> Option<usize> {
         let content = self.read();
-        (from..=to).find(|i| content.blocks.get(*i).is_none_or(Option::is_none))
+        let mut written = content.streams.written().skip(from);
+        (from..=to).find(|_| !written.next().unwrap_or(false))
     }
 
     /// Uncompressed bytes of the snapshots written, without halo.
     #[must_use]
     pub fn raw_bytes(&self) -> usize {
-        self.written().saturating_mul(self.raw)
+        self.written().saturating_mul(self.kind.bytes())
     }
 
     /// Bytes of the streams.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        self.read().blocks.iter().flatten().map(|b| b.len()).sum()
+        self.read().streams.bytes()
+    }
+
+    /// Bytes of the streams that are on disk and not in memory.
+    #[must_use]
+    pub fn bytes_on_disk(&self) -> usize {
+        self.read().streams.bytes_on_disk()
     }
 
     /// Raw bytes over compressed bytes; 0 while nothing is written.
@@ -169,44 +192,35 @@ impl Store {
         self.first_missing(from, to).map_or(Ok(()), |step| Err(self.missing(step, &self.read())))
     }
 
-    /// Begins the one write: `Empty -> Writing`.
+    /// Begins the one write: `Empty -> Writing`. What it keeps in memory is taken from `limit`.
     ///
     /// # Errors
-    /// As [`Store::check_writable`].
-    pub fn begin_write(&self, codec: Compression) -> Result<()> {
+    /// As [`Store::check_writable`]; `store::disk` when its directory cannot be written to.
+    pub fn begin_write(&self, codec: Compression, limit: Option<&MemoryLimit>) -> Result<()> {
         let mut content = self.write();
         self.writable(&content.state)?;
+        content.streams.begin(&self.name, &self.layers, limit.cloned())?;
         content.state = State::Writing;
         content.codec = Some(codec);
         Ok(())
     }
 
-    /// Keeps a copy of the stream of a snapshot, made on the threads of `par`. A later one replaces it.
+    /// Keeps the stream of a snapshot; what is left in the vector means nothing. A later one replaces it. In memory it is
+    /// a copy, made on the threads of `par`; on disk it is written while the caller goes on.
     ///
     /// # Errors
-    /// `store::not_writing`, `data::out_of_range`, `memory::allocation`.
-    pub fn put(&self, snapshot: usize, stream: &[u8], par: &dyn Parallel) -> Result<()> {
+    /// `store::not_writing`, `data::out_of_range`, `memory::allocation`, `memory::limit`; `store::disk`, perhaps of an
+    /// earlier stream.
+    pub fn put(&self, snapshot: usize, stream: &mut Vec<u8>, par: &dyn Parallel) -> Result<()> {
         let mut content = self.write();
-        let Content { state, blocks, arena, .. } = &mut *content;
-        if *state != State::Writing {
+        if content.state != State::Writing {
             return Err(RuntimeError::NotWriting { name: self.name.clone() });
         }
-        if snapshot >= self.steps {
+        if snapshot >= self.steps() {
             return Err(self.out_of_range(snapshot));
         }
-        let new = (snapshot + 1).saturating_sub(blocks.len());
-        if blocks.try_reserve(new).is_err() {
-            let (what, bytes) =
-                (format!("the history of `{}`", self.name), new.saturating_mul(size_of::<Block>()));
-            return Err(RuntimeError::Allocation { what, bytes });
-        }
-        let (block, room) = arena.reserve(stream.len(), &format!("the history of `{}`", self.name))?;
-        copy(stream, room, par);
-        if new > 0 {
-            blocks.resize(snapshot + 1, None);
-        }
-        blocks[snapshot] = Some(block);
-        Ok(())
+        let new = New { name: &self.name, layers: &self.layers, snapshot, of: self.steps(), stream };
+        content.streams.put(new, par)
     }
 
     /// Keeps the measured error of the write.
@@ -214,14 +228,19 @@ impl Store {
         self.write().errors = Some(errors);
     }
 
-    /// Ends the write: `Writing -> Sealed`.
+    /// Ends the write: `Writing -> Sealed`; waits for the disk.
     ///
     /// # Errors
-    /// `store::not_writing`.
+    /// `store::not_writing`; `store::disk`, and the store is poisoned.
     pub fn seal(&self) -> Result<()> {
         let mut content = self.write();
         if content.state != State::Writing {
             return Err(RuntimeError::NotWriting { name: self.name.clone() });
+        }
+        if let Err(error) = content.streams.end(&self.name, self.steps()) {
+            content.state = State::Poisoned { reason: error.to_string() };
+            content.streams = Streams::default();
+            return Err(error);
         }
         content.state = State::Sealed;
         Ok(())
@@ -232,16 +251,16 @@ impl Store {
         let mut content = self.write();
         if content.state == State::Writing {
             content.state = State::Poisoned { reason: reason.into() };
-            content.blocks = Vec::new();
-            content.arena = Arena::default();
+            content.streams = Streams::default();
         }
     }
 
     /// Takes back a write that put nothing yet: `Writing -> Empty`. No effect otherwise.
     pub fn abandon(&self) {
         let mut content = self.write();
-        if content.state == State::Writing && content.blocks.iter().all(Option::is_none) {
+        if content.state == State::Writing && content.streams.written().all(|w| !w) {
             content.state = State::Empty;
+            content.streams = Streams::default();
             content.codec = None;
         }
     }
@@ -249,22 +268,64 @@ impl Store {
     /// Hands the stream of a snapshot to `read`.
     ///
     /// # Errors
-    /// As [`Store::check_readable`]; `data::out_of_range`, `store::missing_step`.
+    /// As [`Store::check_readable`]; `data::out_of_range`, `store::missing_step`, `store::disk`.
     pub fn with_stream<R>(&self, snapshot: usize, read: impl FnOnce(&[u8]) -> R) -> Result<R> {
         // The lock is given back before `read`, which may start parallel loops: a thread that waits in one
         // may take up another run, and must not hold what that run needs.
         let stream = self.stream(snapshot)?;
-        Ok(read(stream.bytes()))
+        let mut buffer = lock(&self.buffers).pop().unwrap_or_default();
+        let result = stream.with(&mut buffer, read);
+        if buffer.capacity() > 0 {
+            lock(&self.buffers).push(buffer);
+        }
+        result.map_err(|e| self.read().streams.unreadable(&self.name, &e))
     }
 
     fn stream(&self, snapshot: usize) -> Result<Stream> {
         let content = self.read();
         self.readable(&content.state)?;
-        match content.blocks.get(snapshot) {
-            Some(Some(block)) => Ok(content.arena.get(*block)),
-            _ if snapshot < self.steps => Err(self.missing(snapshot, &content)),
-            _ => Err(self.out_of_range(snapshot)),
+        let last = lock(&self.last).replace(snapshot);
+        match content.streams.get(snapshot, last) {
+            Some(stream) => Ok(stream),
+            None if snapshot < self.steps() => Err(self.missing(snapshot, &content)),
+            None => Err(self.out_of_range(snapshot)),
         }
+    }
+
+    /// Writes a sealed history to a file, which takes its name when it is complete; one of this name is replaced.
+    ///
+    /// # Errors
+    /// As [`Store::check_readable`]; `store::disk`, `history::file`.
+    pub fn save(&self, path: &Path) -> Result<()> {
+        self.check_readable()?;
+        let snapshots = self.last_written().map_or(0, |last| last + 1);
+        let codec = self.codec().unwrap_or(Compression::Noop);
+        file::save(path, &self.kind, codec, &self.name, snapshots, |snapshot, write| {
+            match self.with_stream(snapshot, &mut *write) {
+                Err(RuntimeError::MissingStep { .. }) => Ok(()),
+                other => other,
+            }
+        })
+    }
+
+    /// Takes the history of a file in the place of a write: `Empty -> Sealed`. The file stays open, and its streams are
+    /// read when they are needed.
+    ///
+    /// # Errors
+    /// As [`Store::check_writable`]; `history::file`, `history::format`; `history::mismatch` when its snapshots are of
+    /// another kind.
+    pub fn open(&self, path: &Path) -> Result<()> {
+        let saved = file::open(path)?;
+        if saved.kind != self.kind {
+            let (name, expected, found) = (self.name.clone(), self.kind.to_string(), saved.kind.to_string());
+            return Err(RuntimeError::HistoryMismatch { name, path: path.into(), expected, found });
+        }
+        let mut content = self.write();
+        self.writable(&content.state)?;
+        content.codec = Some(saved.codec);
+        content.streams = Streams::of_file(saved, path);
+        content.state = State::Sealed;
+        Ok(())
     }
 
     fn writable(&self, state: &State) -> Result<()> {
@@ -288,16 +349,16 @@ impl Store {
     }
 
     fn out_of_range(&self, snapshot: usize) -> RuntimeError {
-        RuntimeError::OutOfRange { name: self.name.clone(), snapshot, steps: self.steps }
+        RuntimeError::OutOfRange { name: self.name.clone(), snapshot, steps: self.steps() }
     }
 
     fn missing(&self, step: usize, content: &Content) -> RuntimeError {
-        let blocks = &content.blocks;
-        let ends = blocks.iter().position(Option::is_some).zip(blocks.iter().rposition(Option::is_some));
+        let streams = &content.streams;
+        let ends = streams.written().position(|w| w).zip(streams.written().rposition(|w| w));
         let written = match ends {
             Some((first, last)) if first == last => format!("only {first} was"),
             Some((first, last)) => {
-                let gaps = blocks[first..=last].iter().filter(|b| b.is_none()).count();
+                let gaps = streams.written().take(last).skip(first).filter(|w| !w).count();
                 let but = if gaps == 0 { String::new() } else { format!(", but for {gaps} of them") };
                 format!("{first} to {last} were{but}")
             }
@@ -316,16 +377,6 @@ impl Store {
     }
 }
 
-/// Copies on several threads: most of the time goes into the first touch of the new pages.
-fn copy(from: &[u8], to: &mut [u8], par: &dyn Parallel) {
-    const PIECE: usize = 1 << 20;
-    if from.len() <= 2 * PIECE {
-        return to.copy_from_slice(from);
-    }
-    let pieces: Vec<_> = from.chunks(PIECE).zip(to.chunks_mut(PIECE)).map(std::sync::Mutex::new).collect();
-    par.run(pieces.len(), &|i| {
-        let mut piece = pieces[i].lock().unwrap_or_else(PoisonError::into_inner);
-        let (from, to) = &mut *piece;
-        to.copy_from_slice(from);
-    });
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

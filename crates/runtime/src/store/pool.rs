@@ -1,0 +1,43 @@
+//! Memory of histories that are gone, kept for the next ones.
+//!
+//! Fresh pages are cleared by the system when they are first touched, which costs several times what writing to them does.
+//! Shots of an inversion make histories of much the same size, one after the other: they take over each other's pages.
+
+use std::sync::{Mutex, PoisonError};
+
+use crate::{Buffer, Result};
+
+/// Chunks that nobody uses. Their sum never exceeds what histories used at one time, since all of it was in use.
+static FREE: Mutex<Vec<Buffer>> = Mutex::new(Vec::new());
+
+/// Chunks smaller than this go back to the allocator, which keeps them itself.
+const KEPT: usize = 2 << 20;
+
+/// A chunk of `len` bytes of any content.
+pub(super) fn take(len: usize, what: &str) -> Result<Buffer> {
+    let mut free = FREE.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(i) = free.iter().rposition(|chunk| chunk.len() == len) {
+        return Ok(free.swap_remove(i));
+    }
+    match Buffer::zeroed(len, what) {
+        // What is kept may be all that is missing.
+        Err(_) if !free.is_empty() => {
+            free.clear();
+            Buffer::zeroed(len, what)
+        }
+        made => made,
+    }
+}
+
+/// Takes a chunk back.
+pub(super) fn give(chunk: Buffer) {
+    if chunk.len() >= KEPT && chunk.len().is_power_of_two() {
+        FREE.lock().unwrap_or_else(PoisonError::into_inner).push(chunk);
+    }
+}
+
+/// Gives the memory that is kept for coming histories back to the system; returns its bytes.
+pub fn release_memory() -> usize {
+    let free = std::mem::take(&mut *FREE.lock().unwrap_or_else(PoisonError::into_inner));
+    free.iter().map(Buffer::len).sum()
+}
