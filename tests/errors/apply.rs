@@ -159,6 +159,16 @@ fn override_snr_of_a_wavelet() {
 }
 
 #[test]
+fn override_max_error_of_what_is_exact() {
+    golden!(saving(Noop).apply().max_error_of("usave", 1e-3).run());
+}
+
+#[test]
+fn override_max_error_out_of_range() {
+    golden!(saving(Lapped { compscale: 1e-2 }).apply().max_error(0.7).run());
+}
+
+#[test]
 fn threads_zero() {
     golden!(saving(Noop).apply().threads(0).run());
 }

@@ -65,8 +65,11 @@ pub enum CompressionError {
     /// `snr` out of range.
     #[error("snr = {0} dB is not above 0 and at most 300")]
     SnrRange(f64),
+    /// A bound on the error of a codec that has none.
+    #[error("`{0}` is exact, it has no max_error")]
+    NoMaxError(&'static str),
     /// `max_error` is out of range.
-    #[error("max_error is {0}, must be above 0 and at most 0.5")]
+    #[error("max_error = {0} is not above 0 and at most 0.5")]
     MaxErrorRange(f64),
 }
 
@@ -82,6 +85,7 @@ impl CompressionError {
             Self::NbitsRange(_) => "compress::nbits_range",
             Self::CompscaleRange(_) => "compress::compscale_range",
             Self::SnrRange(_) => "compress::snr_range",
+            Self::NoMaxError(_) => "compress::no_max_error",
             Self::MaxErrorRange(_) => "compress::max_error_range",
         }
     }
@@ -104,7 +108,8 @@ impl CompressionError {
                 Self::NoCompscale(_) => "compscale belongs to `wavelet` and `lapped`",
                 Self::NoSnr(_) => "snr belongs to `lapped`",
                 Self::NbitsRange(_) => "9 bits is the default; more bits, less error",
-                Self::MaxErrorRange(_) => "it is relative to the range of the slice: 1e-3 is a thousandth of it",
+                Self::NoMaxError(_) => "leave it out, or choose `quantize`, `wavelet` or `lapped`",
+                Self::MaxErrorRange(_) => "it is relative to the range of a snapshot: 1e-3 is a thousandth of it",
                 Self::CompscaleRange(_) => "useful values are 1e-2 to 1e-6; smaller, less error",
                 Self::SnrRange(_) => "useful values are 40 to 80; larger, less error",
             }

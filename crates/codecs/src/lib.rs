@@ -17,6 +17,7 @@
 //! The block coders are C (`runtime-c/codecs`), so that generated code can inline them; [`mod@reference`] is the same format
 //! in plain Rust, bit for bit, and is the one to read.
 
+mod bounded;
 mod coder;
 mod compression;
 mod element;
@@ -33,6 +34,7 @@ mod stream;
 mod survey;
 mod view;
 
+pub use bounded::Bounded;
 pub use compression::{Compression, CompressionError};
 pub use element::{DType, Element, UnknownDType};
 pub use error::{DecodeError, EncodeError};

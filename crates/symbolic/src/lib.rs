@@ -68,7 +68,7 @@ mod vector;
 mod visit;
 
 pub use boundary::{expand_space, free_surface, mirrored_surface};
-pub use codec::{Compression, DType};
+pub use codec::{Bounded, Compression, DType};
 pub use complex::{
     Complex, ComplexFunction, ComplexFunctionBuilder, ComplexTimeFunction, ComplexTimeFunctionBuilder,
     IntoComplex,

@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use serde::Serialize;
 use wavefold::codecs::{
-    Compression, DType, Element, ErrorReport, Threads, View, ViewMut, compare, decode, encode,
+    Bounded, Compression, DType, Element, ErrorReport, Threads, View, ViewMut, compare, decode,
 };
 use wavefold::runtime::threads;
 
@@ -47,6 +47,9 @@ pub struct Args {
     /// Signal-to-noise ratio that `lapped` keeps, in dB
     #[arg(long, value_name = "DB", conflicts_with_all = ["nbits", "compscale"], allow_negative_numbers = true)]
     snr: Option<f64>,
+    /// Bound on the error at every point over max - min of the values; what would be further off is stored as it is
+    #[arg(long, value_name = "E", allow_negative_numbers = true)]
+    max_error: Option<f64>,
     /// Number of threads [default: one per core]
     #[arg(long, value_name = "N")]
     threads: Option<usize>,
@@ -64,6 +67,7 @@ struct Report {
     nbits: Option<u32>,
     compscale: Option<f64>,
     snr: Option<f64>,
+    max_error: Option<f64>,
     shape: Vec<usize>,
     dtype: String,
     raw_bytes: u64,
@@ -85,9 +89,10 @@ impl Table for Report {
             (.., Some(snr)) => format!(", {snr} dB"),
             _ => String::new(),
         };
+        let bound = self.max_error.map_or(String::new(), |e| format!(", within {e:e} of the range"));
         let snr = if self.snr_db.is_finite() { format!("{:.1} dB", self.snr_db) } else { "no error".into() };
         vec![
-            ("codec", format!("{}{parameter}", self.codec)),
+            ("codec", format!("{}{parameter}{bound}", self.codec)),
             ("data", format!("{} of {}", Shape(self.shape.clone()), self.dtype)),
             ("uncompressed", bytes(self.raw_bytes)),
             ("compressed", bytes(self.bytes)),
@@ -105,6 +110,7 @@ impl Table for Report {
 /// Measures and prints.
 pub fn run(args: &Args) -> Result<()> {
     let codec = parameters(args.codec.parse()?, args.nbits, args.compscale, args.snr)?;
+    let codec = Bounded { codec, max_error: args.max_error }.validate()?;
     let threads = thread_count(args.threads)?;
     if args.repeat == 0 {
         return Err(CliError::Zero { option: "--repeat" });
@@ -147,7 +153,7 @@ pub fn thread_count(given: Option<usize>) -> Result<usize> {
 fn measure<T: Element>(
     values: &[T],
     shape: &[usize],
-    codec: Compression,
+    bounded: Bounded,
     threads: usize,
     repeats: usize,
 ) -> Result<Report> {
@@ -161,7 +167,7 @@ fn measure<T: Element>(
     for round in 0..=repeats {
         stream.clear();
         let start = Instant::now();
-        encode(codec, View::dense(values, cube)?, &pool, &mut stream)?;
+        bounded.encode(View::dense(values, cube)?, &pool, &mut stream)?;
         let encoded = Instant::now();
         decode(&stream, ViewMut::dense(&mut decoded, cube)?, &pool)?;
         let end = Instant::now();
@@ -173,6 +179,7 @@ fn measure<T: Element>(
             decompress.push((end - encoded).as_secs_f64());
         }
     }
+    let codec = bounded.codec;
     let rate = |times: Vec<f64>| raw_bytes as f64 / 1e9 / median(times).max(1e-9);
     Ok(Report {
         codec: codec.name(),
@@ -182,6 +189,7 @@ fn measure<T: Element>(
             _ => None,
         },
         snr: if let Compression::LappedSnr { snr } = codec { Some(snr) } else { None },
+        max_error: bounded.max_error,
         shape: shape.to_vec(),
         dtype: T::DTYPE.to_string(),
         raw_bytes,

@@ -8,7 +8,7 @@ use crate::format::{ENTRY_BYTES, HEADER_BYTES, Header, Mode, locate};
 use crate::stream::encode::{encode, finish, write_raw};
 use crate::stream::part::Area;
 use crate::view::SharedMut;
-use crate::{Compression, CompressionError, DecodeError, EncodeError, Parallel, SliceInfo, View, ViewMut};
+use crate::{Compression, DecodeError, EncodeError, Parallel, SliceInfo, View, ViewMut, bounded};
 
 /// See [`crate::encode_within`].
 pub(crate) fn encode_within<T: Element, C: BlockCoder>(
@@ -19,9 +19,7 @@ pub(crate) fn encode_within<T: Element, C: BlockCoder>(
     par: &dyn Parallel,
     out: &mut Vec<u8>,
 ) -> Result<SliceInfo, EncodeError> {
-    if !(max_error > 0.0 && max_error <= 0.5) {
-        return Err(CompressionError::MaxErrorRange(max_error).into());
-    }
+    bounded::check(max_error)?;
     let start = out.len();
     let info = encode(coder, compression, src, par, out)?;
     if info.mode != Mode::Coded || info.step == 0.0 {
