@@ -24,6 +24,11 @@
 #define WF_CAT_(a, b) a##b
 #define WF_CAT(a, b) WF_CAT_(a, b)
 
+/* Makes a function that is not inlined once for each instruction set; the includer may say how. */
+#ifndef WF_CLONES
+#define WF_CLONES
+#endif
+
 /* A box of points: extents of the three axes, and the distance in elements between neighbours along
  * the two slower ones (the fastest is contiguous). */
 typedef struct {

@@ -1,56 +1,290 @@
-/* quantize: blocks of 512 values on a uniform grid of step 2^k, packed with the fewest bits that hold the block.
+/* quantize: values on a uniform grid of step 2^k, tiles of 512 of them as differences of neighbours, packed with the
+ * fewest bits that hold the tile.
  *
- *   r = rint(x / step),  u = r - base,  0 <= u < 2^w,  decoded x = (u + base) * step
+ * A block of 512 points becomes a tile of 32 rows of 16 lanes. Its points are visited in row-major order, every second
+ * plane with its rows backwards, so that a row's predecessor is its neighbour; point n goes to row n / 16, lane n % 16,
+ * or, where the block has one axis only, to row n % 32, lane n / 32. Points outside the field repeat the nearest inside.
  *
- * Coded block: one tag byte, then what the tag says.
+ *   r = rint(x / step),  decoded x = r step
+ *   difference: to the row before, in the first row to the lane before, 0 at the first point
+ *
+ * Coded tile: one tag byte, then what the tag says.
  *   0        all 512 values are 0
- *   1..31    w = tag, base = -2^(w-1) (two's complement range around zero)
- *   64..95   w = tag - 64, base follows (int32 for f32, int64 for f64)
- *   255      512 values, raw
- * The w-bit fields are packed vertically: value 16 r + l belongs to lane l, row r; each lane is a string of
- * 32 w bits, row r at bit r w; the w words of 32 bits are stored as w vectors of 16 lanes.
- * Points of the block outside the field repeat the first point.
+ *   1..31    w = tag: r, in w bits each
+ *   64..96   w = tag - 64: base = r of the first point (int32 for f32, int64 for f64), differences in w bits each
+ *   255      512 values in the order of the tile, raw
+ * The fields are two's complement numbers, packed vertically: each lane is a string of 32 w bits, row r at bit r w; the
+ * w words of 32 bits are stored as w vectors of 16 lanes.
  */
 #ifndef WAVEFOLD_CODECS_QUANTIZE_H
 #define WAVEFOLD_CODECS_QUANTIZE_H
 
 #include "block.h"
+#include "survey.h"
 
-enum { WF_Q_VALUES = 512, WF_Q_LANES = 16, WF_Q_ROWS = 32, WF_Q_BASE = 64, WF_Q_RAW = 255 };
+#include <float.h>
 
-WF_INLINE void wf_pack(const uint32_t *u, int w, uint8_t *out) {
-  uint32_t word[WF_Q_LANES] = {0};
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
+
+enum {
+  WF_Q_VALUES = 512,
+  WF_Q_LANES = 16,
+  WF_Q_ROWS = 32,
+  WF_Q_BASE = 64,
+  WF_Q_RAW = 255,
+  WF_Q_STRIP = 16384, /* bytes of the decoded tiles that are written together */
+};
+/* All r lie in -2^30 .. 2^30 - 1, so that differences fit in 32 bits. */
+#define WF_Q_REACH (1 << 30)
+
+typedef int32_t wf_lanes __attribute__((vector_size(64)));
+typedef float wf_floats __attribute__((vector_size(64)));
+typedef float wf_floats_at __attribute__((vector_size(64), aligned(4), may_alias));
+typedef int32_t wf_lanes_at __attribute__((vector_size(64), aligned(4), may_alias));
+typedef uint32_t wf_words __attribute__((vector_size(64)));
+typedef uint32_t wf_words_at __attribute__((vector_size(64), aligned(1), may_alias));
+
+#define WF_EACH_WIDTH(X)                                                                                         \
+  X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9) X(10) X(11) X(12) X(13) X(14) X(15) X(16) X(17) X(18) X(19) X(20) \
+  X(21) X(22) X(23) X(24) X(25) X(26) X(27) X(28) X(29) X(30) X(31) X(32)
+
+/* For a constant w: all shifts are constants then. */
+WF_INLINE void wf_pack_width(const int32_t *d, const int w, uint8_t *out) {
+  const uint32_t mask = w == 32 ? UINT32_MAX : (UINT32_C(1) << w % 32) - 1;
+  const wf_words_at *row = (const wf_words_at *)d;
+  wf_words_at *to = (wf_words_at *)out;
+  wf_words word = {0};
   int shift = 0;
-  for (int r = 0; r < WF_Q_ROWS; r++, u += WF_Q_LANES) {
-    for (int l = 0; l < WF_Q_LANES; l++) word[l] |= u[l] << shift;
+#pragma GCC unroll 32
+  for (int r = 0; r < WF_Q_ROWS; r++) {
+    const wf_words field = row[r] & mask;
+    word |= field << shift;
     shift += w;
     if (shift < 32) continue;
-    memcpy(out, word, sizeof word);
-    out += sizeof word;
+    *to++ = word;
     shift -= 32;
-    /* w - shift is 32 only for w = 32, which no block uses. */
-    for (int l = 0; l < WF_Q_LANES; l++) word[l] = shift ? u[l] >> (w - shift) : 0;
+    word = shift ? field >> (w - shift) : (wf_words){0};
   }
 }
 
-WF_INLINE void wf_unpack(const uint8_t *in, int w, uint32_t *u) {
-  const uint32_t mask = (UINT32_C(1) << w) - 1;
-  uint32_t word[WF_Q_LANES];
+WF_INLINE void wf_unpack_width(const uint8_t *in, const int w, int32_t *d) {
+  const wf_words_at *from = (const wf_words_at *)in;
+  wf_lanes_at *row = (wf_lanes_at *)d;
+  wf_words word = *from;
   int shift = 0;
-  memcpy(word, in, sizeof word);
-  for (int r = 0; r < WF_Q_ROWS; r++, u += WF_Q_LANES) {
-    for (int l = 0; l < WF_Q_LANES; l++) u[l] = word[l] >> shift;
+#pragma GCC unroll 32
+  for (int r = 0; r < WF_Q_ROWS; r++) {
+    wf_words field = word >> shift;
     shift += w;
-    if (shift >= 32 && (r + 1 < WF_Q_ROWS || shift > 32)) {
-      in += sizeof word;
-      memcpy(word, in, sizeof word);
+    if (shift >= 32 && r + 1 < WF_Q_ROWS) {
       shift -= 32;
-      if (shift)
-        for (int l = 0; l < WF_Q_LANES; l++) u[l] |= word[l] << (w - shift);
+      word = *++from;
+      if (shift) field |= word << (w - shift);
     }
-    for (int l = 0; l < WF_Q_LANES; l++) u[l] &= mask;
+    row[r] = (wf_lanes)(field << (32 - w)) >> (32 - w);
   }
 }
+
+WF_CLONES static __attribute__((noinline)) void wf_pack(const int32_t *d, int w, uint8_t *out) {
+  switch (w) {
+#define WF_CASE(W) \
+  case W: wf_pack_width(d, W, out); break;
+    WF_EACH_WIDTH(WF_CASE)
+#undef WF_CASE
+  }
+}
+
+WF_CLONES static __attribute__((noinline)) void wf_unpack(const uint8_t *in, int w, int32_t *d) {
+  switch (w) {
+#define WF_CASE(W) \
+  case W: wf_unpack_width(in, W, d); break;
+    WF_EACH_WIDTH(WF_CASE)
+#undef WF_CASE
+  }
+}
+
+WF_INLINE uint32_t wf_any_lane(const wf_words *v) {
+  uint32_t lane[WF_Q_LANES], any = 0;
+  memcpy(lane, v, sizeof lane);
+  for (int l = 0; l < WF_Q_LANES; l++) any |= lane[l];
+  return any;
+}
+
+/* v ^ 2 v has as many bits as the two's complement number v needs: 0 for 0, 1 for -1, 2 for 1 and -2. */
+#define WF_BITS_OF(v) ((v) ^ ((v) << 1))
+
+/* Differences of a tile, and the numbers above of all values and of all differences, put together. */
+WF_INLINE void wf_tile_differ(const int32_t *tile, int32_t *d, uint32_t *values, uint32_t *differences) {
+  const wf_words_at *row = (const wf_words_at *)tile;
+  wf_words_at *to = (wf_words_at *)d;
+  /* Unsigned: values out of reach may wrap, and are noticed by their bits. */
+  d[0] = 0;
+  for (int l = 1; l < WF_Q_LANES; l++) d[l] = (int32_t)((uint32_t)tile[l] - (uint32_t)tile[l - 1]);
+  wf_words v = row[0], any = WF_BITS_OF(v), some = WF_BITS_OF(to[0]);
+#pragma GCC unroll 4
+  for (int r = 1; r < WF_Q_ROWS; r++) {
+    const wf_words e = row[r] - v;
+    v = row[r];
+    any |= WF_BITS_OF(v);
+    some |= WF_BITS_OF(e);
+    to[r] = e;
+  }
+  *values = wf_any_lane(&any);
+  *differences = wf_any_lane(&some);
+}
+
+/* Turns the differences of the first row into what they are of, starting from `base`; wraps where damaged ones do. */
+WF_INLINE void wf_tile_sum(int32_t *d, uint32_t base) {
+  uint32_t first[WF_Q_LANES];
+  memcpy(first, d, sizeof first);
+  for (int l = 0; l < WF_Q_LANES; l++) first[l] = base += first[l];
+  memcpy(d, first, sizeof first);
+}
+
+/* Whether the functions for AVX-512 can be called. */
+WF_INLINE int wf_has_wide(void) {
+#if defined(__x86_64__)
+  return __builtin_cpu_supports("avx512f");
+#else
+  return 0;
+#endif
+}
+
+/* Copies round the caches where lines are whole. Wide stores, so that few of them wait for memory. */
+#if defined(__x86_64__)
+static __attribute__((noinline, target("avx512f"))) void wf_row_stream_wide(uint8_t *to, const uint8_t *from, size_t lines) {
+  for (; lines; lines--, to += 64, from += 64) _mm512_stream_si512((__m512i *)(void *)to, _mm512_loadu_si512(from));
+}
+
+static __attribute__((noinline)) void wf_row_stream(uint8_t *to, const uint8_t *from, size_t lines) {
+  for (; lines; lines--, to += 64, from += 64)
+    for (int i = 0; i < 64; i += 16)
+      _mm_stream_si128((__m128i *)(void *)(to + i), _mm_loadu_si128((const __m128i *)(const void *)(from + i)));
+}
+#endif
+
+WF_INLINE void wf_row_store(uint8_t *to, const uint8_t *from, size_t bytes, int bypass) {
+#if defined(__x86_64__)
+  const size_t ahead = -(uintptr_t)to & 63, lines = bytes > ahead ? (bytes - ahead) / 64 : 0;
+  if (bypass && lines) {
+    if (ahead) memcpy(to, from, ahead);
+    if (wf_has_wide())
+      wf_row_stream_wide(to + ahead, from + ahead, lines);
+    else
+      wf_row_stream(to + ahead, from + ahead, lines);
+    const size_t done = ahead + 64 * lines;
+    if (done < bytes) memcpy(to + done, from + done, bytes - done);
+    return;
+  }
+#endif
+  (void)bypass;
+  memcpy(to, from, bytes);
+}
+
+/* The bits of the largest positive and of the largest negative number so far, by lanes: bits of positive numbers are in
+ * the order of the numbers, of negative ones in that of their magnitude, once their sign is gone. */
+typedef struct {
+  wf_lanes positive, negative;
+} wf_tops;
+
+#define WF_LARGER(a, b)               \
+  {                                   \
+    const wf_lanes more = (b) > (a);  \
+    (a) = ((b) & more) | ((a) & ~more); \
+  }
+
+WF_INLINE void wf_tops_start(wf_tops *tops) {
+  tops->positive = (wf_lanes){0} + INT32_MIN;
+  tops->negative = tops->positive;
+}
+
+/* Whether point n of a block goes to row n % 32, lane n / 32: it has one axis only. */
+WF_INLINE int wf_tile_turned(const int32_t *block) {
+  return block[0] == WF_Q_VALUES || block[1] == WF_Q_VALUES || block[2] == WF_Q_VALUES;
+}
+
+/* Offsets in the field of the 32 rows of a block whose rows have 16 points; -1 for rows outside the box. */
+WF_INLINE void wf_tile_rows(const wf_box *box, const int32_t *block, int64_t *offset) {
+  for (int i = 0; i < block[0]; i++)
+    for (int j = 0; j < block[1]; j++) {
+      const int at = i % 2 ? block[1] - 1 - j : j;
+      *offset++ = i < box->extent[0] && at < box->extent[1] ? i * box->stride[0] + at * box->stride[1] : -1;
+    }
+}
+
+/* Of a number whose bits are the largest of their sign. */
+WF_INLINE int wf_top_width(uint32_t bits, float scale) {
+  float x;
+  memcpy(&x, &bits, sizeof x);
+  const float r = rintf(x * scale);
+  if (!(r < (float)WF_Q_REACH && r >= -(float)WF_Q_REACH)) return 32;
+  return wf_bits(WF_BITS_OF((uint32_t)(int32_t)r));
+}
+
+#if defined(__x86_64__)
+/* wf_tile_encode_f32 in one pass, for one scale and no limit but the reach: the bits of the values are those of the
+ * extremes. */
+static __attribute__((noinline, target("avx512f"))) size_t wf_tile_encode_wide(const float *src, const int64_t *offset,
+                                                                               float scale, wf_tops *tops, uint8_t *out) {
+  int32_t tile[WF_Q_VALUES] __attribute__((aligned(64))), d[WF_Q_VALUES] __attribute__((aligned(64)));
+  const __m512 by = _mm512_set1_ps(scale);
+  __m512i bits = _mm512_loadu_si512(src + offset[0]), positive = bits, negative = bits;
+  __m512i v = _mm512_cvtps_epi32(_mm512_mul_ps(_mm512_castsi512_ps(bits), by));
+  const __m512i before = _mm512_alignr_epi32(v, _mm512_permutexvar_epi32(_mm512_setzero_si512(), v), 15);
+  __m512i e = _mm512_sub_epi32(v, before), some = _mm512_xor_si512(e, _mm512_slli_epi32(e, 1));
+  _mm512_store_si512(tile, v);
+  _mm512_store_si512(d, e);
+#pragma GCC unroll 31
+  for (int r = 1; r < WF_Q_ROWS; r++) {
+    bits = _mm512_loadu_si512(src + offset[r]);
+    /* The tile behind this one. */
+    _mm_prefetch((const char *)(src + offset[r] + WF_Q_LANES), _MM_HINT_T0);
+    positive = _mm512_max_epi32(positive, bits);
+    negative = _mm512_max_epu32(negative, bits);
+    const __m512i next = _mm512_cvtps_epi32(_mm512_mul_ps(_mm512_castsi512_ps(bits), by));
+    e = _mm512_sub_epi32(next, v);
+    v = next;
+    /* some | (e ^ 2 e) */
+    some = _mm512_ternarylogic_epi32(some, e, _mm512_slli_epi32(e, 1), 0xF6);
+    _mm512_store_si512(tile + WF_Q_LANES * r, v);
+    _mm512_store_si512(d + WF_Q_LANES * r, e);
+  }
+  const int32_t top = _mm512_reduce_max_epi32(positive);
+  const uint32_t low = _mm512_reduce_max_epu32(negative);
+  tops->positive = (wf_lanes)_mm512_max_epi32((__m512i)tops->positive, positive);
+  tops->negative =
+      (wf_lanes)_mm512_max_epi32((__m512i)tops->negative, _mm512_xor_si512(negative, _mm512_set1_epi32(INT32_MIN)));
+  const int above = top >= 0 ? wf_top_width((uint32_t)top, scale) : 0;
+  const int below = low >> 31 ? wf_top_width(low, scale) : 0;
+  const int plain = above > below ? above : below;
+  if (plain == 0) {
+    out[0] = 0;
+    return 1;
+  }
+  if (plain == 32) {
+    out[0] = WF_Q_RAW;
+    for (int r = 0; r < WF_Q_ROWS; r++) memcpy(out + 1 + 64 * r, src + offset[r], 64);
+    return 1 + WF_Q_VALUES * 4;
+  }
+  const int w = wf_bits((uint32_t)_mm512_reduce_or_epi32(some));
+  if (plain <= w) {
+    out[0] = (uint8_t)plain;
+    wf_pack(tile, plain, out + 1);
+    return 1 + (size_t)plain * 64;
+  }
+  out[0] = (uint8_t)(WF_Q_BASE + w);
+  memcpy(out + 1, tile, 4);
+  wf_pack(d, w, out + 5);
+  return 5 + (size_t)w * 64;
+}
+#else
+WF_INLINE size_t wf_tile_encode_wide(const float *src, const int64_t *offset, float scale, wf_tops *tops, uint8_t *out) {
+  (void)src, (void)offset, (void)scale, (void)tops, (void)out;
+  return 0;
+}
+#endif
 
 #define WF_T float
 #define WF_INT int32_t

@@ -1,139 +1,272 @@
 /* Body of quantize.h for one element type: WF_T, WF_INT (base), WF_RINT, WF_FN. */
 
-/* Gathers the box into `tile`, block order, and repeats the first point outside the box. */
-WF_INLINE void WF_FN(wf_tile_load)(const WF_T *src, const wf_box *box, const int32_t *block, WF_T *tile) {
-  const int b0 = block[0], b1 = block[1], b2 = block[2];
-  const int n0 = (int)box->extent[0], n1 = (int)box->extent[1], n2 = (int)box->extent[2];
-  if (n0 == b0 && n1 == b1 && n2 == 8 && b2 == 8) {
-    for (int i = 0; i < b0; i++)
-      for (int j = 0; j < b1; j++, tile += 8)
-        memcpy(tile, src + i * box->stride[0] + j * box->stride[1], 8 * sizeof(WF_T));
-    return;
-  }
-  for (int k = 0; k < WF_Q_VALUES; k++) tile[k] = src[0];
-  for (int i = 0; i < n0; i++)
-    for (int j = 0; j < n1; j++)
-      memcpy(tile + (i * b1 + j) * b2, src + i * box->stride[0] + j * box->stride[1], (size_t)n2 * sizeof(WF_T));
-}
+/* Number of point (i, j, 0) in the order in which a block is visited. */
+#define WF_TILE_ROW(block, i, j) (((i) * (block)[1] + ((i) % 2 ? (block)[1] - 1 - (j) : (j))) * (block)[2])
 
-WF_INLINE void WF_FN(wf_tile_store)(const WF_T *tile, const wf_box *box, const int32_t *block, WF_T *dst) {
-  const int b1 = block[1], b2 = block[2];
-  const int n0 = (int)box->extent[0], n1 = (int)box->extent[1], n2 = (int)box->extent[2];
-  if (n2 == 8 && b2 == 8) {
-    for (int i = 0; i < n0; i++)
-      for (int j = 0; j < n1; j++)
-        memcpy(dst + i * box->stride[0] + j * box->stride[1], tile + (i * b1 + j) * 8, 8 * sizeof(WF_T));
-    return;
-  }
-  for (int i = 0; i < n0; i++)
-    for (int j = 0; j < n1; j++)
-      memcpy(dst + i * box->stride[0] + j * box->stride[1], tile + (i * b1 + j) * b2, (size_t)n2 * sizeof(WF_T));
-}
-
-/* Scales by scale1 * scale2 = 1 / step (two factors, so that neither overflows) and rounds. */
-WF_INLINE void WF_FN(wf_tile_round)(WF_T *tile, WF_T scale1, WF_T scale2, WF_T *low, WF_T *high) {
-  /* Wide rows and one loop for each result: so gcc keeps all of them in vectors. */
-  enum { WIDE = 64 };
-  WF_T lo[WIDE], hi[WIDE];
-  for (int k = 0; k < WF_Q_VALUES; k++) tile[k] = WF_RINT(tile[k] * scale1 * scale2);
-  memcpy(lo, tile, sizeof lo);
-  memcpy(hi, tile, sizeof hi);
-  for (int r = WIDE; r < WF_Q_VALUES; r += WIDE) {
-    for (int l = 0; l < WIDE; l++) lo[l] = tile[r + l] < lo[l] ? tile[r + l] : lo[l];
-    for (int l = 0; l < WIDE; l++) hi[l] = tile[r + l] > hi[l] ? tile[r + l] : hi[l];
-  }
-  for (int half = WIDE / 2; half; half /= 2)
-    for (int l = 0; l < half; l++) {
-      lo[l] = lo[l + half] < lo[l] ? lo[l + half] : lo[l];
-      hi[l] = hi[l + half] > hi[l] ? hi[l + half] : hi[l];
+/* Gathers the block of the box that begins at `src` and has `n2` points along the last axis; repeats its edges. */
+WF_INLINE void WF_FN(wf_tile_load)(const WF_T *src, const wf_box *box, int64_t n2, const int32_t *block, WF_T *tile) {
+  WF_T line[WF_Q_VALUES], *to = wf_tile_turned(block) ? line : tile;
+  for (int i = 0; i < block[0]; i++)
+    for (int j = 0; j < block[1]; j++) {
+      const int64_t x = i < box->extent[0] ? i : box->extent[0] - 1, y = j < box->extent[1] ? j : box->extent[1] - 1;
+      WF_T *row = to + WF_TILE_ROW(block, i, j);
+      memcpy(row, src + x * box->stride[0] + y * box->stride[1], (size_t)n2 * sizeof(WF_T));
+      for (int64_t k = n2; k < block[2]; k++) row[k] = row[n2 - 1];
     }
-  *low = lo[0];
-  *high = hi[0];
+  if (to == line)
+    for (int n = 0; n < WF_Q_VALUES; n++) tile[n % WF_Q_ROWS * WF_Q_LANES + n / WF_Q_ROWS] = line[n];
 }
 
-WF_INLINE size_t WF_FN(wf_quantize_raw)(const WF_T *src, const wf_box *box, const int32_t *block, uint8_t *out) {
-  WF_T tile[WF_Q_VALUES];
-  WF_FN(wf_tile_load)(src, box, block, tile);
-  out[0] = WF_Q_RAW;
-  memcpy(out + 1, tile, sizeof tile);
-  return 1 + sizeof tile;
+WF_INLINE void WF_FN(wf_tile_store)(const WF_T *tile, const wf_box *box, int64_t n2, const int32_t *block, WF_T *dst) {
+  WF_T line[WF_Q_VALUES];
+  if (wf_tile_turned(block)) {
+    for (int n = 0; n < WF_Q_VALUES; n++) line[n] = tile[n % WF_Q_ROWS * WF_Q_LANES + n / WF_Q_ROWS];
+    tile = line;
+  }
+  for (int i = 0; i < box->extent[0]; i++)
+    for (int j = 0; j < box->extent[1]; j++)
+      memcpy(dst + i * box->stride[0] + j * box->stride[1], tile + WF_TILE_ROW(block, i, j), (size_t)n2 * sizeof(WF_T));
 }
 
-/* Codes one block; `out` holds 1 + 512 sizeof(WF_T) bytes. A block with |r| > limit is stored raw. */
-WF_INLINE size_t WF_FN(wf_quantize_encode)(const WF_T *src, const wf_box *box, const int32_t *block, WF_T scale1,
-                                           WF_T scale2, WF_T limit, uint8_t *out) {
-  WF_T tile[WF_Q_VALUES], low, high;
-  uint32_t u[WF_Q_VALUES];
-  WF_FN(wf_tile_load)(src, box, block, tile);
-  WF_FN(wf_tile_round)(tile, scale1, scale2, &low, &high);
-  if (!(low >= -limit && high <= limit)) return WF_FN(wf_quantize_raw)(src, box, block, out);
-  const int64_t lo = (int64_t)low, hi = (int64_t)high;
-  if (lo == 0 && hi == 0) {
+/* Scales by scale1 * scale2 = 1 / step (two factors, so that neither overflows), rounds, and subtracts `shift`, which is
+ * 0 where the first value is within reach, and that value otherwise. Returns 0 when a value is found out of reach; in
+ * f32 it may also be left to the caller, as conversion makes the smallest or the largest integer of it. */
+WF_INLINE int WF_FN(wf_tile_round)(const WF_T *src, const int64_t *offset, WF_T scale1, WF_T scale2, WF_T limit,
+                                   WF_INT *shift, int32_t *tile, wf_tops *tops) {
+  *shift = 0;
+  if (sizeof(WF_T) == 4) {
+    for (int r = 0; r < WF_Q_ROWS; r++) {
+      const WF_T *x = src + offset[r];
+      for (int l = 0; l < WF_Q_LANES; l++) tile[r * WF_Q_LANES + l] = (int32_t)WF_RINT(x[l] * scale1 * scale2);
+    }
+    wf_lanes positive = tops->positive, negative = tops->negative;
+    for (int r = 0; r < WF_Q_ROWS; r += 4) {
+      wf_lanes p[4], n[4];
+      for (int i = 0; i < 4; i++) {
+        p[i] = *(const wf_lanes_at *)(const void *)(src + offset[r + i]);
+        n[i] = p[i] ^ INT32_MIN;
+      }
+      WF_LARGER(p[0], p[1]) WF_LARGER(p[2], p[3]) WF_LARGER(p[0], p[2]) WF_LARGER(positive, p[0])
+      WF_LARGER(n[0], n[1]) WF_LARGER(n[2], n[3]) WF_LARGER(n[0], n[2]) WF_LARGER(negative, n[0])
+    }
+    tops->positive = positive;
+    tops->negative = negative;
+    if (limit >= (WF_T)WF_Q_REACH) return 1;
+    const int32_t most = (int32_t)limit;
+    int far = 0;
+    for (int k = 0; k < WF_Q_VALUES; k++) far |= tile[k] > most || tile[k] < -most;
+    return !far;
+  }
+  WF_T rounded[WF_Q_VALUES];
+  int far = 0;
+  for (int r = 0; r < WF_Q_ROWS; r++) {
+    const WF_T *x = src + offset[r];
+    for (int l = 0; l < WF_Q_LANES; l++) rounded[r * WF_Q_LANES + l] = WF_RINT(x[l] * scale1 * scale2);
+  }
+  const WF_T first = rounded[0], reach = (WF_T)WF_Q_REACH;
+  const WF_T from = first >= -reach && first < reach ? 0 : first;
+  for (int k = 0; k < WF_Q_VALUES; k++) far |= !(rounded[k] <= limit) | !(rounded[k] >= -limit);
+  for (int k = 0; k < WF_Q_VALUES; k++) far |= !(rounded[k] - from < reach) | !(rounded[k] - from >= -reach);
+  if (far) return 0;
+  for (int k = 0; k < WF_Q_VALUES; k++) tile[k] = (int32_t)(rounded[k] - from);
+  *shift = (WF_INT)from;
+  return 1;
+}
+
+/* Codes one tile, whose rows are at `src` + `offset`. */
+WF_INLINE size_t WF_FN(wf_tile_encode)(const WF_T *src, const int64_t *offset, WF_T scale1, WF_T scale2, WF_T limit,
+                                       wf_tops *tops, uint8_t *out) {
+  int32_t tile[WF_Q_VALUES] __attribute__((aligned(64))), d[WF_Q_VALUES] __attribute__((aligned(64)));
+  uint32_t values, differences;
+  WF_INT shift;
+  const int near = WF_FN(wf_tile_round)(src, offset, scale1, scale2, limit, &shift, tile, tops);
+  if (near) wf_tile_differ(tile, d, &values, &differences);
+  if (!near || values >> 31) {
+    out[0] = WF_Q_RAW;
+    for (int r = 0; r < WF_Q_ROWS; r++)
+      memcpy(out + 1 + (size_t)r * WF_Q_LANES * sizeof(WF_T), src + offset[r], WF_Q_LANES * sizeof(WF_T));
+    return 1 + WF_Q_VALUES * sizeof(WF_T);
+  }
+  if (!values && !shift) {
     out[0] = 0;
     return 1;
   }
-  if (hi - lo >= INT64_C(1) << 31) return WF_FN(wf_quantize_raw)(src, box, block, out);
-  const int around_zero = 1 + wf_bits64((uint64_t)(hi > -lo - 1 ? hi : -lo - 1));
-  const int above_low = wf_bits((uint32_t)(hi - lo));
-  const int centred = around_zero <= above_low && around_zero <= 31;
-  const int w = centred ? around_zero : above_low;
-  const WF_INT base = centred ? -((WF_INT)1 << (w - 1)) : (WF_INT)lo;
-  uint8_t *p = out;
-  *p++ = (uint8_t)(centred ? w : WF_Q_BASE + w);
-  if (!centred) {
-    memcpy(p, &base, sizeof base);
-    p += sizeof base;
+  const int plain = wf_bits(values), w = wf_bits(differences);
+  if (plain <= w && !shift) {
+    out[0] = (uint8_t)plain;
+    wf_pack(tile, plain, out + 1);
+    return 1 + (size_t)plain * 64;
   }
-  if (sizeof(WF_T) == 4) {
-    for (int k = 0; k < WF_Q_VALUES; k++) u[k] = (uint32_t)(int32_t)tile[k] - (uint32_t)base;
-  } else {
-    const WF_T from = (WF_T)base;
-    for (int k = 0; k < WF_Q_VALUES; k++) u[k] = (uint32_t)(int32_t)(tile[k] - from);
-  }
-  if (w) wf_pack(u, w, p);
-  return (size_t)(p - out) + (size_t)w * 64;
+  const WF_INT base = shift + tile[0];
+  out[0] = (uint8_t)(WF_Q_BASE + w);
+  memcpy(out + 1, &base, sizeof base);
+  wf_pack(d, w, out + 1 + sizeof base);
+  return 1 + sizeof base + (size_t)w * 64;
 }
 
-/* Decodes one block; scale1 * scale2 = step. Returns the bytes read, 0 when they make no block. */
-WF_INLINE size_t WF_FN(wf_quantize_decode)(const uint8_t *in, size_t len, const wf_box *box, const int32_t *block,
-                                           WF_T scale1, WF_T scale2, WF_T *dst) {
-  WF_T tile[WF_Q_VALUES];
-  uint32_t u[WF_Q_VALUES];
-  if (len < 1) return 0;
-  const int tag = in[0], centred = tag < WF_Q_BASE;
-  const int w = centred ? tag : tag - WF_Q_BASE;
-  const uint8_t *p = in + 1;
-  if (tag == WF_Q_RAW) {
-    if (len < 1 + sizeof tile) return 0;
-    memcpy(tile, p, sizeof tile);
-    WF_FN(wf_tile_store)(tile, box, block, dst);
-    return 1 + sizeof tile;
+/* Smallest and largest value of the box, `finite` = 0 where one is not; from the tops of its values where these suffice. */
+WF_INLINE int WF_FN(wf_tile_extremes)(const WF_T *src, const wf_box *box, const wf_tops *tops, WF_T *extremes) {
+  if (sizeof(WF_T) == 4) {
+    int32_t positive[WF_Q_LANES], negative[WF_Q_LANES];
+    memcpy(positive, &tops->positive, sizeof positive);
+    memcpy(negative, &tops->negative, sizeof negative);
+    int32_t p = positive[0], n = negative[0];
+    for (int l = 1; l < WF_Q_LANES; l++) {
+      p = positive[l] > p ? positive[l] : p;
+      n = negative[l] > n ? negative[l] : n;
+    }
+    if (p >= 0 && n >= 0 && p < 0x7F800000 && n < 0x7F800000) {
+      n ^= INT32_MIN;
+      memcpy(extremes, &n, 4);
+      memcpy(extremes + 1, &p, 4);
+      return 1;
+    }
   }
-  if (w > 31) return 0;
+  return WF_FN(wf_extremes)(src, box, extremes, extremes + 1);
+}
+
+/* Codes the blocks of a box, row after row of them; `out` holds 1 + 512 sizeof(WF_T) bytes for each. Where `extremes` is
+ * not 0, it takes smallest and largest value of the box. Returns the bytes; 0 when a value is not finite and `extremes`
+ * was asked for. */
+WF_INLINE size_t WF_FN(wf_quantize_encode)(const WF_T *src, const wf_box *box, const int32_t *block, WF_T scale1,
+                                           WF_T scale2, WF_T limit, WF_T *extremes, uint8_t *out) {
+  int64_t rows[WF_Q_ROWS], dense[WF_Q_ROWS];
+  wf_tops tops;
+  uint8_t *to = out;
+  wf_tops_start(&tops);
+  /* One factor does where it is neither denormal nor infinite: powers of two are exact. */
+  const WF_T scale = scale1 * scale2;
+  const int wide = sizeof(WF_T) == 4 && wf_has_wide() && scale >= (WF_T)FLT_MIN && scale <= (WF_T)FLT_MAX &&
+                   limit >= (WF_T)WF_Q_REACH;
+  for (int r = 0; r < WF_Q_ROWS; r++) dense[r] = r * WF_Q_LANES;
+  for (int64_t j = 0; j < box->extent[1]; j += block[1]) {
+    const WF_T *from = src + j * box->stride[1];
+    wf_box row = *box;
+    row.extent[1] = row.extent[1] - j < block[1] ? row.extent[1] - j : block[1];
+    const int full = block[2] == WF_Q_LANES && row.extent[0] == block[0] && row.extent[1] == block[1];
+    if (full) wf_tile_rows(&row, block, rows);
+    for (int64_t k = 0; k < box->extent[2]; k += block[2]) {
+      const int64_t left = box->extent[2] - k;
+      if (full && left >= WF_Q_LANES) {
+        to += wide ? wf_tile_encode_wide((const float *)(const void *)(from + k), rows, (float)(scale1 * scale2), &tops, to)
+                   : WF_FN(wf_tile_encode)(from + k, rows, scale1, scale2, limit, &tops, to);
+      } else {
+        WF_T tile[WF_Q_VALUES];
+        WF_FN(wf_tile_load)(from + k, &row, left < block[2] ? left : block[2], block, tile);
+        to += WF_FN(wf_tile_encode)(tile, dense, scale1, scale2, limit, &tops, to);
+      }
+    }
+  }
+  if (extremes && !WF_FN(wf_tile_extremes)(src, box, &tops, extremes)) return 0;
+  return (size_t)(to - out);
+}
+
+/* Decodes one tile into rows `apart` values apart; scale1 * scale2 = step. Returns the bytes read, 0 when they make no
+ * tile. */
+WF_INLINE size_t WF_FN(wf_tile_decode)(const uint8_t *in, size_t len, WF_T scale1, WF_T scale2, WF_T *rows,
+                                       int64_t apart) {
+  int32_t d[WF_Q_VALUES] __attribute__((aligned(64)));
+  if (len < 1) return 0;
+  const int tag = in[0];
+  if (tag == WF_Q_RAW) {
+    if (len < 1 + WF_Q_VALUES * sizeof(WF_T)) return 0;
+    for (int r = 0; r < WF_Q_ROWS; r++)
+      memcpy(rows + r * apart, in + 1 + (size_t)r * WF_Q_LANES * sizeof(WF_T), WF_Q_LANES * sizeof(WF_T));
+    return 1 + WF_Q_VALUES * sizeof(WF_T);
+  }
   if (tag == 0) {
-    memset(tile, 0, sizeof tile);
-    WF_FN(wf_tile_store)(tile, box, block, dst);
+    for (int r = 0; r < WF_Q_ROWS; r++) memset(rows + r * apart, 0, WF_Q_LANES * sizeof(WF_T));
     return 1;
   }
-  const size_t used = 1 + (centred ? 0 : sizeof(WF_INT)) + (size_t)w * 64;
-  if (len < used) return 0;
+  const int plain = tag < 32, w = plain ? tag : tag - WF_Q_BASE;
+  if (w < 0 || w > 32) return 0;
   WF_INT base = 0;
-  if (centred) {
-    base = -((WF_INT)1 << (w - 1));
-  } else {
-    memcpy(&base, p, sizeof base);
-    p += sizeof base;
-  }
+  const size_t before = 1 + (plain ? 0 : sizeof base);
+  if (len < before + (size_t)w * 64) return 0;
   if (w)
-    wf_unpack(p, w, u);
+    wf_unpack(in + before, w, d);
   else
-    memset(u, 0, sizeof u);
-  if (sizeof(WF_T) == 4) {
-    for (int k = 0; k < WF_Q_VALUES; k++) tile[k] = (WF_T)(int32_t)(u[k] + (uint32_t)base) * scale1 * scale2;
-  } else {
-    const WF_T from = (WF_T)base;
-    for (int k = 0; k < WF_Q_VALUES; k++) tile[k] = ((WF_T)(int32_t)u[k] + from) * scale1 * scale2;
+    memset(d, 0, sizeof d);
+  if (!plain) memcpy(&base, in + 1, sizeof base);
+  if (!plain) wf_tile_sum(d, sizeof(WF_T) == 4 ? (uint32_t)base : 0);
+  const wf_words_at *row = (const wf_words_at *)(const void *)d;
+  const uint32_t carry = plain ? 0 : UINT32_MAX;
+  wf_words sum = {0};
+  for (int r = 0; r < WF_Q_ROWS; r++) {
+    WF_T *x = rows + r * apart;
+    sum = (sum & carry) + row[r];
+    if (sizeof(WF_T) == 4) {
+      const wf_floats v = __builtin_convertvector((wf_lanes)sum, wf_floats);
+      *(wf_floats_at *)(void *)x = v * (float)scale1 * (float)scale2;
+    } else {
+      /* A sum of two numbers, as not every base is an int32. */
+      const WF_T from = (WF_T)base;
+      int32_t v[WF_Q_LANES];
+      memcpy(v, &sum, sizeof v);
+      for (int l = 0; l < WF_Q_LANES; l++) x[l] = ((WF_T)v[l] + from) * scale1 * scale2;
+    }
   }
-  WF_FN(wf_tile_store)(tile, box, block, dst);
+  return before + (size_t)w * 64;
+}
+
+/* Decoded rows on their way to the field. */
+typedef struct {
+  const WF_T *strip;
+  WF_T *to;
+  int64_t rows[WF_Q_ROWS], apart;
+  size_t bytes;
+  int next;
+} WF_FN(wf_strip);
+
+WF_INLINE void WF_FN(wf_strip_write)(WF_FN(wf_strip) * s, int count, int bypass) {
+  for (; count > 0 && s->next < WF_Q_ROWS; count--, s->next++)
+    if (s->rows[s->next] >= 0)
+      wf_row_store((uint8_t *)(s->to + s->rows[s->next]), (const uint8_t *)(s->strip + s->next * s->apart), s->bytes,
+                   bypass);
+}
+
+/* Decodes the blocks of a box, row after row of them. Returns the bytes read, 0 when they make no tiles. */
+WF_INLINE size_t WF_FN(wf_quantize_decode)(const uint8_t *in, size_t len, const wf_box *box, const int32_t *block,
+                                           WF_T scale1, WF_T scale2, int bypass, WF_T *dst) {
+  enum { HELD = WF_Q_STRIP / WF_Q_ROWS / sizeof(WF_T), APART = HELD + 64 / sizeof(WF_T) };
+  /* One is written, a few rows after each tile, while the other one is filled: memory works all the time. */
+  WF_T strips[2][WF_Q_ROWS * APART] __attribute__((aligned(64)));
+  WF_FN(wf_strip) done;
+  const int wide = block[2] == WF_Q_LANES;
+  size_t used = 0;
+  int turn = 0;
+  done.next = WF_Q_ROWS;
+  for (int64_t j = 0; j < box->extent[1]; j += block[1]) {
+    WF_T *to = dst + j * box->stride[1];
+    wf_box row = *box;
+    row.extent[1] = row.extent[1] - j < block[1] ? row.extent[1] - j : block[1];
+    for (int64_t k = 0, held; k < box->extent[2]; k += held, turn = !turn) {
+      const int64_t left = box->extent[2] - k, most = wide ? HELD : block[2];
+      WF_T *strip = strips[turn];
+      held = left < most ? left : most;
+      const int tiles = (int)((held + block[2] - 1) / block[2]);
+      for (int64_t at = 0; at < held; at += block[2]) {
+        const size_t n =
+            WF_FN(wf_tile_decode)(in + used, len - used, scale1, scale2, strip + at, wide ? APART : WF_Q_LANES);
+        if (n == 0) return 0;
+        used += n;
+        WF_FN(wf_strip_write)(&done, (WF_Q_ROWS + tiles - 1) / tiles, bypass);
+      }
+      WF_FN(wf_strip_write)(&done, WF_Q_ROWS, bypass);
+      if (!wide) {
+        WF_FN(wf_tile_store)(strip, &row, held, block, to + k);
+        continue;
+      }
+      done.strip = strip;
+      done.to = to + k;
+      done.apart = APART;
+      done.bytes = (size_t)held * sizeof(WF_T);
+      done.next = 0;
+      wf_tile_rows(&row, block, done.rows);
+    }
+  }
+  WF_FN(wf_strip_write)(&done, WF_Q_ROWS, bypass);
   return used;
 }
+
+#undef WF_TILE_ROW

@@ -37,4 +37,31 @@ WF_SURVEY(double, int64_t, INT64_MAX, f64)
 
 #undef WF_SURVEY
 
+/* Sum of the squares of the scaled values (two factors, so that neither overflows), in 16 partial sums per box. */
+#define WF_SQUARES(T, S)                                                                         \
+  WF_INLINE double wf_squares_##S(const T *src, const wf_box *box, double scale1, double scale2) { \
+    double part[16] = {0}, sum = 0;                                                              \
+    for (int64_t i = 0; i < box->extent[0]; i++)                                                 \
+      for (int64_t j = 0; j < box->extent[1]; j++) {                                             \
+        const T *row = src + i * box->stride[0] + j * box->stride[1];                            \
+        int64_t k = 0;                                                                           \
+        for (; k + 16 <= box->extent[2]; k += 16)                                                \
+          for (int l = 0; l < 16; l++) {                                                         \
+            const double x = (double)row[k + l] * scale1 * scale2;                               \
+            part[l] += x * x;                                                                    \
+          }                                                                                      \
+        for (int l = 0; k < box->extent[2]; k++, l++) {                                          \
+          const double x = (double)row[k] * scale1 * scale2;                                     \
+          part[l] += x * x;                                                                      \
+        }                                                                                        \
+      }                                                                                          \
+    for (int l = 0; l < 16; l++) sum += part[l];                                                 \
+    return sum;                                                                                  \
+  }
+
+WF_SQUARES(float, f32)
+WF_SQUARES(double, f64)
+
+#undef WF_SQUARES
+
 #endif

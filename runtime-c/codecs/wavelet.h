@@ -1,27 +1,45 @@
 /* wavelet: 9/7 lifting of a block along each axis, truncation, and groups of 8 neighbouring coefficients.
  *
+ * Axes on which the field has one point do not count. Of the others the last is z, the one before it y, the first of
+ * three x.
+ *
  * Transform: Cohen, Daubechies, Feauveau (1992) 9/7 in the lifting form of Daubechies and Sweldens (1998), symmetric
- * extension, applied in place down to one sample along every axis in turn ("tensor"); scaled so that the basis
- * functions have norm close to one. Samples are first divided by the step D, so coefficients are in units of D.
+ * extension, applied in place down to one sample along y, then z, then x ("tensor"); scaled so that the basis functions
+ * have norm close to one. Samples are first divided by the step D, so coefficients are in units of D.
  * Quantiser: q = trunc(c); decoded as 0, +-1.42, or q +- 0.48 (means of Laplacian-like coefficients in their bins).
  *
- * Coefficients are visited in frequency order along each axis (coarsest first), in groups of `group` points,
- * the last axis fastest; 16 consecutive groups make a supergroup; points outside the block are 0.
+ * Coefficients are visited in frequency order along each axis (coarsest first), in groups of 8: (x, y, z) = 2 2 2, or
+ * (y, z) = 2 4, or z = 8; x slowest inside one, then z, y fastest. 8 groups side by side along y, or z if there is no y,
+ * make an octet; octets follow each other along x, then y, then z. Points outside the block are 0.
  *
  * Coded block: one byte, 0: all zero; 1: coded as below; 2: raw rows.
- *   supergroup flags   1 bit each, set where any of its groups is not zero; padded to bytes
- *   group flags        16 bits for each live supergroup
+ *   octet flags        1 bit for each two octets, set where any of their groups is not zero; padded to bytes
+ *   group flags        for each live two octets 16 bits, one for each group
  *   widths             4 bits for each live group, low half first: bits of its largest |q|; 15: see next; padded to bytes
  *   long widths        1 byte (15..30) for each width 15
  *   magnitudes         for each live group, one byte per bit of its width, lowest bit first; bit j belongs to point j
  *   signs              1 bit for each q != 0, in order (1: negative); padded to bytes
+ *
+ * All arithmetic runs along rows of lanes: first y with z in the lanes, then, turned, z and x with y in the lanes, in
+ * frequency order. A block with z alone is transformed value by value.
  */
 #ifndef WAVEFOLD_CODECS_WAVELET_H
 #define WAVEFOLD_CODECS_WAVELET_H
 
 #include "block.h"
+#include "quantize.h"
 
-enum { WF_W_ZERO = 0, WF_W_CODED = 1, WF_W_RAW = 2, WF_W_LONG = 15, WF_W_MAX_BITS = 30 };
+enum {
+  WF_W_ZERO = 0,
+  WF_W_CODED = 1,
+  WF_W_RAW = 2,
+  WF_W_LONG = 15,
+  WF_W_MAX_BITS = 30,
+  WF_W_LANES = 16, /* points of an octet along y; it has four such rows */
+  WF_W_ROWS = 4,
+  WF_W_LAYERS = 4, /* bytes of a number */
+  WF_W_BATCH = 16, /* octets that are read before the first of them is put together */
+};
 
 #define WF_W_ALPHA (-1.586134342059924)
 #define WF_W_BETA (-0.052980118572961)
@@ -33,43 +51,83 @@ enum { WF_W_ZERO = 0, WF_W_CODED = 1, WF_W_RAW = 2, WF_W_LONG = 15, WF_W_MAX_BIT
 #define WF_W_OFFSET_ONE 0.42
 #define WF_W_OFFSET_MORE 0.48
 
-/* What a block of given extents needs of the scratch buffer, as offsets in bytes. */
+/* The axes of a block, and what it needs of the scratch buffer, as offsets in bytes. Rows are padded to whole vectors. */
 typedef struct {
-  int64_t plane; /* elements between planes of the first axis; padded, so that they do not share cache sets */
-  int64_t groups[3], group_count, supergroups;
-  size_t coefs, transposed, quantised, axis[3], masks, widths, longs, magnitudes, signs, bytes;
+  int64_t extent[3], stride[3]; /* of x, y, z */
+  int axes, vector;             /* how many count; bytes of a vector */
+  int64_t row, turned;          /* elements of a row along z, and along y */
+  int64_t plane;                /* elements of a turned plane; padded, so that planes do not share cache sets */
+  int64_t groups[3];            /* along x and z; along y octets. With z alone: octets along z */
+  int64_t octets;
+  size_t coefs, sheet, spare, axis[3], masks, widths, longs, magnitudes, signs, bytes;
 } wf_wavelet_plan;
 
 WF_INLINE size_t wf_align64(size_t n) { return (n + 63) & ~(size_t)63; }
 
-WF_INLINE void wf_wavelet_layout(const int64_t *extent, const int32_t *group, size_t size, wf_wavelet_plan *p) {
-  p->plane = extent[1] * extent[2] + (extent[0] > 1 ? 16 : 0);
-  p->group_count = 1;
-  for (int a = 0; a < 3; a++) p->group_count *= p->groups[a] = (extent[a] + group[a] - 1) / group[a];
-  p->supergroups = (p->group_count + 15) / 16;
-  size_t at = 0, n = (size_t)p->group_count;
-  p->coefs = at, at += wf_align64((size_t)(extent[0] * p->plane) * size);
-  p->transposed = at, at += wf_align64((size_t)(extent[1] * extent[2]) * size);
-  p->quantised = at, at += wf_align64((size_t)(extent[0] * p->plane) * 4);
-  for (int a = 0; a < 3; a++) p->axis[a] = at, at += wf_align64((size_t)(p->groups[a] * group[a]) * 8);
-  p->masks = at, at += wf_align64((size_t)p->supergroups * 2);
-  p->widths = at, at += wf_align64(n + 1);
+/* Sets the axes; `group` tells those on which the field has more than one point. */
+WF_INLINE void wf_wavelet_axes(const wf_box *box, const int32_t *group, wf_wavelet_plan *p) {
+  int to = 3;
+  for (int a = 2; a >= 0; a--) {
+    if (group[a] == 1) continue;
+    to--;
+    p->extent[to] = box->extent[a];
+    p->stride[to] = a < 2 ? box->stride[a] : 1;
+  }
+  p->axes = 3 - to;
+  while (to-- > 0) p->extent[to] = 1, p->stride[to] = 0;
+}
+
+/* Bytes of the widest vectors. */
+WF_INLINE int wf_vector_bytes(void) {
+#if defined(__x86_64__)
+  if (__builtin_cpu_supports("avx512f")) return 64;
+  if (__builtin_cpu_supports("avx2")) return 32;
+#endif
+  return 16;
+}
+
+WF_INLINE void wf_wavelet_layout(const wf_box *box, const int32_t *group, size_t size, wf_wavelet_plan *p) {
+  wf_wavelet_axes(box, group, p);
+  p->vector = wf_vector_bytes();
+  const int64_t nx = p->extent[0], ny = p->extent[1], nz = p->extent[2], lanes = 64 / (int64_t)size;
+  p->row = (nz + WF_W_LANES - 1) / WF_W_LANES * WF_W_LANES;
+  p->turned = (ny + WF_W_LANES - 1) / WF_W_LANES * WF_W_LANES;
+  p->plane = p->row * p->turned + lanes;
+  p->groups[0] = (nx + 1) / 2;
+  p->groups[1] = p->turned / WF_W_LANES;
+  p->groups[2] = p->axes == 3 ? (nz + 1) / 2 : p->axes == 2 ? (nz + 3) / 4 : (nz + 63) / 64;
+  p->octets = p->groups[0] * p->groups[1] * p->groups[2];
+  const size_t n = (size_t)p->octets * 8, line = wf_align64((size_t)p->row * size);
+  size_t at = 0;
+  p->coefs = at, at += p->axes == 1 ? line : wf_align64((size_t)(nx * p->plane) * size);
+  p->sheet = at, at += p->axes == 1 ? 0 : line * (size_t)ny;
+  /* Two rows: one of zeros, one for what is not wanted. */
+  p->spare = at, at += 2 * (line + 64 * sizeof(double));
+  for (int a = 0; a < 3; a++) p->axis[a] = at, at += wf_align64((size_t)(p->extent[a] + 64) * 8);
+  p->masks = at, at += wf_align64((size_t)p->octets + 1);
+  p->widths = at, at += wf_align64(n + 2);
   p->longs = at, at += wf_align64(n);
-  p->magnitudes = at, at += wf_align64(n * WF_W_MAX_BITS + 8);
+  p->magnitudes = at, at += wf_align64(n * WF_W_MAX_BITS + 16);
   p->signs = at, at += wf_align64(n + 16);
   p->bytes = at;
 }
 
-/* Offsets of the coefficients of one axis in frequency order, -1 past its end. In place, the level with samples
- * `s` apart leaves its high band at s, 3s, 5s, ... */
-WF_INLINE void wf_wavelet_order(int64_t n, int64_t padded, int64_t stride, int64_t *offset) {
+/* Positions of the coefficients of an axis in frequency order, and four of -1 behind them. In place, the level with
+ * samples `s` apart leaves its high band at s, 3s, 5s, ... */
+WF_INLINE void wf_wavelet_order(int64_t n, int64_t *position) {
   int64_t s = 1, k = 0;
   while (s < n) s *= 2;
-  offset[k++] = 0;
+  position[k++] = 0;
   for (s /= 2; s >= 1; s /= 2)
-    for (int64_t i = s; i < n; i += 2 * s) offset[k++] = i * stride;
-  while (k < padded) offset[k++] = -1;
+    for (int64_t i = s; i < n; i += 2 * s) position[k++] = i;
+  for (int i = 0; i < 4; i++) position[k++] = -1;
 }
+
+/* The lanes of a row of an octet as bytes, and by twos. */
+typedef uint8_t wf_bytes __attribute__((vector_size(16)));
+typedef uint16_t wf_byte_pair __attribute__((may_alias));
+typedef uint64_t wf_word_pairs __attribute__((vector_size(64)));
+typedef int8_t wf_flags __attribute__((vector_size(8)));
 
 /* Transposes an 8x8 bit matrix: bit j of byte b <-> bit b of byte j. */
 WF_INLINE uint64_t wf_transpose8(uint64_t x) {
@@ -81,189 +139,300 @@ WF_INLINE uint64_t wf_transpose8(uint64_t x) {
   return x ^ t ^ (t << 28);
 }
 
-/* Whether a group has 2x2x2 points, all inside the block: by far the most common. Only the last ones can be outside. */
-WF_INLINE int wf_wavelet_is_cube(const int64_t *x, const int64_t *y, const int64_t *z, const int32_t *group) {
-  return group[0] == 2 && group[1] == 2 && group[2] == 2 && (x[1] | y[1] | z[1]) >= 0;
+/* Whether wf_squeeze and wf_spread are one instruction. */
+WF_INLINE int wf_has_squeeze(void) {
+#if defined(__x86_64__)
+  return __builtin_cpu_supports("bmi2");
+#else
+  return 0;
+#endif
 }
 
-/* Fetches the 8 coefficients of group (i, j, k); those outside the block are 0. */
-WF_INLINE void wf_wavelet_gather(const uint32_t *q, const int64_t *x, const int64_t *y, const int64_t *z,
-                                 const int32_t *group, uint32_t *v) {
-  if (wf_wavelet_is_cube(x, y, z, group)) {
-    const uint32_t *a = q + x[0] + y[0], *b = q + x[0] + y[1], *c = q + x[1] + y[0], *d = q + x[1] + y[1];
-    v[0] = a[z[0]], v[1] = a[z[1]], v[2] = b[z[0]], v[3] = b[z[1]];
-    v[4] = c[z[0]], v[5] = c[z[1]], v[6] = d[z[0]], v[7] = d[z[1]];
-    return;
+/* The bits of x (of 8) where `mask` is set, side by side. */
+WF_INLINE uint32_t wf_squeeze(uint32_t x, uint32_t mask, int fast) {
+#if defined(__x86_64__)
+  if (fast) {
+    uint32_t y;
+    __asm__("pext %2, %1, %0" : "=r"(y) : "r"(x), "r"(mask));
+    return y;
   }
-  for (int i = 0; i < group[0]; i++)
-    for (int j = 0; j < group[1]; j++)
-      for (int k = 0; k < group[2]; k++, v++) *v = (x[i] | y[j] | z[k]) < 0 ? 0 : q[x[i] + y[j] + z[k]];
+#endif
+  (void)fast;
+  uint32_t y = 0;
+  for (int j = 0, k = 0; j < 8; j++)
+    if (mask >> j & 1) y |= (x >> j & 1) << k++;
+  return y;
+}
+
+/* The lowest bits of x, to where `mask` (of 8 bits) is set. */
+WF_INLINE uint32_t wf_spread(uint32_t x, uint32_t mask, int fast) {
+#if defined(__x86_64__)
+  if (fast) {
+    uint32_t y;
+    __asm__("pdep %2, %1, %0" : "=r"(y) : "r"(x), "r"(mask));
+    return y;
+  }
+#endif
+  (void)fast;
+  uint32_t y = 0;
+  for (int j = 0; j < 8; j++)
+    if (mask >> j & 1) y |= (x & 1) << j, x >>= 1;
+  return y;
+}
+
+/* The or of the 8 bytes of x. */
+WF_INLINE uint32_t wf_fold8(uint64_t x) {
+  x |= x >> 32;
+  x |= x >> 16;
+  return (uint32_t)(x | x >> 8) & 255;
 }
 
 /* Cursor over the sections that the coder fills. */
 typedef struct {
-  uint8_t *widths, *longs, *magnitudes, *signs;
+  uint8_t *masks, *widths, *longs, *magnitudes, *signs;
   size_t width_count;
   uint64_t sign_bits;
-  int sign_count;
+  uint32_t all; /* the or of all |q| */
+  int sign_count, fast;
 } wf_wavelet_sections;
 
-/* Appends one live group of sign-and-magnitude values (2 |q| + (q < 0)), whose bitwise or is `any`. */
-WF_INLINE void wf_wavelet_put(wf_wavelet_sections *s, const uint32_t *v, uint32_t any) {
-  const int w = wf_bits(any >> 1);
-  s->widths[s->width_count++] = (uint8_t)(w < WF_W_LONG ? w : WF_W_LONG);
-  if (w >= WF_W_LONG) *s->longs++ = (uint8_t)w;
-  for (int b = 0; b < w; b += 8) {
-    uint64_t m = 0;
-    for (int j = 0; j < 8; j++) m |= (uint64_t)((v[j] >> (b + 1)) & 255) << (8 * j);
-    m = wf_transpose8(m);
-    memcpy(s->magnitudes + b, &m, 8);
+WF_INLINE wf_wavelet_sections wf_wavelet_begin(const wf_wavelet_plan *p, uint8_t *scratch) {
+  return (wf_wavelet_sections){
+      .masks = scratch + p->masks,
+      .widths = scratch + p->widths,
+      .longs = scratch + p->longs,
+      .magnitudes = scratch + p->magnitudes,
+      .signs = scratch + p->signs,
+      .fast = wf_has_squeeze(),
+  };
+}
+
+/* Bit j: whether lane j of v is not 0. */
+WF_INLINE uint32_t wf_live8(const wf_word_pairs *v) {
+  const wf_flags flags = __builtin_convertvector(*v != 0, wf_flags);
+  uint64_t m;
+  memcpy(&m, &flags, 8);
+  return (uint32_t)((m & UINT64_C(0x8040201008040201)) * UINT64_C(0x0101010101010101) >> 56);
+}
+
+/* The planes of one byte of the numbers of an octet: byte b of planes[j] has bit b of each of group j. */
+WF_INLINE void wf_wavelet_planes(const wf_words *number, int shift, uint64_t *planes) {
+  wf_bytes byte[WF_W_ROWS];
+  for (int r = 0; r < WF_W_ROWS; r++) byte[r] = __builtin_convertvector(number[r] >> shift, wf_bytes);
+  const wf_byte_pair *p0 = (const wf_byte_pair *)byte, *p1 = p0 + 8, *p2 = p0 + 16, *p3 = p0 + 24;
+  for (int j = 0; j < 8; j++)
+    planes[j] = wf_transpose8((uint64_t)p0[j] | (uint64_t)p1[j] << 16 | (uint64_t)p2[j] << 32 | (uint64_t)p3[j] << 48);
+}
+
+/* Appends an octet of numbers 2 |q| + (q < 0). */
+WF_INLINE void wf_wavelet_put(wf_wavelet_sections *s, const wf_words *number) {
+  const wf_words any = (number[0] | number[1] | number[2] | number[3]) >> 1;
+  const wf_word_pairs pairs = (wf_word_pairs)any, either = (pairs | pairs >> 32) & UINT32_MAX;
+  uint32_t live = wf_live8(&either);
+  *s->masks++ = (uint8_t)live;
+  if (!live) return;
+  uint64_t planes[WF_W_LAYERS][8], some[8], largest[8];
+  const uint32_t all = wf_any_lane(&any);
+  s->all |= all;
+  if (all >> WF_W_MAX_BITS) return;
+  memcpy(largest, &either, sizeof largest);
+  wf_wavelet_planes(number, 0, planes[0]);
+  for (int j = 0; j < 8; j++) some[j] = planes[0][j] >> 8;
+  for (int b = 7, layer = 1; all >> b; b += 8, layer++) {
+    wf_wavelet_planes(number, b + 1, planes[layer]);
+    for (int j = 0; j < 8; j++) some[j] |= planes[layer][j];
   }
-  s->magnitudes += w;
-  for (int j = 0; j < 8; j++) {
-    s->sign_bits |= (uint64_t)(v[j] & 1) << s->sign_count;
-    s->sign_count += v[j] != 0;
-  }
-  while (s->sign_count >= 8) {
-    *s->signs++ = (uint8_t)s->sign_bits;
-    s->sign_bits >>= 8;
-    s->sign_count -= 8;
+  for (int j = 0; j < 8; j++) some[j] = wf_fold8(some[j]);
+  for (; live; live &= live - 1) {
+    const int j = __builtin_ctz(live), w = wf_bits((uint32_t)largest[j]);
+    const uint64_t low = planes[0][j] >> 8;
+    const uint32_t nonzero = (uint32_t)some[j];
+    s->widths[s->width_count++] = (uint8_t)(w < WF_W_LONG ? w : WF_W_LONG);
+    if (w >= WF_W_LONG) *s->longs++ = (uint8_t)w;
+    memcpy(s->magnitudes, &low, 8);
+    for (int b = 7, layer = 1; b < w; b += 8, layer++) memcpy(s->magnitudes + b, &planes[layer][j], 8);
+    s->magnitudes += w;
+    s->sign_bits |= (uint64_t)wf_squeeze((uint32_t)planes[0][j] & 255, nonzero, s->fast) << s->sign_count;
+    s->sign_count += __builtin_popcount(nonzero);
+    /* Eight bytes are written, as many as are full count. */
+    memcpy(s->signs, &s->sign_bits, 8);
+    s->signs += s->sign_count / 8;
+    s->sign_bits >>= s->sign_count / 8 * 8;
+    s->sign_count %= 8;
   }
 }
 
-/* Writes the groups of a quantised block to `out` (room for `room` bytes); 0 when they do not fit. */
-WF_INLINE size_t wf_wavelet_write(const wf_wavelet_plan *p, const int32_t *group, uint8_t *scratch, uint8_t *out,
+/* Puts the sections one behind the other into `out` (room for `room` bytes); 0 when they do not fit. */
+WF_INLINE size_t wf_wavelet_close(const wf_wavelet_plan *p, const uint8_t *scratch, wf_wavelet_sections *s, uint8_t *out,
                                   size_t room) {
-  const uint32_t *q = (const uint32_t *)(scratch + p->quantised);
-  const int64_t *x = (const int64_t *)(scratch + p->axis[0]), *y = (const int64_t *)(scratch + p->axis[1]);
-  const int64_t *z = (const int64_t *)(scratch + p->axis[2]);
-  uint16_t *masks = (uint16_t *)(scratch + p->masks);
-  wf_wavelet_sections s = {scratch + p->widths, scratch + p->longs, scratch + p->magnitudes, scratch + p->signs, 0, 0, 0};
-  memset(masks, 0, (size_t)p->supergroups * 2);
-  int64_t g = 0;
-  for (int64_t i = 0; i < p->groups[0]; i++)
-    for (int64_t j = 0; j < p->groups[1]; j++)
-      for (int64_t k = 0; k < p->groups[2]; k++, g++) {
-        uint32_t v[8], any = 0;
-        wf_wavelet_gather(q, x + i * group[0], y + j * group[1], z + k * group[2], group, v);
-        for (int c = 0; c < 8; c++) any |= v[c];
-        if (!any) continue;
-        masks[g / 16] |= (uint16_t)(1 << (g % 16));
-        wf_wavelet_put(&s, v, any);
-      }
-  if (s.sign_count) *s.signs++ = (uint8_t)s.sign_bits;
-  s.widths[s.width_count] = 0;
-  const size_t flags = (size_t)(p->supergroups + 7) / 8, longs = (size_t)(s.longs - (scratch + p->longs));
-  const size_t magnitudes = (size_t)(s.magnitudes - (scratch + p->magnitudes));
-  const size_t signs = (size_t)(s.signs - (scratch + p->signs));
+  const uint8_t *masks = scratch + p->masks;
+  const int64_t pairs = (p->octets + 1) / 2;
+  *s->masks = 0;
+  if (s->sign_count) s->signs++;
+  s->widths[s->width_count] = 0;
+  const size_t flags = (size_t)(pairs + 7) / 8, longs = (size_t)(s->longs - (scratch + p->longs));
+  const size_t magnitudes = (size_t)(s->magnitudes - (scratch + p->magnitudes));
+  const size_t signs = (size_t)(s->signs - (scratch + p->signs)), widths = (s->width_count + 1) / 2;
   size_t live = 0;
-  for (int64_t i = 0; i < p->supergroups; i++) live += masks[i] != 0;
-  if (flags + 2 * live + (s.width_count + 1) / 2 + longs + magnitudes + signs > room) return 0;
+  for (int64_t i = 0; i < pairs; i++) live += (masks[2 * i] | masks[2 * i + 1]) != 0;
+  if (flags + 2 * live + widths + longs + magnitudes + signs > room) return 0;
   uint8_t *o = out;
   memset(o, 0, flags);
-  for (int64_t i = 0; i < p->supergroups; i++)
-    if (masks[i]) o[i / 8] |= (uint8_t)(1 << (i % 8));
   o += flags;
-  for (int64_t i = 0; i < p->supergroups; i++)
-    if (masks[i]) memcpy(o, masks + i, 2), o += 2;
-  for (size_t i = 0; i < s.width_count; i += 2) *o++ = (uint8_t)(s.widths[i] | s.widths[i + 1] << 4);
+  for (int64_t i = 0; i < pairs; i++)
+    if (masks[2 * i] | masks[2 * i + 1]) {
+      out[i / 8] |= (uint8_t)(1 << (i % 8));
+      memcpy(o, masks + 2 * i, 2), o += 2;
+    }
+  for (size_t i = 0; i < widths; i++) o[i] = (uint8_t)(s->widths[2 * i] | s->widths[2 * i + 1] << 4);
+  o += widths;
   memcpy(o, scratch + p->longs, longs), o += longs;
   memcpy(o, scratch + p->magnitudes, magnitudes), o += magnitudes;
   memcpy(o, scratch + p->signs, signs), o += signs;
   return (size_t)(o - out);
 }
 
-/* Where the sections of a coded block begin, and how much is left of each. */
+/* Where the sections of a coded block begin, and how much is left of each. Masks and widths are in the scratch buffer. */
 typedef struct {
-  const uint8_t *widths, *longs, *magnitudes, *signs, *end;
-  size_t width_at, width_count, sign_at;
+  const uint8_t *masks, *widths, *longs, *magnitudes, *signs, *end;
+  size_t sign_at;
+  int fast;
 } wf_wavelet_reader;
 
-/* Finds the sections and checks their sizes; the group flags go to the scratch buffer. Returns 0 when they are wrong. */
+/* The group flags of all octets; how many groups are live. Returns what follows them, null when they are cut short. */
+WF_INLINE const uint8_t *wf_wavelet_flags(const uint8_t *in, const uint8_t *end, const wf_wavelet_plan *p, uint8_t *masks,
+                                          size_t *live) {
+  const int64_t pairs = (p->octets + 1) / 2, flags = (pairs + 7) / 8;
+  if (end - in < flags) return 0;
+  const uint8_t *at = in + flags;
+  *live = 0;
+  for (int64_t i = 0; i < pairs; i++) {
+    uint16_t mask = 0;
+    if (in[i / 8] >> (i % 8) & 1) {
+      if (end - at < 2) return 0;
+      memcpy(&mask, at, 2);
+      at += 2;
+      *live += (size_t)__builtin_popcount(mask);
+    }
+    memcpy(masks + 2 * i, &mask, 2);
+  }
+  return p->octets % 2 && masks[p->octets] ? 0 : at;
+}
+
+/* Finds the sections and checks their sizes. Returns 0 when they are wrong. */
 WF_INLINE int wf_wavelet_open(const uint8_t *in, size_t len, const wf_wavelet_plan *p, uint8_t *scratch,
                               wf_wavelet_reader *r) {
-  uint16_t *masks = (uint16_t *)(scratch + p->masks);
+  uint8_t *widths = scratch + p->widths;
   const uint8_t *end = in + len;
-  const size_t flags = (size_t)(p->supergroups + 7) / 8;
-  if (len < flags) return 0;
-  const uint8_t *at = in + flags;
-  r->width_count = 0;
-  for (int64_t i = 0; i < p->supergroups; i++) {
-    masks[i] = 0;
-    if (!(in[i / 8] >> (i % 8) & 1)) continue;
-    if (end - at < 2) return 0;
-    memcpy(masks + i, at, 2);
-    at += 2;
-    r->width_count += (size_t)__builtin_popcount(masks[i]);
+  size_t live;
+  const uint8_t *at = wf_wavelet_flags(in, end, p, scratch + p->masks, &live);
+  if (!at || (size_t)(end - at) < (live + 1) / 2) return 0;
+  for (size_t i = 0; i < (live + 1) / 2; i++) widths[2 * i] = at[i] & 15, widths[2 * i + 1] = at[i] >> 4;
+  at += (live + 1) / 2;
+  uint32_t longs = 0, empty = 0, bits = 0;
+  for (size_t i = 0; i < live; i++) {
+    longs += widths[i] == WF_W_LONG;
+    empty += widths[i] == 0;
+    bits += widths[i];
   }
-  if (p->group_count % 16 && masks[p->supergroups - 1] >> (p->group_count % 16)) return 0;
-  if ((size_t)(end - at) < (r->width_count + 1) / 2) return 0;
-  r->widths = at;
-  at += (r->width_count + 1) / 2;
-  size_t longs = 0, bits = 0;
-  for (size_t i = 0; i < r->width_count; i++) {
-    const int w = r->widths[i / 2] >> (4 * (i % 2)) & 15;
-    if (w == 0) return 0;
-    if (w == WF_W_LONG)
-      longs++;
-    else
-      bits += (size_t)w;
-  }
-  if ((size_t)(end - at) < longs) return 0;
+  if (empty || (size_t)(end - at) < longs) return 0;
   r->longs = at;
+  bits -= longs * WF_W_LONG;
   for (size_t i = 0; i < longs; i++) {
     if (at[i] < WF_W_LONG || at[i] > WF_W_MAX_BITS) return 0;
     bits += at[i];
   }
   at += longs;
   if ((size_t)(end - at) < bits) return 0;
+  r->masks = scratch + p->masks;
+  r->widths = widths;
   r->magnitudes = at;
   r->signs = at + bits;
   r->end = end;
-  r->width_at = r->sign_at = 0;
+  r->sign_at = 0;
+  r->fast = wf_has_squeeze();
   return 1;
 }
 
-/* Reads one live group; 0 when its signs run past the end. */
-WF_INLINE int wf_wavelet_get(wf_wavelet_reader *r, uint32_t *v, uint32_t *negative) {
-  int w = r->widths[r->width_at / 2] >> (4 * (r->width_at % 2)) & 15;
-  r->width_at++;
-  if (w == WF_W_LONG) w = *r->longs++;
-  for (int j = 0; j < 8; j++) v[j] = 0;
-  for (int b = 0; b < w; b += 8) {
-    uint64_t m = 0;
-    memcpy(&m, r->magnitudes + b, (size_t)(w - b < 8 ? w - b : 8));
-    m = wf_transpose8(m);
-    for (int j = 0; j < 8; j++) v[j] |= (uint32_t)(m >> (8 * j) & 255) << b;
+/* Reads up to 8 bytes that lie before `end`. */
+WF_INLINE uint64_t wf_read8(const uint8_t *at, const uint8_t *end) {
+  uint64_t m = 0;
+  if (end - at >= 8)
+    memcpy(&m, at, 8);
+  else
+    memcpy(&m, at, (size_t)(end - at));
+  return m;
+}
+
+/* The planes of an octet, layer by layer, as wf_wavelet_planes makes them. */
+typedef struct {
+  uint64_t planes[WF_W_LAYERS][8];
+  int layers; /* none of a dead octet */
+} wf_wavelet_octet;
+
+/* Reads the groups of one octet; 0 when their signs run past the end. */
+WF_INLINE int wf_wavelet_get(wf_wavelet_reader *reader, uint32_t live, wf_wavelet_octet *octet) {
+  wf_wavelet_reader r = *reader;
+  octet->layers = live != 0;
+  memset(octet->planes[0], 0, sizeof octet->planes[0]);
+  for (; live; live &= live - 1) {
+    const int j = __builtin_ctz(live);
+    int w = *r.widths++;
+    if (w == WF_W_LONG) w = *r.longs++;
+    const uint64_t low = wf_read8(r.magnitudes, r.end) & (UINT64_MAX >> (w < 7 ? 64 - 8 * w : 8));
+    uint64_t some = low;
+    for (int b = 7, layer = 1; b < w; b += 8, layer++) {
+      uint64_t m = wf_read8(r.magnitudes + b, r.end);
+      if (w - b < 8) m &= UINT64_MAX >> (64 - 8 * (w - b));
+      if (layer == octet->layers) memset(octet->planes[octet->layers++], 0, sizeof octet->planes[0]);
+      octet->planes[layer][j] = m;
+      some |= m;
+    }
+    r.magnitudes += w;
+    const uint32_t nonzero = wf_fold8(some);
+    const uint64_t bits = wf_read8(r.signs + r.sign_at / 8, r.end) >> (r.sign_at % 8);
+    r.sign_at += (size_t)__builtin_popcount(nonzero);
+    if (r.sign_at > (size_t)(r.end - r.signs) * 8) return 0;
+    octet->planes[0][j] = low << 8 | wf_spread((uint32_t)bits, nonzero, r.fast);
   }
-  r->magnitudes += w;
-  int count = 0;
-  for (int j = 0; j < 8; j++) count += v[j] != 0;
-  if (r->sign_at + (size_t)count > (size_t)(r->end - r->signs) * 8) return 0;
-  uint32_t bits = 0;
-  if (count) {
-    bits = r->signs[r->sign_at / 8];
-    if (r->sign_at % 8 + (size_t)count > 8) bits |= (uint32_t)r->signs[r->sign_at / 8 + 1] << 8;
-    bits >>= r->sign_at % 8;
-  }
-  r->sign_at += (size_t)count;
-  for (int j = 0; j < 8; j++) {
-    negative[j] = v[j] ? bits & 1 : 0;
-    bits >>= v[j] != 0;
-  }
+  *reader = r;
   return 1;
+}
+
+/* The numbers 2 |q| + (q < 0) of an octet. Loops: compilers do better with them than with conversions of vectors. */
+WF_INLINE void wf_wavelet_join(const wf_wavelet_octet *octet, uint32_t number[WF_W_ROWS][WF_W_LANES]) {
+  for (int layer = 0; layer < octet->layers; layer++) {
+    uint8_t byte[WF_W_ROWS][WF_W_LANES];
+    uint64_t columns[8];
+    for (int j = 0; j < 8; j++) columns[j] = wf_transpose8(octet->planes[layer][j]);
+    for (int r = 0; r < WF_W_ROWS; r++)
+      for (int j = 0; j < 8; j++) ((wf_byte_pair *)byte[r])[j] = (uint16_t)(columns[j] >> (16 * r));
+    for (int r = 0; r < WF_W_ROWS; r++)
+      for (int l = 0; l < WF_W_LANES; l++) {
+        const uint32_t low = byte[r][l];
+        number[r][l] = layer ? number[r][l] | low << (8 * layer) : low;
+      }
+  }
 }
 
 #define WF_T float
+#define WF_U uint32_t
+#define WF_BYTES 4
 #define WF_FN(name) WF_CAT(name, _f32)
 #include "wavelet_body.h"
 #undef WF_T
+#undef WF_U
+#undef WF_BYTES
 #undef WF_FN
 
 #define WF_T double
+#define WF_U uint64_t
+#define WF_BYTES 8
 #define WF_FN(name) WF_CAT(name, _f64)
 #include "wavelet_body.h"
 #undef WF_T
+#undef WF_U
+#undef WF_BYTES
 #undef WF_FN
 
 #endif

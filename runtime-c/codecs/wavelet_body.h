@@ -1,96 +1,250 @@
-/* Body of wavelet.h for one element type: WF_T, WF_FN. */
+/* Body of wavelet.h for one element type: WF_T, WF_U (its bits), WF_BYTES (its size), WF_FN. */
 
-/* row[i] += c (row[i-1] + row[i+1]) for every second row from `first`, mirrored at both ends. */
-WF_INLINE void WF_FN(wf_lift_step)(WF_T *base, int64_t stride, int64_t rows, int64_t first, int64_t len, WF_T c) {
-  for (int64_t i = first; i < rows; i += 2) {
-    WF_T *x = base + i * stride;
-    const WF_T *l = base + (i > 0 ? i - 1 : i + 1) * stride;
-    const WF_T *r = base + (i + 1 < rows ? i + 1 : i - 1) * stride;
-#pragma GCC ivdep
-    for (int64_t k = 0; k < len; k++) x[k] = x[k] + c * (l[k] + r[k]);
+#define WF_WIDTH (64 / (int64_t)sizeof(WF_T))
+
+typedef WF_T WF_FN(wf_vector16) __attribute__((vector_size(16), may_alias));
+#define WF_L WF_FN(wf_vector16)
+#define WF_LIFT(name) WF_CAT(name, WF_FN(_16))
+#define WF_TARGET
+#include "wavelet_lift.h"
+#undef WF_L
+#undef WF_LIFT
+#undef WF_TARGET
+
+#if defined(__x86_64__)
+typedef WF_T WF_FN(wf_vector32) __attribute__((vector_size(32), may_alias));
+#define WF_L WF_FN(wf_vector32)
+#define WF_LIFT(name) WF_CAT(name, WF_FN(_32))
+#define WF_TARGET __attribute__((target("avx2")))
+#include "wavelet_lift.h"
+#undef WF_L
+#undef WF_LIFT
+#undef WF_TARGET
+
+typedef WF_T WF_FN(wf_vector64) __attribute__((vector_size(64), may_alias));
+#define WF_L WF_FN(wf_vector64)
+#define WF_LIFT(name) WF_CAT(name, WF_FN(_64))
+#define WF_TARGET __attribute__((target("avx512f")))
+#include "wavelet_lift.h"
+#undef WF_L
+#undef WF_LIFT
+#undef WF_TARGET
+#endif
+
+#define WF_L WF_T
+#define WF_LIFT(name) WF_CAT(name, WF_FN(_single))
+#define WF_TARGET
+#include "wavelet_lift.h"
+#undef WF_L
+#undef WF_LIFT
+#undef WF_TARGET
+
+/* With the widest vectors that the machine has. */
+WF_INLINE void WF_FN(wf_lift_forward)(const wf_wavelet_plan *p, WF_T *base, int64_t apart, int64_t n, int64_t width) {
+#if defined(__x86_64__)
+  if (p->vector == 64) return WF_CAT(wf_lift_forward, WF_FN(_64))(base, apart, n, width);
+  if (p->vector == 32) return WF_CAT(wf_lift_forward, WF_FN(_32))(base, apart, n, width);
+#endif
+  (void)p;
+  WF_CAT(wf_lift_forward, WF_FN(_16))(base, apart, n, width);
+}
+
+WF_INLINE void WF_FN(wf_lift_inverse)(const wf_wavelet_plan *p, WF_T *base, int64_t apart, int64_t n, int64_t width) {
+#if defined(__x86_64__)
+  if (p->vector == 64) return WF_CAT(wf_lift_inverse, WF_FN(_64))(base, apart, n, width);
+  if (p->vector == 32) return WF_CAT(wf_lift_inverse, WF_FN(_32))(base, apart, n, width);
+#endif
+  (void)p;
+  WF_CAT(wf_lift_inverse, WF_FN(_16))(base, apart, n, width);
+}
+
+/* Fetches the next plane into the second cache, line by line, while this one is transformed: the processor waits for
+ * few lines at a time. */
+typedef struct {
+  const WF_T *row;
+  int64_t rows, at; /* left, and where in the first of them */
+} WF_FN(wf_wavelet_ahead);
+
+WF_INLINE void WF_FN(wf_wavelet_prefetch)(WF_FN(wf_wavelet_ahead) *ahead, const wf_wavelet_plan *p, int64_t lines) {
+  for (; lines > 0 && ahead->rows > 0; lines--) {
+    __builtin_prefetch(ahead->row + ahead->at * p->stride[2], 0, 2);
+    ahead->at += WF_WIDTH;
+    if (ahead->at >= p->extent[2]) ahead->row += p->stride[1], ahead->at = 0, ahead->rows--;
   }
 }
 
-WF_INLINE void WF_FN(wf_lift_scale)(WF_T *base, int64_t stride, int64_t rows, int64_t len, WF_T even, WF_T odd) {
-  for (int64_t i = 0; i < rows; i++) {
-    WF_T *x = base + i * stride;
-    const WF_T c = i % 2 ? odd : even;
-    for (int64_t k = 0; k < len; k++) x[k] = x[k] * c;
-  }
+/* Turns squares of 16 bytes a row: b[k][j] = a[j][k]. */
+enum { WF_FN(WF_SIDE) = 16 / sizeof(WF_T) };
+typedef WF_T WF_FN(wf_square) __attribute__((vector_size(16), may_alias));
+
+#if defined(__clang__)
+#define WF_MIX(x, y, ...) __builtin_shufflevector(x, y, __VA_ARGS__)
+#else
+#define WF_MIX(x, y, ...) __builtin_shuffle(x, y, (index){__VA_ARGS__})
+#endif
+
+WF_INLINE void WF_FN(wf_turn_square)(const WF_FN(wf_square) *a, WF_FN(wf_square) *b) {
+#if WF_BYTES == 4
+  typedef int32_t index __attribute__((vector_size(16)));
+  const WF_FN(wf_square) p = WF_MIX(a[0], a[1], 0, 4, 1, 5), q = WF_MIX(a[0], a[1], 2, 6, 3, 7);
+  const WF_FN(wf_square) r = WF_MIX(a[2], a[3], 0, 4, 1, 5), s = WF_MIX(a[2], a[3], 2, 6, 3, 7);
+  b[0] = WF_MIX(p, r, 0, 1, 4, 5), b[1] = WF_MIX(p, r, 2, 3, 6, 7);
+  b[2] = WF_MIX(q, s, 0, 1, 4, 5), b[3] = WF_MIX(q, s, 2, 3, 6, 7);
+#else
+  typedef int64_t index __attribute__((vector_size(16)));
+  b[0] = WF_MIX(a[0], a[1], 0, 2), b[1] = WF_MIX(a[0], a[1], 1, 3);
+#endif
 }
 
-/* All levels along an axis of n rows of `len` contiguous values. */
-WF_INLINE void WF_FN(wf_lift_forward)(WF_T *base, int64_t stride, int64_t n, int64_t len) {
-  for (int64_t s = 1; s < n; s *= 2) {
-    const int64_t rows = (n + s - 1) / s, apart = s * stride;
-    WF_FN(wf_lift_step)(base, apart, rows, 1, len, (WF_T)WF_W_ALPHA);
-    WF_FN(wf_lift_step)(base, apart, rows, 0, len, (WF_T)WF_W_BETA);
-    WF_FN(wf_lift_step)(base, apart, rows, 1, len, (WF_T)WF_W_GAMMA);
-    WF_FN(wf_lift_step)(base, apart, rows, 0, len, (WF_T)WF_W_DELTA);
-    WF_FN(wf_lift_scale)(base, apart, rows, len, (WF_T)WF_W_LOW, (WF_T)WF_W_HIGH);
-  }
-}
+#undef WF_MIX
 
-WF_INLINE void WF_FN(wf_lift_inverse)(WF_T *base, int64_t stride, int64_t n, int64_t len) {
-  int64_t s = 1;
-  while (s < n) s *= 2;
-  for (s /= 2; s >= 1; s /= 2) {
-    const int64_t rows = (n + s - 1) / s, apart = s * stride;
-    WF_FN(wf_lift_scale)(base, apart, rows, len, (WF_T)WF_W_HIGH, (WF_T)WF_W_LOW);
-    WF_FN(wf_lift_step)(base, apart, rows, 0, len, (WF_T)-WF_W_DELTA);
-    WF_FN(wf_lift_step)(base, apart, rows, 1, len, (WF_T)-WF_W_GAMMA);
-    WF_FN(wf_lift_step)(base, apart, rows, 0, len, (WF_T)-WF_W_BETA);
-    WF_FN(wf_lift_step)(base, apart, rows, 1, len, (WF_T)-WF_W_ALPHA);
-  }
-}
-
-/* Loads one plane scaled to units of the step, transposed, lifts the last axis, turns it back, lifts the middle one. */
-WF_INLINE int WF_FN(wf_wavelet_plane)(const WF_T *src, const wf_box *box, WF_T scale1, WF_T scale2, WF_T *turned,
-                                       WF_T *plane) {
-  const int64_t ny = box->extent[1], nz = box->extent[2];
-  int any = 0;
-  for (int64_t y = 0; y < ny; y++) {
-    const WF_T *row = src + y * box->stride[1];
-    for (int64_t z = 0; z < nz; z++) {
-      const WF_T v = row[z] * scale1 * scale2;
-      any |= v != 0;
-      plane[y * nz + z] = v;
+/* to[k][j] = from[row[j]][k] for whole rows of both; `zeros` follow the last of `rows`. */
+WF_INLINE void WF_FN(wf_turn)(const WF_T *from, int64_t from_width, const int64_t *row, int64_t rows, WF_T *to,
+                              int64_t to_width, const WF_T *zeros, const wf_wavelet_plan *p,
+                              WF_FN(wf_wavelet_ahead) *ahead) {
+  enum { SIDE = WF_FN(WF_SIDE) };
+  typedef WF_FN(wf_square) square;
+  for (int64_t j = 0; j < to_width; j += SIDE) {
+    const WF_T *line[SIDE];
+    WF_FN(wf_wavelet_prefetch)(ahead, p, 2 * SIDE);
+    for (int i = 0; i < SIDE; i++) line[i] = j + i < rows ? from + row[j + i] * from_width : zeros;
+    for (int64_t k = 0; k < from_width; k += SIDE) {
+      square a[SIDE], b[SIDE];
+      for (int i = 0; i < SIDE; i++) a[i] = *(const square *)(line[i] + k);
+      WF_FN(wf_turn_square)(a, b);
+      for (int i = 0; i < SIDE; i++) *(square *)(to + (k + i) * to_width + j) = b[i];
     }
   }
-  if (!any) return any;
-  for (int64_t z = 0; z < nz; z++)
-    for (int64_t y = 0; y < ny; y++) turned[z * ny + y] = plane[y * nz + z];
-  WF_FN(wf_lift_forward)(turned, ny, nz, ny);
-  for (int64_t y = 0; y < ny; y++)
-    for (int64_t z = 0; z < nz; z++) plane[y * nz + z] = turned[z * ny + y];
-  WF_FN(wf_lift_forward)(plane, nz, ny, nz);
+}
+
+/* to[row[j]][k] = from[k][j] for the `rows` of `to`, and for k up to a square behind `n`. */
+WF_INLINE void WF_FN(wf_turn_back)(WF_T *to, int64_t to_width, const int64_t *row, int64_t rows, const WF_T *from,
+                                   int64_t from_width, int64_t n) {
+  enum { SIDE = WF_FN(WF_SIDE) };
+  typedef WF_FN(wf_square) square;
+  for (int64_t j = 0; j < rows; j += SIDE)
+    for (int64_t k = 0; k < n; k += SIDE) {
+      square a[SIDE], b[SIDE];
+      for (int i = 0; i < SIDE; i++) a[i] = *(const square *)(from + (k + i) * from_width + j);
+      WF_FN(wf_turn_square)(a, b);
+      for (int i = 0; i < SIDE && j + i < rows; i++) *(square *)(to + row[j + i] * to_width + k) = b[i];
+    }
+}
+
+/* Numbers 2 |q| + (q < 0) of a row, q = trunc(c); sizes that do not fit become 2^30. */
+WF_INLINE void WF_FN(wf_wavelet_numbers)(const WF_T *row, wf_words *number) {
+#if WF_BYTES == 4
+  /* Of positive numbers the bits have the same order. */
+  const float reach = 1 << WF_W_MAX_BITS;
+  int32_t most;
+  memcpy(&most, &reach, sizeof most);
+  const wf_lanes bits = *(const wf_lanes_at *)row, size = bits & INT32_MAX, fits = size < most;
+  const wf_lanes least = (size & fits) | (most & ~fits);
+  *number = (wf_words)__builtin_convertvector((wf_floats)least, wf_lanes) << 1 | (wf_words)bits >> 31;
+#else
+  const WF_T reach = (WF_T)(1 << WF_W_MAX_BITS);
+  for (int l = 0; l < WF_W_LANES; l++) {
+    const WF_T c = row[l], a = c < 0 ? -c : c;
+    (*number)[l] = (uint32_t)(int32_t)(a < reach ? a : reach) << 1 | (c < 0);
+  }
+#endif
+}
+
+WF_INLINE void WF_FN(wf_wavelet_put)(wf_wavelet_sections *s, const WF_T *const *row) {
+  wf_words number[WF_W_ROWS];
+  for (int r = 0; r < WF_W_ROWS; r++) WF_FN(wf_wavelet_numbers)(row[r], number + r);
+  wf_wavelet_put(s, number);
+}
+
+/* Stores a value in units of the step; returns its bits. */
+WF_INLINE WF_U WF_FN(wf_wavelet_scale)(WF_T value, WF_T scale1, WF_T scale2, WF_T *to) {
+  WF_U bits;
+  memcpy(&bits, &value, sizeof bits);
+  *to = value * scale1 * scale2;
+  return bits;
+}
+
+/* Loads one plane along x, in units of the step; returns the or of the bits of its values. */
+WF_INLINE WF_U WF_FN(wf_wavelet_load)(const WF_T *src, const wf_wavelet_plan *p, WF_T scale1, WF_T scale2, WF_T *sheet,
+                                      WF_FN(wf_wavelet_ahead) *ahead) {
+  const int64_t nz = p->extent[2];
+  WF_U any = 0;
+  for (int64_t y = 0; y < p->extent[1]; y++) {
+    const WF_T *from = src + y * p->stride[1];
+    WF_T *to = sheet + y * p->row;
+    WF_FN(wf_wavelet_prefetch)(ahead, p, 1);
+    if (p->stride[2] == 1)
+      for (int64_t z = 0; z < nz; z++) any |= WF_FN(wf_wavelet_scale)(from[z], scale1, scale2, to + z);
+    else
+      for (int64_t z = 0; z < nz; z++) any |= WF_FN(wf_wavelet_scale)(from[z * p->stride[2]], scale1, scale2, to + z);
+    for (int64_t z = nz; z < p->row; z++) to[z] = 0;
+  }
   return any;
 }
 
-/* Truncates to sign and magnitude, 2 |q| + (q < 0), and adds to `any` what is not zero. Returns 0 when a coefficient
- * does not fit. */
-WF_INLINE int WF_FN(wf_wavelet_truncate)(const WF_T *c, int64_t n, uint32_t *q, uint32_t *any) {
-  WF_T top[16] = {0};
-  const int64_t body = n / 16 * 16;
-  for (int64_t i = 0; i < body; i += 16)
-    for (int l = 0; l < 16; l++) {
-      const WF_T a = c[i + l] < 0 ? -c[i + l] : c[i + l];
-      top[l] = a > top[l] ? a : top[l];
+/* Where the rows of an octet are; rows outside the block are `beyond`. */
+WF_INLINE void WF_FN(wf_wavelet_rows)(const wf_wavelet_plan *p, const int64_t *const *order, WF_T *coefs, int64_t y,
+                                      int64_t z, int64_t x, WF_T *beyond, WF_T **row) {
+  const int64_t *planes = order[0] + 2 * x, *lines = order[2] + z * (p->axes == 3 ? 2 : 4);
+  for (int r = 0; r < WF_W_ROWS; r++) {
+    const int64_t plane = p->axes == 3 ? planes[r / 2] : 0, line = p->axes == 3 ? lines[r % 2] : lines[r];
+    const int64_t at = plane * p->plane + line * p->turned + y * WF_W_LANES;
+    row[r] = __builtin_expect((plane | line) < 0, 0) ? beyond : coefs + at;
+  }
+}
+
+/* Codes the octets of transformed planes, which still lack x. */
+WF_INLINE void WF_FN(wf_wavelet_write)(const wf_wavelet_plan *p, const int64_t *const *order, uint8_t *scratch,
+                                       wf_wavelet_sections *s) {
+  WF_T *coefs = (WF_T *)(scratch + p->coefs), *zeros = (WF_T *)(scratch + p->spare);
+  const int high = p->axes == 3 ? 2 : 4;
+  for (int64_t z = 0; z < p->groups[2]; z++)
+    for (int64_t y = 0; y < p->groups[1]; y++) {
+      for (int64_t k = z * high; k < (z + 1) * high && k < p->extent[2]; k++)
+        WF_FN(wf_lift_forward)(p, coefs + order[2][k] * p->turned + y * WF_W_LANES, p->plane, p->extent[0], WF_W_LANES);
+      for (int64_t x = 0; x < p->groups[0]; x++) {
+        WF_T *row[WF_W_ROWS];
+        WF_FN(wf_wavelet_rows)(p, order, coefs, y, z, x, zeros, row);
+        WF_FN(wf_wavelet_put)(s, (const WF_T *const *)row);
+      }
     }
-  for (int64_t i = body; i < n; i++) {
-    const WF_T a = c[i] < 0 ? -c[i] : c[i];
-    top[0] = a > top[0] ? a : top[0];
+}
+
+/* Transforms and codes a block of two or three axes; 0 when all values are. */
+WF_INLINE int WF_FN(wf_wavelet_analyse)(const WF_T *src, const wf_wavelet_plan *p, const int64_t *const *order,
+                                        WF_T scale1, WF_T scale2, uint8_t *scratch, wf_wavelet_sections *s) {
+  WF_T *coefs = (WF_T *)(scratch + p->coefs), *sheet = (WF_T *)(scratch + p->sheet);
+  WF_T *zeros = (WF_T *)(scratch + p->spare);
+  WF_U any = 0;
+  memset(zeros, 0, (size_t)p->row * sizeof(WF_T));
+  for (int64_t x = 0; x < p->extent[0]; x++) {
+    WF_T *plane = coefs + x * p->plane;
+    WF_FN(wf_wavelet_ahead) ahead = {src + (x + 1) * p->stride[0], x + 1 < p->extent[0] ? p->extent[1] : 0, 0};
+    any |= WF_FN(wf_wavelet_load)(src + x * p->stride[0], p, scale1, scale2, sheet, &ahead);
+    WF_FN(wf_lift_forward)(p, sheet, p->row, p->extent[1], p->row);
+    WF_FN(wf_turn)(sheet, p->row, order[1], p->extent[1], plane, p->turned, zeros, p, &ahead);
+    for (int64_t y = 0; y < p->turned; y += WF_W_LANES) {
+      WF_FN(wf_wavelet_prefetch)(&ahead, p, 16);
+      WF_FN(wf_lift_forward)(p, plane + y, p->turned, p->extent[2], WF_W_LANES);
+    }
   }
-  for (int l = 0; l < 16; l++)
-    if (top[l] >= (WF_T)(1 << WF_W_MAX_BITS)) return 0;
-  uint32_t some = 0;
-  for (int64_t i = 0; i < n; i++) {
-    const int32_t t = (int32_t)c[i];
-    const int32_t sign = t >> 31;
-    q[i] = ((uint32_t)((t ^ sign) - sign) << 1) | ((uint32_t)t >> 31);
-    some |= q[i];
+  if (!any) return 0;
+  WF_FN(wf_wavelet_write)(p, order, scratch, s);
+  return 1;
+}
+
+/* The same with z alone. */
+WF_INLINE int WF_FN(wf_wavelet_analyse_line)(const WF_T *src, const wf_wavelet_plan *p, const int64_t *order, WF_T scale1,
+                                             WF_T scale2, uint8_t *scratch, wf_wavelet_sections *s) {
+  const int64_t n = p->extent[2];
+  WF_T *c = (WF_T *)(scratch + p->coefs), row[WF_W_ROWS][WF_W_LANES];
+  const WF_T *rows[WF_W_ROWS] = {row[0], row[1], row[2], row[3]};
+  for (int64_t z = 0; z < n; z++) c[z] = src[z * p->stride[2]] * scale1 * scale2;
+  WF_CAT(wf_lift_forward, WF_FN(_single))(c, 1, n, 1);
+  for (int64_t at = 0; at < n; at += 64) {
+    for (int i = 0; i < 64; i++) row[i / 2 % 4][i / 8 * 2 + i % 2] = at + i < n ? c[order[at + i]] : 0;
+    WF_FN(wf_wavelet_put)(s, rows);
   }
-  *any |= some;
   return 1;
 }
 
@@ -98,119 +252,160 @@ WF_INLINE int WF_FN(wf_wavelet_truncate)(const WF_T *c, int64_t n, uint32_t *q, 
 WF_INLINE size_t WF_FN(wf_wavelet_encode)(const WF_T *src, const wf_box *box, const int32_t *group, WF_T scale1,
                                           WF_T scale2, uint8_t *scratch, uint8_t *out) {
   wf_wavelet_plan p;
-  wf_wavelet_layout(box->extent, group, sizeof(WF_T), &p);
-  const int64_t nx = box->extent[0], ny = box->extent[1], nz = box->extent[2];
-  const size_t raw = (size_t)(nx * ny * nz) * sizeof(WF_T);
-  WF_T *c = (WF_T *)(scratch + p.coefs), *turned = (WF_T *)(scratch + p.transposed);
-  uint32_t *q = (uint32_t *)(scratch + p.quantised);
-  const int64_t strides[3] = {p.plane, nz, 1};
-  int any = 0;
-  for (int64_t x = 0; x < nx; x++)
-    any |= WF_FN(wf_wavelet_plane)(src + x * box->stride[0], box, scale1, scale2, turned, c + x * p.plane);
+  wf_wavelet_layout(box, group, sizeof(WF_T), &p);
+  const size_t raw = (size_t)(p.extent[0] * p.extent[1] * p.extent[2]) * sizeof(WF_T);
+  int64_t *order[3];
+  for (int a = 0; a < 3; a++) wf_wavelet_order(p.extent[a], order[a] = (int64_t *)(scratch + p.axis[a]));
+  wf_wavelet_sections s = wf_wavelet_begin(&p, scratch);
+  const int64_t *const *orders = (const int64_t *const *)order;
+  const int any = p.axes == 1 ? WF_FN(wf_wavelet_analyse_line)(src, &p, order[2], scale1, scale2, scratch, &s)
+                              : WF_FN(wf_wavelet_analyse)(src, &p, orders, scale1, scale2, scratch, &s);
   out[0] = WF_W_ZERO;
-  if (!any) return 1;
-  for (int64_t y = 0; y < ny; y++) WF_FN(wf_lift_forward)(c + y * nz, p.plane, nx, nz);
-  int fits = 1;
-  uint32_t live = 0;
-  for (int64_t x = 0; x < nx && fits; x++)
-    fits = WF_FN(wf_wavelet_truncate)(c + x * p.plane, ny * nz, q + x * p.plane, &live);
-  if (fits && !live) return 1;
-  size_t used = 0;
-  if (fits) {
-    for (int a = 0; a < 3; a++)
-      wf_wavelet_order(box->extent[a], p.groups[a] * group[a], strides[a], (int64_t *)(scratch + p.axis[a]));
-    used = wf_wavelet_write(&p, group, scratch, out + 1, raw);
-  }
+  if (!any || !s.all) return 1;
+  const size_t used = s.all >> WF_W_MAX_BITS ? 0 : wf_wavelet_close(&p, scratch, &s, out + 1, raw);
   if (used) {
     out[0] = WF_W_CODED;
     return 1 + used;
   }
   out[0] = WF_W_RAW;
-  for (int64_t x = 0; x < nx; x++)
-    for (int64_t y = 0; y < ny; y++)
-      memcpy(out + 1 + (size_t)((x * ny + y) * nz) * sizeof(WF_T), src + x * box->stride[0] + y * box->stride[1],
-             (size_t)nz * sizeof(WF_T));
+  uint8_t *o = out + 1;
+  for (int64_t x = 0; x < box->extent[0]; x++)
+    for (int64_t y = 0; y < box->extent[1]; y++, o += box->extent[2] * (int64_t)sizeof(WF_T))
+      memcpy(o, src + x * box->stride[0] + y * box->stride[1], (size_t)box->extent[2] * sizeof(WF_T));
   return 1 + raw;
 }
 
-/* Puts the decoded coefficients of one group in their places; the others are zero already. */
-WF_INLINE void WF_FN(wf_wavelet_scatter)(const uint32_t *v, const uint32_t *negative, const int64_t *x, const int64_t *y,
-                                         const int64_t *z, const int32_t *group, WF_T *c) {
-  WF_T value[8], *at = value;
-  for (int j = 0; j < 8; j++) {
-    const WF_T a = (WF_T)(int32_t)v[j] + (v[j] == 1 ? (WF_T)WF_W_OFFSET_ONE : (WF_T)WF_W_OFFSET_MORE);
-    value[j] = v[j] == 0 ? 0 : negative[j] ? -a : a;
+/* The decoded coefficients of an octet. */
+WF_INLINE void WF_FN(wf_wavelet_values)(const uint32_t number[WF_W_ROWS][WF_W_LANES], WF_T *const *row) {
+  for (int r = 0; r < WF_W_ROWS; r++) {
+    WF_T *to = row[r];
+    for (int l = 0; l < WF_W_LANES; l++) {
+      const int32_t size = (int32_t)(number[r][l] >> 1);
+      const WF_T a = (WF_T)size + (size == 1 ? (WF_T)WF_W_OFFSET_ONE : (WF_T)WF_W_OFFSET_MORE);
+      const WF_T b = size ? a : 0;
+      to[l] = number[r][l] & 1 ? -b : b;
+    }
   }
-  if (wf_wavelet_is_cube(x, y, z, group)) {
-    WF_T *p = c + x[0] + y[0], *q = c + x[0] + y[1], *r = c + x[1] + y[0], *s = c + x[1] + y[1];
-    p[z[0]] = value[0], p[z[1]] = value[1], q[z[0]] = value[2], q[z[1]] = value[3];
-    r[z[0]] = value[4], r[z[1]] = value[5], s[z[0]] = value[6], s[z[1]] = value[7];
-    return;
-  }
-  for (int i = 0; i < group[0]; i++)
-    for (int j = 0; j < group[1]; j++)
-      for (int k = 0; k < group[2]; k++, at++)
-        if ((x[i] | y[j] | z[k]) >= 0) c[x[i] + y[j] + z[k]] = *at;
 }
 
-/* Reads all groups into the coefficients of the scratch buffer; 0 when the bytes make no block. */
-WF_INLINE int WF_FN(wf_wavelet_read)(const uint8_t *in, size_t len, const wf_box *box, const wf_wavelet_plan *p,
-                                     const int32_t *group, uint8_t *scratch) {
-  const int64_t strides[3] = {p->plane, box->extent[2], 1};
-  const int64_t *x = (const int64_t *)(scratch + p->axis[0]), *y = (const int64_t *)(scratch + p->axis[1]);
-  const int64_t *z = (const int64_t *)(scratch + p->axis[2]);
-  const uint16_t *masks = (const uint16_t *)(scratch + p->masks);
-  WF_T *c = (WF_T *)(scratch + p->coefs);
-  wf_wavelet_reader r;
-  if (!wf_wavelet_open(in, len, p, scratch, &r)) return 0;
-  for (int a = 0; a < 3; a++)
-    wf_wavelet_order(box->extent[a], p->groups[a] * group[a], strides[a], (int64_t *)(scratch + p->axis[a]));
-  memset(c, 0, (size_t)(box->extent[0] * p->plane) * sizeof(WF_T));
-  int64_t g = 0;
-  for (int64_t i = 0; i < p->groups[0]; i++)
-    for (int64_t j = 0; j < p->groups[1]; j++)
-      for (int64_t k = 0; k < p->groups[2]; k++, g++) {
-        uint32_t v[8], negative[8];
-        if (!(masks[g / 16] >> (g % 16) & 1)) continue;
-        if (!wf_wavelet_get(&r, v, negative)) return 0;
-        WF_FN(wf_wavelet_scatter)(v, negative, x + i * group[0], y + j * group[1], z + k * group[2], group, c);
+/* Reads `count` octets side by side along x, from `x` on; returns whether one is live, -1 when the bytes make none. */
+WF_INLINE int WF_FN(wf_wavelet_read_batch)(wf_wavelet_reader *reader, const wf_wavelet_plan *p, const int64_t *const *order,
+                                           uint8_t *scratch, int64_t x, int64_t y, int64_t z, int64_t count) {
+  WF_T *coefs = (WF_T *)(scratch + p->coefs), *beyond = (WF_T *)(scratch + p->spare);
+  wf_wavelet_octet octet[WF_W_BATCH];
+  int some = 0;
+  for (int64_t i = 0; i < count; i++) {
+    const uint32_t live = *reader->masks++;
+    some |= live != 0;
+    if (!wf_wavelet_get(reader, live, octet + i)) return -1;
+  }
+  for (int64_t i = 0; i < count; i++) {
+    WF_T *row[WF_W_ROWS];
+    WF_FN(wf_wavelet_rows)(p, order, coefs, y, z, x + i, beyond, row);
+    if (octet[i].layers) {
+      uint32_t number[WF_W_ROWS][WF_W_LANES];
+      wf_wavelet_join(octet + i, number);
+      WF_FN(wf_wavelet_values)((const uint32_t(*)[WF_W_LANES])number, row);
+    } else {
+      for (int r = 0; r < WF_W_ROWS; r++) memset(row[r], 0, WF_W_LANES * sizeof(WF_T));
+    }
+  }
+  return some;
+}
+
+/* Reads the octets, and undoes x. Returns 0 when the bytes make none. */
+WF_INLINE int WF_FN(wf_wavelet_read)(wf_wavelet_reader *reader, const wf_wavelet_plan *p, const int64_t *const *order,
+                                     uint8_t *scratch) {
+  WF_T *coefs = (WF_T *)(scratch + p->coefs);
+  const int high = p->axes == 3 ? 2 : 4;
+  for (int64_t z = 0; z < p->groups[2]; z++)
+    for (int64_t y = 0; y < p->groups[1]; y++) {
+      int some = 0;
+      for (int64_t x = 0; x < p->groups[0]; x += WF_W_BATCH) {
+        const int64_t count = p->groups[0] - x < WF_W_BATCH ? p->groups[0] - x : WF_W_BATCH;
+        const int live = WF_FN(wf_wavelet_read_batch)(reader, p, order, scratch, x, y, z, count);
+        if (live < 0) return 0;
+        some |= live;
       }
-  return r.signs + (r.sign_at + 7) / 8 == r.end;
+      for (int64_t k = z * high; some && k < (z + 1) * high && k < p->extent[2]; k++)
+        WF_FN(wf_lift_inverse)(p, coefs + order[2][k] * p->turned + y * WF_W_LANES, p->plane, p->extent[0], WF_W_LANES);
+    }
+  return 1;
+}
+
+/* Undoes what is left of the transform and writes the values. */
+WF_INLINE void WF_FN(wf_wavelet_synthesise)(WF_T *dst, const wf_wavelet_plan *p, const int64_t *const *order, WF_T scale1,
+                                            WF_T scale2, int bypass, uint8_t *scratch) {
+  const int64_t nz = p->extent[2];
+  WF_T *sheet = (WF_T *)(scratch + p->sheet);
+  for (int64_t x = 0; x < p->extent[0]; x++) {
+    WF_T *plane = (WF_T *)(scratch + p->coefs) + x * p->plane;
+    WF_FN(wf_lift_inverse)(p, plane, p->turned, nz, p->turned);
+    WF_FN(wf_turn_back)(sheet, p->row, order[1], p->extent[1], plane, p->turned, nz);
+    WF_FN(wf_lift_inverse)(p, sheet, p->row, p->extent[1], p->row);
+    for (int64_t y = 0; y < p->extent[1]; y++) {
+      WF_T *row = sheet + y * p->row, *to = dst + x * p->stride[0] + y * p->stride[1];
+      for (int64_t z = 0; z < nz; z++) row[z] = row[z] * scale1 * scale2;
+      if (p->stride[2] == 1)
+        wf_row_store((uint8_t *)to, (const uint8_t *)row, (size_t)nz * sizeof(WF_T), bypass);
+      else
+        for (int64_t z = 0; z < nz; z++) to[z * p->stride[2]] = row[z];
+    }
+  }
+}
+
+/* Reads and undoes a block with z alone. Returns 0 when the bytes make none. */
+WF_INLINE int WF_FN(wf_wavelet_line)(wf_wavelet_reader *reader, WF_T *dst, const wf_wavelet_plan *p, const int64_t *order,
+                                     WF_T scale1, WF_T scale2, uint8_t *scratch) {
+  const int64_t n = p->extent[2];
+  WF_T *c = (WF_T *)(scratch + p->coefs), row[WF_W_ROWS][WF_W_LANES];
+  WF_T *rows[WF_W_ROWS] = {row[0], row[1], row[2], row[3]};
+  for (int64_t at = 0; at < n; at += 64) {
+    uint32_t number[WF_W_ROWS][WF_W_LANES] = {{0}};
+    wf_wavelet_octet octet;
+    if (!wf_wavelet_get(reader, *reader->masks++, &octet)) return 0;
+    wf_wavelet_join(&octet, number);
+    WF_FN(wf_wavelet_values)((const uint32_t(*)[WF_W_LANES])number, rows);
+    for (int i = 0; i < 64 && at + i < n; i++) c[order[at + i]] = row[i / 2 % 4][i / 8 * 2 + i % 2];
+  }
+  WF_CAT(wf_lift_inverse, WF_FN(_single))(c, 1, n, 1);
+  for (int64_t z = 0; z < n; z++) dst[z * p->stride[2]] = c[z] * scale1 * scale2;
+  return 1;
 }
 
 /* Decodes one block of exactly `len` bytes; scale1 * scale2 = step. Returns 1, or 0 when the bytes make no block. */
-WF_INLINE int WF_FN(wf_wavelet_decode)(const uint8_t *in, size_t len, const wf_box *box, const int32_t *group,
-                                       WF_T scale1, WF_T scale2, uint8_t *scratch, WF_T *dst) {
+WF_INLINE int WF_FN(wf_wavelet_decode)(const uint8_t *in, size_t len, const wf_box *box, const int32_t *group, WF_T scale1,
+                                       WF_T scale2, int bypass, uint8_t *scratch, WF_T *dst) {
   wf_wavelet_plan p;
-  wf_wavelet_layout(box->extent, group, sizeof(WF_T), &p);
-  const int64_t nx = box->extent[0], ny = box->extent[1], nz = box->extent[2];
-  const size_t row = (size_t)nz * sizeof(WF_T);
-  if (len < 1) return 0;
-  if (in[0] == WF_W_ZERO || in[0] == WF_W_RAW) {
-    if (len != 1 + (in[0] == WF_W_RAW ? row * (size_t)(nx * ny) : 0)) return 0;
-    for (int64_t x = 0; x < nx; x++)
-      for (int64_t y = 0; y < ny; y++) {
+  wf_wavelet_layout(box, group, sizeof(WF_T), &p);
+  const size_t line = (size_t)box->extent[2] * sizeof(WF_T);
+  const size_t raw = line * (size_t)(box->extent[0] * box->extent[1]);
+  if (len == 0) return 0;
+  if (in[0] == WF_W_ZERO ? len != 1 : in[0] == WF_W_RAW && len != 1 + raw) return 0;
+  if (in[0] != WF_W_CODED) {
+    if (in[0] != WF_W_ZERO && in[0] != WF_W_RAW) return 0;
+    const uint8_t *from = in + 1;
+    for (int64_t x = 0; x < box->extent[0]; x++)
+      for (int64_t y = 0; y < box->extent[1]; y++, from += line) {
         WF_T *to = dst + x * box->stride[0] + y * box->stride[1];
-        if (in[0] == WF_W_RAW)
-          memcpy(to, in + 1 + row * (size_t)(x * ny + y), row);
+        if (in[0] == WF_W_ZERO)
+          memset(to, 0, line);
         else
-          memset(to, 0, row);
+          memcpy(to, from, line);
       }
     return 1;
   }
-  if (in[0] != WF_W_CODED || !WF_FN(wf_wavelet_read)(in + 1, len - 1, box, &p, group, scratch)) return 0;
-  WF_T *c = (WF_T *)(scratch + p.coefs), *turned = (WF_T *)(scratch + p.transposed);
-  for (int64_t y = 0; y < ny; y++) WF_FN(wf_lift_inverse)(c + y * nz, p.plane, nx, nz);
-  for (int64_t x = 0; x < nx; x++) {
-    WF_T *plane = c + x * p.plane;
-    WF_FN(wf_lift_inverse)(plane, nz, ny, nz);
-    for (int64_t z = 0; z < nz; z++)
-      for (int64_t y = 0; y < ny; y++) turned[z * ny + y] = plane[y * nz + z];
-    WF_FN(wf_lift_inverse)(turned, ny, nz, ny);
-    for (int64_t y = 0; y < ny; y++) {
-      WF_T *to = dst + x * box->stride[0] + y * box->stride[1];
-      for (int64_t z = 0; z < nz; z++) to[z] = turned[z * ny + y] * scale1 * scale2;
-    }
-  }
+  wf_wavelet_reader reader;
+  int64_t *order[3];
+  if (!wf_wavelet_open(in + 1, len - 1, &p, scratch, &reader)) return 0;
+  for (int a = 0; a < 3; a++) wf_wavelet_order(p.extent[a], order[a] = (int64_t *)(scratch + p.axis[a]));
+  const int64_t *const *orders = (const int64_t *const *)order;
+  if (!(p.axes == 1 ? WF_FN(wf_wavelet_line)(&reader, dst, &p, order[2], scale1, scale2, scratch)
+                    : WF_FN(wf_wavelet_read)(&reader, &p, orders, scratch)))
+    return 0;
+  if (reader.signs + (reader.sign_at + 7) / 8 != reader.end) return 0;
+  if (p.axes > 1) WF_FN(wf_wavelet_synthesise)(dst, &p, orders, scale1, scale2, bypass, scratch);
   return 1;
 }
+
+#undef WF_WIDTH

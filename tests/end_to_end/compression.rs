@@ -172,6 +172,49 @@ fn measured_errors_are_those_of_the_values() -> Result<()> {
     })
 }
 
+/// A coarse codec alone breaks the bounds, of the declaration and of the run.
+#[test]
+fn a_bound_on_the_error_holds_at_every_point() -> Result<()> {
+    both(|backend| {
+        for dtype in DTYPES {
+            let a = problem(dtype)?;
+            let raw = a.history("raw", None)?;
+            let codecs = [Quantize { nbits: 4 }, Wavelet { compscale: 0.3 }, LappedSnr { snr: 20.0 }];
+            for codec in codecs {
+                let history = |name: &str| TimeFunction::new(name, &a.grid).time_order(2).save(STEPS);
+                let loose = history("loose").compression(codec).build()?;
+                let declared = history("declared").compression(codec.within(2e-3)).build()?;
+                let given = history("given").compression(codec.within(0.4)).build()?;
+                let op = keep(&a, &[&raw.twin("raw1"), &loose, &declared, &given])?;
+                let s = apply(&op, &a, backend).max_error_of("given", 1e-3).measure_errors().run()?;
+                let again = keep(&a, &[&raw.twin("raw2"), &declared.twin("twin")])?;
+                let t = apply(&again, &a, backend).measure_errors().run()?;
+                let of = |name: &str| s.compression_of(name).cloned();
+                let [Some(loose), Some(declared), Some(given)] = ["loose", "declared", "given"].map(of)
+                else {
+                    panic!("{s}")
+                };
+                assert!(loose.max_error > declared.max_error && declared.max_error > given.max_error, "{s}");
+                assert_eq!((loose.bound, declared.bound, given.bound), (None, Some(2e-3), Some(1e-3)));
+                assert_eq!(
+                    t.compression_of("twin").map(|c| (c.bound, c.max_error)),
+                    Some((Some(2e-3), declared.max_error))
+                );
+            }
+            let [bounded, fine] =
+                ["bounded", "fine"].map(|name| a.history(name, Some(Wavelet { compscale: 0.3 })));
+            let (bounded, fine) = (bounded?, fine?);
+            let op = keep(&a, &[&raw, &bounded, &fine])?;
+            apply(&op, &a, backend).max_error(1e-3).compscale_of("fine", 1e-5).run()?;
+            for n in written() {
+                let (wanted, found) = (raw.at(n)?, decompress_step(&bounded, n)?);
+                assert!(max_error(&wanted, &found) <= 1e-3 * (wanted.max() - wanted.min()), "snapshot {n}");
+            }
+        }
+        Ok(())
+    })
+}
+
 #[test]
 fn what_is_known_about_a_history() -> Result<()> {
     both(|backend| {

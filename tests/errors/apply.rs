@@ -149,6 +149,26 @@ fn override_compscale_out_of_range() {
 }
 
 #[test]
+fn override_snr_out_of_range() {
+    golden!(saving(LappedSnr { snr: 60.0 }).apply().snr(-3.0).run());
+}
+
+#[test]
+fn override_snr_of_a_wavelet() {
+    golden!(saving(Wavelet { compscale: 1e-3 }).apply().snr(60.0).run());
+}
+
+#[test]
+fn override_max_error_of_what_is_exact() {
+    golden!(saving(Noop).apply().max_error_of("usave", 1e-3).run());
+}
+
+#[test]
+fn override_max_error_out_of_range() {
+    golden!(saving(Lapped { compscale: 1e-2 }).apply().max_error(0.7).run());
+}
+
+#[test]
 fn threads_zero() {
     golden!(saving(Noop).apply().threads(0).run());
 }

@@ -126,9 +126,26 @@ fn compression_with_no_bits() {
 }
 
 #[test]
+fn compression_of_what_is_exact_with_a_bound() {
+    golden!(TimeFunction::new("usave", &grid()).save(3).compression(Noop.within(1e-3)).build());
+}
+
+#[test]
+fn compression_with_no_error_at_all() {
+    let lapped = Lapped { compscale: 1e-2 };
+    golden!(TimeFunction::new("usave", &grid()).save(3).compression(lapped.within(0.0)).build());
+}
+
+#[test]
 fn compression_with_a_negative_scale() {
     let wavelet = Wavelet { compscale: -1e-3 };
     golden!(TimeFunction::new("usave", &grid()).save(3).compression(wavelet).build());
+}
+
+#[test]
+fn compression_with_an_impossible_ratio() {
+    let lapped = LappedSnr { snr: 301.0 };
+    golden!(TimeFunction::new("usave", &grid()).save(3).compression(lapped).build());
 }
 
 #[test]

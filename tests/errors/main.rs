@@ -63,7 +63,13 @@ fn backends() -> Vec<Backend> {
     }
 }
 
-const CODECS: [Compression; 3] = [Noop, Quantize { nbits: 9 }, Wavelet { compscale: 1e-3 }];
+const CODECS: [Compression; 5] = [
+    Noop,
+    Quantize { nbits: 9 },
+    Wavelet { compscale: 1e-3 },
+    Lapped { compscale: 1e-3 },
+    LappedSnr { snr: 60.0 },
+];
 
 fn grid() -> Grid {
     Grid::new([4, 5])

@@ -74,7 +74,7 @@ pub enum CliError {
     /// A parameter of a codec for `--codec none`.
     #[error("the uncompressed history has no parameter `{parameter}`")]
     NoneParameter {
-        /// `nbits` or `compscale`.
+        /// `nbits`, `compscale` or `snr`.
         parameter: &'static str,
     },
     /// More memory than there is.

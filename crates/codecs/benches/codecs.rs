@@ -7,7 +7,16 @@ use divan::counter::BytesCount;
 use wavefold_codecs::{Compression, Serial, View, ViewMut, decode, encode};
 
 const SHAPE: [usize; 3] = [128, 128, 128];
-const CODECS: [&str; 5] = ["noop", "quantize:9", "quantize:16", "wavelet:1e-2", "wavelet:1e-4"];
+const CODECS: [&str; 8] = [
+    "noop",
+    "quantize:9",
+    "quantize:16",
+    "wavelet:1e-2",
+    "wavelet:1e-4",
+    "lapped:3e-2",
+    "lapped:8e-3",
+    "lapped:2e-3",
+];
 
 /// An expanding shell of waves: spherical wavefronts 12 to 30 points long, quiet ahead of the front.
 fn field() -> Vec<f32> {

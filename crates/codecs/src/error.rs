@@ -86,6 +86,16 @@ pub enum DecodeError {
         /// Of the destination.
         destination: [usize; 3],
     },
+    /// The box that is asked for is not part of the slice.
+    #[error("the stream holds shape {stream:?}, which has no box of {extent:?} points at {origin:?}")]
+    BoxOutside {
+        /// Shape of the stream.
+        stream: [usize; 3],
+        /// First point that is asked for.
+        origin: [usize; 3],
+        /// Extents that are asked for.
+        extent: [usize; 3],
+    },
     /// The destination has another element type.
     #[error("the stream holds {stream} values, the destination {destination}")]
     WrongType {
@@ -116,6 +126,7 @@ impl DecodeError {
             Self::Version { .. } => "decompress::version",
             Self::Checksum { .. } => "decompress::checksum",
             Self::WrongShape { .. } => "decompress::wrong_shape",
+            Self::BoxOutside { .. } => "decompress::box_outside",
             Self::WrongType { .. } => "decompress::wrong_type",
             Self::Corrupt(_) => "decompress::corrupt",
             Self::Schedule { .. } => "decompress::schedule",
@@ -131,6 +142,9 @@ impl DecodeError {
                 Self::Version { .. } => "read it with the version of Wavefold that wrote it",
                 Self::Checksum { .. } => "the bytes changed after they were written; check memory or disk",
                 Self::WrongShape { .. } => "decompress into a field of the shape that was compressed",
+                Self::BoxOutside { .. } => {
+                    "the box begins at the origin and has the shape of the destination"
+                }
                 Self::WrongType { .. } => "decompress into a field of the type that was compressed",
                 Self::Corrupt(_) => "the stream was not written by Wavefold, or by a defective copy",
                 Self::Schedule { .. } => "`Parallel::run` must call the body once for every index below n",

@@ -16,6 +16,12 @@ pub(crate) fn exponent(x: f64) -> i32 {
     ((x.to_bits() >> 52) & 0x7FF) as i32 - 1023
 }
 
+/// Smallest e with 2^e >= x, for finite x > 0.
+pub(crate) fn exponent_above(x: f64) -> i32 {
+    let e = exponent(x);
+    if e < 1023 && x <= pow2(e) { e } else { e + 1 }
+}
+
 /// x 2^e, where neither x 2^(e/2) nor the result overflows.
 pub(crate) fn scaled(x: f64, e: i32) -> f64 {
     x * pow2(e / 2) * pow2(e - e / 2)
@@ -47,8 +53,8 @@ pub(crate) fn quantize_limit<T: Element>(step: f64) -> T {
     T::from_f64(most.min(T::QUANTIZE_LIMIT))
 }
 
-/// Step of `quantize`: delta = (max - min) / (2^nbits - 1), rounded down to a power of two, which keeps r = x / step and
-/// r x step exact; the error is then at most step / 2.
+/// Step of `quantize`: delta = (max - min) / (2^nbits - 1), rounded up to a power of two, which keeps r = x / step and
+/// r x step exact; the error is at most step / 2, which is less than delta.
 ///
 /// Where all values are multiples of a larger power of two (far from zero, or denormal), that one is taken: no loss.
 pub(crate) fn quantize_step<T: Element>(min: f64, max: f64, nbits: u32) -> f64 {
@@ -56,7 +62,7 @@ pub(crate) fn quantize_step<T: Element>(min: f64, max: f64, nbits: u32) -> f64 {
     let range = max - min;
     let (range, more) = if range.is_finite() { (range, 0) } else { (max / 2.0 - min / 2.0, 1) };
     let delta = range / levels;
-    let mut e = if delta > 0.0 { exponent(delta) + more } else { T::TINY_EXPONENT };
+    let mut e = if delta > 0.0 { exponent_above(delta) + more } else { T::TINY_EXPONENT };
     let nearest_zero = if min > 0.0 {
         min
     } else if max < 0.0 {
@@ -80,6 +86,7 @@ mod tests {
             assert_eq!(exponent(pow2(e)), e);
             assert_eq!(scaled(pow2(e), -e), 1.0);
         }
+        assert_eq!((exponent_above(1.0), exponent_above(1.001), exponent_above(1.999)), (0, 1, 1));
         assert_eq!(exponent(1.999), 0);
         assert_eq!(exponent(f64::MAX), 1023);
     }

@@ -9,17 +9,27 @@ use crate::parallel::run_once;
 use crate::scale::{exponent, pow2};
 use crate::{Element, EncodeError, Parallel, View, float_mode, native};
 
-/// Independent partial results; enough for the widest vectors.
-const LANES: usize = 16;
-
 /// Smallest and largest value of a slice.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Extremes {
     pub(crate) min: f64,
     pub(crate) max: f64,
+    /// Sum of the squares, if asked for; may over- or underflow.
+    squares: Option<f64>,
 }
 
 impl Extremes {
+    /// Of no values.
+    pub(crate) const NONE: Extremes = Self::new(f64::INFINITY, f64::NEG_INFINITY);
+
+    pub(crate) const fn new(min: f64, max: f64) -> Self {
+        Extremes { min, max, squares: None }
+    }
+
+    pub(crate) fn include(&mut self, more: &Extremes) {
+        (self.min, self.max) = (self.min.min(more.min), self.max.max(more.max));
+    }
+
     pub(crate) fn largest(&self) -> f64 {
         self.max.max(-self.min)
     }
@@ -45,15 +55,39 @@ fn map_pieces<T: Element, R: Send + Sync>(
     Ok(results.into_iter().filter_map(OnceLock::into_inner).flatten().collect())
 }
 
-/// Smallest and largest value, or the first one that is not finite.
-pub(crate) fn extremes<T: Element>(src: &View<'_, T>, par: &dyn Parallel) -> Result<Extremes, EncodeError> {
-    let pieces = map_pieces(src, par, |piece| native::extremes(&piece))?;
-    let mut all = Extremes { min: f64::INFINITY, max: f64::NEG_INFINITY };
+/// Smallest and largest value, or the first one that is not finite. The squares, which [`rms`] needs, are cheapest while
+/// a piece is in the cache.
+pub(crate) fn extremes<T: Element>(
+    src: &View<'_, T>,
+    squares: bool,
+    par: &dyn Parallel,
+) -> Result<Extremes, EncodeError> {
+    let pieces = map_pieces(src, par, |piece| {
+        let sum = if squares { native::squares(&piece, [1.0; 2]) } else { 0.0 };
+        native::extremes(&piece).map(|extremes| (extremes, sum))
+    })?;
+    let (mut all, mut total) = (Extremes::NONE, 0.0);
     for piece in pieces {
-        let Some([low, high]) = piece else { return Err(first_not_finite(src)) };
-        (all.min, all.max) = (all.min.min(low.to_f64()), all.max.max(high.to_f64()));
+        let Some(([low, high], sum)) = piece else { return Err(first_not_finite(src)) };
+        all.include(&Extremes::new(low.to_f64(), high.to_f64()));
+        total += sum;
     }
-    Ok(all)
+    Ok(Extremes { squares: squares.then_some(total), ..all })
+}
+
+/// Extremes of some rows, by far not all; `None` when a value in them is not finite.
+pub(crate) fn sample<T: Element>(src: &View<'_, T>) -> Option<Extremes> {
+    let [n0, n1, n2] = src.shape();
+    let apart = |n: usize| if n >= 64 { 6 } else { 1 + n / 16 };
+    let (a0, a1) = (apart(n0), apart(n1));
+    let mut all = Extremes::NONE;
+    for i in (a0 / 2..n0).step_by(a0) {
+        for j in (a1 / 2 + i / a0 % 2..n1).step_by(a1) {
+            let [low, high] = native::extremes(&src.part([i, j, 0], [1, 1, n2]))?;
+            all.include(&Extremes::new(low.to_f64(), high.to_f64()));
+        }
+    }
+    Some(all)
 }
 
 fn first_not_finite<T: Element>(src: &View<'_, T>) -> EncodeError {
@@ -77,25 +111,13 @@ pub(crate) fn rms<T: Element>(
     par: &dyn Parallel,
 ) -> Result<(f64, i32), EncodeError> {
     let e = exponent(extremes.largest());
-    let sums = map_pieces(src, par, |piece| square_sum(&piece, e))?;
-    let mean = sums.into_iter().sum::<f64>() / src.points() as f64;
-    Ok((mean.sqrt(), e))
-}
-
-fn square_sum<T: Element>(piece: &View<'_, T>, e: i32) -> f64 {
-    let (f1, f2) = (pow2(-(e / 2)), pow2(-(e - e / 2)));
-    let mut sum = [0f64; LANES];
-    let square = |x: T| {
-        let x = x.to_f64() * f1 * f2;
-        x * x
-    };
-    for j in 0..piece.shape()[1] {
-        let groups = piece.row(0, j).chunks_exact(LANES);
-        let rest = groups.remainder();
-        for group in groups {
-            sum.iter_mut().zip(group).for_each(|(s, x)| *s += square(*x));
-        }
-        sum.iter_mut().zip(rest).for_each(|(s, x)| *s += square(*x));
+    let points = src.points() as f64;
+    if let Some(sum) = extremes.squares
+        && e.abs() < 400
+    {
+        return Ok(((sum / points).sqrt() * pow2(-e), e));
     }
-    sum.iter().sum()
+    let factors = [pow2(-(e / 2)), pow2(-(e - e / 2))];
+    let sums = map_pieces(src, par, |piece| native::squares(&piece, factors))?;
+    Ok(((sums.into_iter().sum::<f64>() / points).sqrt(), e))
 }

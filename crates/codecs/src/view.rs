@@ -143,9 +143,26 @@ impl<'a, T> View<'a, T> {
         View { data: &self.data[start..], shape, strides: self.strides }
     }
 
+    /// All of an array whose length is that of the shape.
+    pub(crate) fn packed(data: &'a [T], shape: [usize; 3]) -> View<'a, T> {
+        assert_eq!(data.len(), shape.iter().product::<usize>());
+        View { data, shape, strides: dense_strides(shape) }
+    }
+
+    /// The same points; a middle axis of one point changes places with the first.
+    pub(crate) fn without_middle(&self) -> View<'a, T> {
+        let (shape, strides) = without_middle(self.shape, self.strides);
+        View { data: self.data, shape, strides }
+    }
+
     pub(crate) fn as_ptr(&self) -> *const T {
         self.data.as_ptr()
     }
+}
+
+fn without_middle(shape: [usize; 3], strides: [usize; 3]) -> ([usize; 3], [usize; 3]) {
+    let ([n0, n1, n2], [s0, s1, s2]) = (shape, strides);
+    if n1 > 1 { (shape, strides) } else { ([1, n0, n2], [s1, s0, s2]) }
 }
 
 /// A box of points to write; see [`View`].
@@ -180,6 +197,12 @@ impl<'a, T> ViewMut<'a, T> {
         self.shape
     }
 
+    /// As [`View::packed`].
+    pub(crate) fn packed(data: &'a mut [T], shape: [usize; 3]) -> ViewMut<'a, T> {
+        assert_eq!(data.len(), shape.iter().product::<usize>());
+        ViewMut { data, shape, strides: dense_strides(shape) }
+    }
+
     /// The points as blocks that threads may write at the same time.
     pub(crate) fn shared(&mut self) -> SharedMut<'_, T> {
         SharedMut {
@@ -203,6 +226,23 @@ pub(crate) struct SharedMut<'a, T> {
 unsafe impl<T: Send> Sync for SharedMut<'_, T> {}
 
 impl<T> SharedMut<'_, T> {
+    /// Extents, slowest axis first.
+    pub(crate) fn shape(&self) -> [usize; 3] {
+        self.shape
+    }
+
+    /// As [`View::without_middle`].
+    pub(crate) fn without_middle(&self) -> SharedMut<'_, T> {
+        let (shape, strides) = without_middle(self.shape, self.strides);
+        SharedMut { data: self.data, shape, strides, owner: PhantomData }
+    }
+
+    /// Where a point of the shape is.
+    pub(crate) fn at(&self, point: [usize; 3]) -> *mut T {
+        debug_assert!((0..3).all(|a| point[a] < self.shape[a]));
+        self.data.wrapping_add((0..3).map(|a| point[a] * self.strides[a]).sum())
+    }
+
     /// The block at `origin`.
     ///
     /// # Safety

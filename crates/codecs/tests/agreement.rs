@@ -8,11 +8,14 @@ use wavefold_codecs::{
     Compression, Element, Parallel, Serial, Threads, View, ViewMut, decode, encode, reference,
 };
 
-const ALL: [Compression; 4] = [
+const ALL: [Compression; 7] = [
     Compression::Noop,
     Compression::Quantize { nbits: 9 },
     Compression::Wavelet { compscale: 1e-2 },
     Compression::Wavelet { compscale: 1e-5 },
+    Compression::Lapped { compscale: 3e-2 },
+    Compression::Lapped { compscale: 1e-4 },
+    Compression::LappedSnr { snr: 60.0 },
 ];
 
 fn bits<T: Element>(values: &[T]) -> Vec<u64> {
@@ -72,6 +75,46 @@ proptest! {
             back[inside(i)] = f32::NAN;
         }
         prop_assert!(back.iter().all(|x| x.is_nan()), "the halo was written");
+    }
+}
+
+/// Every number of blocks, with and without a rest, and every way to lay out their groups.
+#[test]
+fn lapped_is_reference_over_many_blocks() {
+    let shapes = [
+        [70, 65, 130],
+        [33, 32, 600],
+        [48, 17, 40],
+        [2, 100, 31],
+        [1, 150, 90],
+        [50, 1, 4200],
+        [90, 70, 1],
+        [1, 1, 9000],
+        [300, 1, 1],
+    ];
+    for shape in shapes {
+        let field = Field { kind: Kind::Wave, shape, scale: 0, offset: 0.0, seed: 2 };
+        for compscale in [3e-1, 1e-2, 1e-4] {
+            check(Compression::Lapped { compscale }, shape, &field.f32()).unwrap();
+        }
+        check(Compression::lapped(), shape, &field.f64()).unwrap();
+    }
+}
+
+/// Blocks of full size, and those just below and above it, along each axis.
+#[test]
+fn large_blocks_agree() {
+    let shapes =
+        [[64, 64, 64], [65, 31, 17], [3, 64, 67], [63, 2, 65], [1, 128, 127], [129, 1, 130], [1, 1, 8193]];
+    for (i, shape) in shapes.into_iter().enumerate() {
+        for (kind, compscale) in
+            [(Kind::Wave, 1e-2), (Kind::Noise, 1e-5), (Kind::Spikes, 1e-3), (Kind::Wave, 1e-6)]
+        {
+            let field = Field { kind, shape, scale: 0, offset: 0.0, seed: i as u64 };
+            let c = Compression::Wavelet { compscale };
+            check(c, shape, &field.f32()).unwrap();
+            check(c, shape, &field.f64()).unwrap();
+        }
     }
 }
 

@@ -12,9 +12,11 @@ fn streams() -> Vec<Vec<u8>> {
     let flat = Field { kind: Kind::Constant, ..wave };
     let extreme = Field { kind: Kind::Extreme, ..wave };
     let mut all = Vec::new();
-    for c in [Compression::Noop, Compression::quantize(), Compression::wavelet()] {
+    for c in [Compression::Noop, Compression::quantize(), Compression::wavelet(), Compression::lapped()] {
         all.extend([wave, flat, extreme].map(|f| encoded(c, SHAPE, &f.f32()).0));
     }
+    // Small shapes with large blocks would be raw otherwise.
+    all.push(encoded(Compression::Lapped { compscale: 0.3 }, SHAPE, &wave.f32()).0);
     all
 }
 

@@ -29,7 +29,7 @@ pub use decl::{
 };
 pub use expr::{Access, Arena, Comparison, Derivative, Expr, ExprId, Func, Number, Side};
 pub use text::ParseError;
-pub use wavefold_codecs::{Compression, CompressionError, DType, float_mode};
+pub use wavefold_codecs::{Bounded, Compression, CompressionError, DType, float_mode};
 
 macro_rules! id {
     ($(#[$doc:meta])* $name:ident, $prefix:literal) => {

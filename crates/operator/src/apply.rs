@@ -10,7 +10,7 @@ use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Instant;
 use wavefold_ir::tree::Stmt;
-use wavefold_ir::{Compression, FieldId, FieldKind, ScalarId, SparseId, TableDecl, TableId};
+use wavefold_ir::{Bounded, FieldId, FieldKind, ScalarId, SparseId, TableDecl, TableId};
 use wavefold_passes::Specialisation;
 use wavefold_runtime::{
     Dense, Host, HostReport, KernelThreads, MemoryLimit, SparseTables, SparseValues, Store, StoreProfile,
@@ -104,7 +104,8 @@ impl<'a> Apply<'a> {
         self.codec(Some(function), Parameter::Nbits(nbits))
     }
 
-    /// Quantisation step relative to the rms of a snapshot, for everything that this run compresses with wavelets.
+    /// Quantisation step relative to the rms of a snapshot, for everything that this run compresses with
+    /// wavelets or lapped transforms.
     pub fn compscale(self, compscale: f64) -> Self {
         self.codec(None, Parameter::Compscale(compscale))
     }
@@ -112,6 +113,27 @@ impl<'a> Apply<'a> {
     /// Quantisation step for one function.
     pub fn compscale_of(self, function: &str, compscale: f64) -> Self {
         self.codec(Some(function), Parameter::Compscale(compscale))
+    }
+
+    /// Signal-to-noise ratio in dB, for everything that this run compresses with lapped transforms.
+    pub fn snr(self, snr: f64) -> Self {
+        self.codec(None, Parameter::Snr(snr))
+    }
+
+    /// Signal-to-noise ratio in dB for one function.
+    pub fn snr_of(self, function: &str, snr: f64) -> Self {
+        self.codec(Some(function), Parameter::Snr(snr))
+    }
+
+    /// Bound on the error at every point over max - min of a snapshot, above 0 to 0.5, for everything that this run
+    /// compresses with a lossy codec. Values that would be further off are stored as they are.
+    pub fn max_error(self, max_error: f64) -> Self {
+        self.codec(None, Parameter::MaxError(max_error))
+    }
+
+    /// Bound on the error at every point for one function.
+    pub fn max_error_of(self, function: &str, max_error: f64) -> Self {
+        self.codec(Some(function), Parameter::MaxError(max_error))
     }
 
     fn codec(mut self, function: Option<&str>, parameter: Parameter) -> Self {
@@ -238,7 +260,7 @@ impl<'a> Apply<'a> {
                 let (snapshots, written) = (store.written(), Some(store.bytes()));
                 return Some(History { codec, snapshots, on_disk, written });
             }
-            let codec = codecs.iter().find(|(id, _)| id.index() == i).map_or(codec, |(_, c)| *c);
+            let codec = codecs.iter().find(|(id, _)| id.index() == i).map_or(codec, |(_, c)| c.codec);
             let every = every as i64;
             let snapshots = range.map_or(steps, |(first, last)| {
                 let count = last.div_euclid(every) - (first + every - 1).div_euclid(every) + 1;
@@ -407,6 +429,7 @@ fn compression(s: &StoreProfile) -> Option<CompressionSummary> {
         function: s.name.clone(),
         used,
         codec: s.codec?,
+        bound: s.bound,
         snapshots: effect.snapshots,
         raw_bytes: effect.raw_bytes as u64,
         bytes: effect.bytes as u64,
@@ -425,12 +448,12 @@ struct StoreEntry {
     field: FieldId,
     store: Arc<Store>,
     /// The codec when it is written, none when it is read.
-    codec: Option<Compression>,
+    codec: Option<Bounded>,
 }
 
 impl Stores {
     /// Checks the states as well, so that nothing else is set up for a run that cannot happen.
-    fn find(op: &Operator, bound: &Bound, codecs: &[(FieldId, Compression)]) -> Result<Stores> {
+    fn find(op: &Operator, bound: &Bound, codecs: &[(FieldId, Bounded)]) -> Result<Stores> {
         let mut entries = Vec::new();
         for (i, f) in bound.functions.iter().enumerate() {
             let field = FieldId(i as u32);

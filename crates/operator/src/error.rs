@@ -61,7 +61,7 @@ pub enum ApplyError {
     UnusedOverride {
         /// The operator.
         operator: String,
-        /// `nbits` or `compscale`, with a function's name when one was given.
+        /// `nbits`, `compscale`, `snr` or `max_error`, with a function's name when one was given.
         parameter: String,
         /// What the operator compresses, with codecs.
         compresses: Vec<String>,

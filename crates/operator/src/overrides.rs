@@ -1,9 +1,9 @@
 //! Codec parameters given at `apply`.
 
 use crate::{ApplyError, Operator, Result};
-use wavefold_ir::{Compression, FieldId, FieldKind};
+use wavefold_ir::{Bounded, Compression, FieldId, FieldKind};
 
-/// One `.nbits(..)` or `.compscale(..)`.
+/// One `.nbits(..)`, `.compscale(..)`, `.snr(..)` or `.max_error(..)`.
 #[derive(Clone, Debug)]
 pub(crate) struct Override {
     /// For this function only.
@@ -15,6 +15,8 @@ pub(crate) struct Override {
 pub(crate) enum Parameter {
     Nbits(u32),
     Compscale(f64),
+    Snr(f64),
+    MaxError(f64),
 }
 
 impl Parameter {
@@ -22,29 +24,41 @@ impl Parameter {
         match self {
             Parameter::Nbits(_) => "nbits",
             Parameter::Compscale(_) => "compscale",
+            Parameter::Snr(_) => "snr",
+            Parameter::MaxError(_) => "max_error",
         }
     }
 
     /// The codec with this parameter; `None` when it has no such parameter.
-    fn apply_to(self, codec: Compression) -> Option<Compression> {
-        match (self, codec) {
+    fn apply_to(self, bounded: Bounded) -> Option<Bounded> {
+        let codec = match (self, bounded.codec) {
+            (Parameter::MaxError(_), Compression::Noop) => None,
+            (Parameter::MaxError(max_error), codec) => return Some(codec.within(max_error)),
             (Parameter::Nbits(nbits), Compression::Quantize { .. }) => Some(Compression::Quantize { nbits }),
             (Parameter::Compscale(compscale), Compression::Wavelet { .. }) => {
                 Some(Compression::Wavelet { compscale })
             }
+            (Parameter::Compscale(compscale), Compression::Lapped { .. } | Compression::LappedSnr { .. }) => {
+                Some(Compression::Lapped { compscale })
+            }
+            (Parameter::Snr(snr), Compression::Lapped { .. } | Compression::LappedSnr { .. }) => {
+                Some(Compression::LappedSnr { snr })
+            }
             _ => None,
-        }
+        };
+        codec.map(|codec| Bounded { codec, ..bounded })
     }
 }
 
 /// The codec of every compressed function that the operator writes, after overrides.
-pub(crate) fn codecs(op: &Operator, overrides: &[Override]) -> Result<Vec<(FieldId, Compression)>> {
+pub(crate) fn codecs(op: &Operator, overrides: &[Override]) -> Result<Vec<(FieldId, Bounded)>> {
     let p = op.program();
-    let mut codecs: Vec<(FieldId, Compression)> = p
+    let bound = |id: FieldId| op.compiled().bindings.functions.get(id.index())?.max_error();
+    let mut codecs: Vec<(FieldId, Bounded)> = p
         .written()
         .into_iter()
         .filter_map(|id| match p.decls.field(id).kind {
-            FieldKind::Compressed { codec, .. } => Some((id, codec)),
+            FieldKind::Compressed { codec, .. } => Some((id, Bounded { codec, max_error: bound(id) })),
             _ => None,
         })
         .collect();

@@ -23,6 +23,8 @@ pub struct CompressionSummary {
     pub used: Use,
     /// The codec with the parameter that was used.
     pub codec: Compression,
+    /// The bound that the run kept on the error at every point, over max - min of the snapshot, if it wrote with one.
+    pub bound: Option<f64>,
     /// Number of snapshots.
     pub snapshots: usize,
     /// Size of the snapshots uncompressed, in bytes.
@@ -136,10 +138,11 @@ impl fmt::Display for PerformanceSummary {
         for c in &self.compression {
             write!(
                 f,
-                "  {} {} ({}): {} snapshots, {} -> {} (ratio {:.2}), {:.4} s, {:.2} GB/s",
+                "  {} {} ({}{}): {} snapshots, {} -> {} (ratio {:.2}), {:.4} s, {:.2} GB/s",
                 c.function,
                 if c.used == Use::Written { "compressed" } else { "decompressed" },
                 c.codec,
+                c.bound.map_or(String::new(), |e| format!(" within {e:e}")),
                 c.snapshots,
                 bytes_text(c.raw_bytes),
                 bytes_text(c.bytes),

@@ -167,8 +167,9 @@ impl<'a> Builder<'a> {
             FunctionKind::Time { save: Some(steps), every, compression: None, .. } => {
                 FieldKind::Saved { steps, every: self.every(f.name(), every) }
             }
-            FunctionKind::Time { save: Some(steps), every, compression: Some(codec), .. } => {
-                FieldKind::Compressed { steps, every: self.every(f.name(), every), codec }
+            FunctionKind::Time { save: Some(steps), every, compression: Some(bounded), .. } => {
+                let (every, codec) = (self.every(f.name(), every), bounded.codec);
+                FieldKind::Compressed { steps, every, codec }
             }
         };
         self.bindings.functions.push(f.clone());

@@ -1,3 +1,3 @@
 //! Element types and compression settings, as the codecs define them.
 
-pub use wavefold_codecs::{Compression, DType};
+pub use wavefold_codecs::{Bounded, Compression, DType};

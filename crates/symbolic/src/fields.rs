@@ -1,7 +1,7 @@
 //! Vectors and tensors of functions.
 
 use crate::{
-    Compression, DType, Dim, Expr, Function, FunctionBuilder, Grid, IntoExpr, IntoTensor, IntoVector, Layers,
+    Bounded, DType, Dim, Expr, Function, FunctionBuilder, Grid, IntoExpr, IntoTensor, IntoVector, Layers,
     Result, Stagger, Tensor, TimeFunction, TimeFunctionBuilder, Vector,
 };
 
@@ -62,8 +62,8 @@ macro_rules! time_settings {
             self
         }
 
-        /// Compresses the snapshots.
-        pub fn compression(mut self, compression: Compression) -> Self {
+        /// Compresses the snapshots, as [`TimeFunctionBuilder::compression`](crate::TimeFunctionBuilder::compression).
+        pub fn compression(mut self, compression: impl Into<Bounded>) -> Self {
             self.prototype = self.prototype.compression(compression);
             self
         }

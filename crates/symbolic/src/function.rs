@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::{
-    Average, Compression, DType, Function, Grid, Result, Stagger, Storage, SubDomain, SymbolicError,
+    Average, Bounded, Compression, DType, Function, Grid, Result, Stagger, Storage, SubDomain, SymbolicError,
     identifier,
 };
 
@@ -42,7 +42,7 @@ pub enum FunctionKind {
         /// Snapshot `t / every` belongs to step `t`, for steps with `t % every == 0`.
         every: usize,
         /// How snapshots are compressed, if they are.
-        compression: Option<Compression>,
+        compression: Option<Bounded>,
         /// Where snapshots are kept.
         layers: Layers,
     },
@@ -145,7 +145,16 @@ impl FunctionDecl {
     #[must_use]
     pub fn compression(&self) -> Option<&Compression> {
         match &self.kind {
-            FunctionKind::Time { compression, .. } => compression.as_ref(),
+            FunctionKind::Time { compression, .. } => compression.as_ref().map(|c| &c.codec),
+            FunctionKind::Space => None,
+        }
+    }
+
+    /// The bound on the error of a compressed history at every point, over max - min of the snapshot, if it has one.
+    #[must_use]
+    pub fn max_error(&self) -> Option<f64> {
+        match &self.kind {
+            FunctionKind::Time { compression, .. } => compression.and_then(|c| c.max_error),
             FunctionKind::Space => None,
         }
     }

@@ -2,7 +2,7 @@
 
 use crate::function::next_id;
 use crate::{
-    Average, Compression, DType, Function, FunctionDecl, FunctionKind, FunctionRef, Grid, Layers, Result,
+    Average, Bounded, DType, Function, FunctionDecl, FunctionKind, FunctionRef, Grid, Layers, Result,
     Stagger, Storage, SubDomain, TimeFunction,
 };
 
@@ -147,7 +147,7 @@ pub struct TimeFunctionBuilder {
     buffers: Option<usize>,
     save: Option<usize>,
     every: usize,
-    compression: Option<Compression>,
+    compression: Option<Bounded>,
     layers: Layers,
 }
 
@@ -241,9 +241,9 @@ impl TimeFunctionBuilder {
         self
     }
 
-    /// Compresses the snapshots.
-    pub fn compression(mut self, compression: Compression) -> Self {
-        self.compression = Some(compression);
+    /// Compresses the snapshots: by a codec, or a codec [within](crate::Compression::within) a bound on its error.
+    pub fn compression(mut self, compression: impl Into<Bounded>) -> Self {
+        self.compression = Some(compression.into());
         self
     }
 

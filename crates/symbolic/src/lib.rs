@@ -68,7 +68,7 @@ mod vector;
 mod visit;
 
 pub use boundary::{expand_space, free_surface, mirrored_surface};
-pub use codec::{Compression, DType};
+pub use codec::{Bounded, Compression, DType};
 pub use complex::{
     Complex, ComplexFunction, ComplexFunctionBuilder, ComplexTimeFunction, ComplexTimeFunctionBuilder,
     IntoComplex,
@@ -110,7 +110,7 @@ pub use vector::{
 
 /// Everything a program needs: `use wavefold_symbolic::prelude::*`.
 pub mod prelude {
-    pub use crate::Compression::{Noop, Quantize, Wavelet};
+    pub use crate::Compression::{Lapped, LappedSnr, Noop, Quantize, Wavelet};
     pub use crate::Interpolation::Linear;
     pub use crate::{
         Average, Complex, ComplexFunction, ComplexTimeFunction, Compression, Condition, Constant, DType,

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use wavefold_codecs::{Compression, DType};
+use wavefold_codecs::{Bounded, Compression, CompressionError, DType};
 use wavefold_runtime::Data;
 use wavefold_symbolic::{
     Average, Dim, Function, Grid, Interpolation, Layers, Series, SparseFunction, SparseTimeFunction, Stagger,
@@ -304,23 +304,40 @@ impl Machine<'_> {
         })
     }
 
-    fn compression(&mut self, s: &Setting) -> Result<Compression> {
-        let codec = s
-            .values
-            .first()
-            .and_then(word)
-            .ok_or_else(|| values(s, "the name of a codec, and its parameter"))?;
-        let text = match s.values.get(1) {
-            Some(e) => format!("{codec}:{}", self.number(e)?),
-            None => codec.to_string(),
-        };
-        if s.values.len() > 2 {
-            return Err(values(s, "the name of a codec, and its parameter"));
+    /// A codec, then its parameter, by name or as a number, then a bound: `compress lapped`, `compress lapped 1e-2`,
+    /// `compress lapped snr 60`, `compress lapped 1e-2 max_error 1e-3`.
+    fn compression(&mut self, s: &Setting) -> Result<Bounded> {
+        let wrong = || values(s, "the name of a codec, and its parameter");
+        let at = |span| move |e: CompressionError| Diagnostic::of(&e.into(), span);
+        let (first, mut rest) = s.values.split_first().ok_or_else(wrong)?;
+        let codec: Compression = word(first).ok_or_else(wrong)?.parse().map_err(at(first.span))?;
+        let mut bounded = Bounded::from(codec);
+        if let (1, [e, named @ ..]) = (rest.len() % 2, rest) {
+            let text = format!("{}:{}", codec.name(), self.number(e)?);
+            bounded.codec = text.parse().map_err(at(e.span))?;
+            rest = named;
         }
-        text.parse().map_err(|e: wavefold_codecs::CompressionError| {
-            let parameter = s.values.get(1).filter(|_| e.code() != "compress::unknown_codec");
-            Diagnostic::of(&e.into(), parameter.unwrap_or(&s.values[0]).span)
-        })
+        for pair in rest.chunks_exact(2) {
+            let (name, number) = (word(&pair[0]), self.number(&pair[1])?);
+            let codec = bounded.codec;
+            bounded.codec = match name {
+                Some("nbits") if number >= 0.0 && number.fract() == 0.0 => codec.with_nbits(number as u32),
+                Some("compscale") => codec.with_compscale(number),
+                Some("snr") => codec.with_snr(number),
+                Some("max_error") => {
+                    bounded.max_error = Some(number);
+                    bounded.validate().map(|b| b.codec)
+                }
+                _ => {
+                    return Err(values(
+                        s,
+                        "a codec, and `nbits`, `compscale`, `snr` or `max_error` with a number",
+                    ));
+                }
+            }
+            .map_err(at(pair[1].span))?;
+        }
+        Ok(bounded)
     }
 
     fn layers(&mut self, settings: &mut Settings) -> Result<Option<Layers>> {

@@ -21,6 +21,8 @@ pub const ARGUMENTS: &[&str] = &[
     "backend",
     "nbits",
     "compscale",
+    "snr",
+    "max_error",
     "bounds",
     "save_every",
     "memory_limit",
@@ -482,6 +484,10 @@ impl Machine<'_> {
             ("nbits", Some(f)) => apply.nbits_of(&f.text, count.min(u32::MAX as usize) as u32),
             ("compscale", None) => apply.compscale(number),
             ("compscale", Some(f)) => apply.compscale_of(&f.text, number),
+            ("snr", None) => apply.snr(number),
+            ("snr", Some(f)) => apply.snr_of(&f.text, number),
+            ("max_error", None) => apply.max_error(number),
+            ("max_error", Some(f)) => apply.max_error_of(&f.text, number),
             ("save_every", Some(f)) => apply.save_every_of(&f.text, count),
             (other, None) => match self.lookup(other, name.span) {
                 Ok(Value::Constant(c)) => apply.set(&c, number),
@@ -500,8 +506,9 @@ impl Machine<'_> {
             },
             (other, Some(f)) => {
                 let message = format!("a run has no argument `{other}({})`", f.text);
-                let d = Diagnostic::new("run::argument", name.span, message)
-                    .help("there are `nbits(u)`, `compscale(u)`, `save_every(u)` and `bounds(x)`");
+                let d = Diagnostic::new("run::argument", name.span, message).help(
+                    "there are `nbits(u)`, `compscale(u)`, `snr(u)`, `max_error(u)`, `save_every(u)` and `bounds(x)`",
+                );
                 return Err((Box::new(apply), d));
             }
         })
@@ -591,7 +598,7 @@ fn blamed(code: &str, arguments: &[RunArgument]) -> Option<Span> {
         "stability::dt" => &["dt"],
         "apply::bad_scalar" => &["dt"],
         "apply::bounds" => &["bounds"],
-        "override::unused" | "override::unknown" => &["nbits", "compscale"],
+        "override::unused" | "override::unknown" => &["nbits", "compscale", "snr", "max_error"],
         "threads::count" | "threads::start" => &["threads"],
         "time::empty_range" | "time::out_of_range" => &["time_M", "time_max", "time_m", "time_min"],
         "apply::mismatch" | "apply::twice" => {

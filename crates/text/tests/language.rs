@@ -202,6 +202,35 @@ fn vectors_and_tensors_are_set_whole() {
 }
 
 #[test]
+fn parameters_of_codecs() {
+    // The range of the values is at most 2.
+    for (setting, parameter, most) in [
+        ("quantize", "", 4e-3),
+        ("quantize (2*6)", "", 5e-4),
+        ("quantize nbits 12 max_error 1e-4", "nbits = 4", 2e-4),
+        ("wavelet 1e-3 max_error 1e-3", "compscale(h) = 1e-1", 2e-3),
+        ("lapped compscale 1e-1", "max_error = 1e-2", 2e-2),
+        ("lapped snr 30", "max_error(h) = 1e-3", 2e-3),
+        ("lapped snr 30 max_error 1e-3", "snr = 20", 2e-3),
+    ] {
+        let report = run(&format!(
+            "{GRID}
+            time u on g
+            time h on g save 4 compress {setting}
+            set u = sin(x/3)
+            operator o {{ u.forward = u   h = u }}
+            run o time_M = 3 {parameter}
+            print max(abs(decompress(h, 2) - (u at 0)))"
+        ));
+        let error: f64 = report.printed[0].parse().expect("a number");
+        assert!(error <= most, "{setting} {parameter}: {error}");
+    }
+    for wrong in ["quantize 12 nbits", "lapped snr", "lapped 1e-2 max_error 1e-3 4"] {
+        assert_eq!(codes(&format!("{GRID}time h on g save 4 compress {wrong}")).len(), 1, "{wrong}");
+    }
+}
+
+#[test]
 fn functions_of_numbers_and_histories() {
     let report = run(&format!(
         "{GRID}

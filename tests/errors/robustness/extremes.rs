@@ -115,7 +115,10 @@ fn check_round_trip(values: &[f64], dtype: DType) {
             Noop => 0.0,
             Quantize { nbits } => (high / ((1 << nbits) - 1) as f64) - (low / ((1 << nbits) - 1) as f64),
             // The rms of the error is at most compscale x rms; one point may take it all.
-            Wavelet { compscale } => compscale * rms * (values.len() as f64).sqrt() * 4.0,
+            LappedSnr { snr } => 10f64.powf(-snr / 20.0) * rms * (values.len() as f64).sqrt() * 4.0,
+            Wavelet { compscale } | Lapped { compscale } => {
+                compscale * rms * (values.len() as f64).sqrt() * 4.0
+            }
         };
         for (a, b) in found.iter().zip(&values) {
             // Half a unit in the last place of the end of the range comes with the arithmetic of the type.

@@ -50,8 +50,8 @@ pub fn run(settings: &Settings) -> Result<Report> {
 }
 
 /// Velocities on the whole grid, in km/s.
-struct Models {
-    exact: ArrayD<f32>,
+pub(super) struct Models {
+    pub(super) exact: ArrayD<f32>,
     smooth: ArrayD<f32>,
     vmax: f64,
     /// Points per axis between the absorbing layers.
@@ -59,7 +59,7 @@ struct Models {
 }
 
 impl Models {
-    fn new(settings: &Settings) -> Models {
+    pub(super) fn new(settings: &Settings) -> Models {
         let width = layer_width(&settings.shape);
         let inner: Vec<usize> = settings.shape.iter().map(|n| n - 2 * width).collect();
         let spacing = vec![SPACING; inner.len()];
@@ -70,10 +70,15 @@ impl Models {
         Models { exact: pad(&model, sponge), smooth: pad(&smoothed, sponge), vmax, inner }
     }
 
+    /// Time step, in ms.
+    pub(super) fn dt(&self, settings: &Settings) -> f64 {
+        cfl_dt(&vec![SPACING; self.inner.len()], self.vmax, settings.so as usize, 0.7)
+    }
+
     /// The symbols, with the smooth model.
-    fn wave(&self, settings: &Settings) -> Result<Wave> {
+    pub(super) fn wave(&self, settings: &Settings) -> Result<Wave> {
         let spacing = vec![SPACING; self.inner.len()];
-        let dt = cfl_dt(&spacing, self.vmax, settings.so as usize, 0.7);
+        let dt = self.dt(settings);
         let origin = vec![layer_width(&settings.shape) as f64 * SPACING; self.inner.len()];
         let depth = |points: usize| (points.min(self.inner[self.inner.len() - 1] - 1)) as f64 * SPACING;
         let spread = Spread {
@@ -101,7 +106,7 @@ pub fn receivers(shape: &[usize]) -> usize {
     shape[..shape.len() - 1].iter().map(|n| n.div_ceil(every)).product()
 }
 
-fn set_velocity(wave: &Wave, velocity: &ArrayD<f32>) -> Result<()> {
+pub(super) fn set_velocity(wave: &Wave, velocity: &ArrayD<f32>) -> Result<()> {
     Ok(wave.m.set_data(velocity.mapv(|v| 1.0 / (v * v)))?)
 }
 

@@ -75,6 +75,11 @@ fn tti(settings: &Settings) -> Result<Problem> {
     Ok(Problem { equations, unknowns: vec![p, q], dt, first: 1, start: at_rest })
 }
 
+/// Time step of the elastic cases, in ms.
+pub(super) fn elastic_dt(settings: &Settings) -> f64 {
+    0.4 * SPACING / (3.0 * f64::sqrt(settings.shape.len() as f64))
+}
+
 /// Elastic waves over two layers: velocity and stress on a staggered grid.
 fn elastic(settings: &Settings) -> Result<Problem> {
     let grid = Grid::new(settings.shape.clone()).with_spacing(SPACING);
@@ -85,7 +90,7 @@ fn elastic(settings: &Settings) -> Result<Problem> {
     let lambda = parameter("lambda", [4.0, 7.73])?;
     let mu = parameter("mu", [2.0, 6.94])?;
     let buoyancy = parameter("buoyancy", [0.5, 1.0 / 2.4])?;
-    let dt = 0.4 * SPACING / (3.0 * f64::sqrt(settings.shape.len() as f64));
+    let dt = elastic_dt(settings);
     let (source, receivers) = shot(settings, &grid, dt)?;
     let damp = damp(settings, &grid, 3.0)?;
     let taper = 1.0 - grid.dt() * &damp;

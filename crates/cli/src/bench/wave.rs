@@ -52,7 +52,7 @@ pub struct Wave {
 impl Wave {
     /// All symbols, with the source's wavelet and the damping; `m` is still to be set.
     pub fn new(settings: &Settings, geometry: &Geometry, velocity_max: f64, dt: f64) -> Result<Wave> {
-        let grid = Grid::new(settings.shape.clone()).with_spacing(SPACING);
+        let grid = Grid::new(settings.shape.clone()).with_spacing(SPACING).with_dtype(settings.dtype);
         let u = TimeFunction::new("u", &grid).time_order(2).space_order(settings.so).build()?;
         let m = Function::new("m", &grid).space_order(0).build()?;
         let damp = Function::new("damp", &grid).space_order(0).build()?;

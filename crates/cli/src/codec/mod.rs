@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use serde::Serialize;
 use wavefold::codecs::{
-    Compression, DType, Element, ErrorReport, Threads, View, ViewMut, compare, decode, encode,
+    Bounded, Compression, DType, Element, ErrorReport, Threads, View, ViewMut, compare, decode,
 };
 use wavefold::runtime::threads;
 
@@ -35,15 +35,21 @@ pub struct Args {
     /// Type of the values: f32 (default for raw files) or f64; a .npy file says it itself
     #[arg(long, value_name = "TYPE", value_parser = ["f32", "f64"])]
     dtype: Option<String>,
-    /// noop, quantize or wavelet; a parameter may follow, as in quantize:12 or wavelet:1e-4
+    /// noop, quantize, wavelet or lapped; a parameter may follow, as in quantize:12 or lapped:60dB
     #[arg(long, value_name = "NAME")]
     codec: String,
     /// Bits a value for `quantize`, 1 to 24 [default: 9]
     #[arg(long, value_name = "N", conflicts_with = "compscale")]
     nbits: Option<u32>,
-    /// Scale of the quantisation step of `wavelet`, relative to the RMS of the values [default: 1e-3]
+    /// Scale of the quantisation step of `wavelet` and `lapped`, relative to the RMS of the values [default: 1e-3, 1e-2]
     #[arg(long, value_name = "S", allow_negative_numbers = true)]
     compscale: Option<f64>,
+    /// Signal-to-noise ratio that `lapped` keeps, in dB
+    #[arg(long, value_name = "DB", conflicts_with_all = ["nbits", "compscale"], allow_negative_numbers = true)]
+    snr: Option<f64>,
+    /// Bound on the error at every point over max - min of the values; what would be further off is stored as it is
+    #[arg(long, value_name = "E", allow_negative_numbers = true)]
+    max_error: Option<f64>,
     /// Number of threads [default: one per core]
     #[arg(long, value_name = "N")]
     threads: Option<usize>,
@@ -60,6 +66,8 @@ struct Report {
     codec: &'static str,
     nbits: Option<u32>,
     compscale: Option<f64>,
+    snr: Option<f64>,
+    max_error: Option<f64>,
     shape: Vec<usize>,
     dtype: String,
     raw_bytes: u64,
@@ -75,14 +83,16 @@ struct Report {
 
 impl Table for Report {
     fn rows(&self) -> Vec<(&'static str, String)> {
-        let parameter = match (self.nbits, self.compscale) {
-            (Some(nbits), _) => format!(", {nbits} bits"),
-            (_, Some(scale)) => format!(", compscale {scale:e}"),
+        let parameter = match (self.nbits, self.compscale, self.snr) {
+            (Some(nbits), ..) => format!(", {nbits} bits"),
+            (_, Some(scale), _) => format!(", compscale {scale:e}"),
+            (.., Some(snr)) => format!(", {snr} dB"),
             _ => String::new(),
         };
+        let bound = self.max_error.map_or(String::new(), |e| format!(", within {e:e} of the range"));
         let snr = if self.snr_db.is_finite() { format!("{:.1} dB", self.snr_db) } else { "no error".into() };
         vec![
-            ("codec", format!("{}{parameter}", self.codec)),
+            ("codec", format!("{}{parameter}{bound}", self.codec)),
             ("data", format!("{} of {}", Shape(self.shape.clone()), self.dtype)),
             ("uncompressed", bytes(self.raw_bytes)),
             ("compressed", bytes(self.bytes)),
@@ -99,7 +109,8 @@ impl Table for Report {
 
 /// Measures and prints.
 pub fn run(args: &Args) -> Result<()> {
-    let codec = parameters(args.codec.parse()?, args.nbits, args.compscale)?;
+    let codec = parameters(args.codec.parse()?, args.nbits, args.compscale, args.snr)?;
+    let codec = Bounded { codec, max_error: args.max_error }.validate()?;
     let threads = thread_count(args.threads)?;
     if args.repeat == 0 {
         return Err(CliError::Zero { option: "--repeat" });
@@ -118,9 +129,15 @@ pub fn run(args: &Args) -> Result<()> {
 }
 
 /// The codec with the parameters of the command line.
-pub fn parameters(codec: Compression, nbits: Option<u32>, compscale: Option<f64>) -> Result<Compression> {
+pub fn parameters(
+    codec: Compression,
+    nbits: Option<u32>,
+    compscale: Option<f64>,
+    snr: Option<f64>,
+) -> Result<Compression> {
     let codec = nbits.map_or(Ok(codec), |n| codec.with_nbits(n))?;
-    Ok(compscale.map_or(Ok(codec), |s| codec.with_compscale(s))?)
+    let codec = compscale.map_or(Ok(codec), |s| codec.with_compscale(s))?;
+    Ok(snr.map_or(Ok(codec), |s| codec.with_snr(s))?)
 }
 
 /// The number of threads: that of the cores unless given.
@@ -136,7 +153,7 @@ pub fn thread_count(given: Option<usize>) -> Result<usize> {
 fn measure<T: Element>(
     values: &[T],
     shape: &[usize],
-    codec: Compression,
+    bounded: Bounded,
     threads: usize,
     repeats: usize,
 ) -> Result<Report> {
@@ -150,7 +167,7 @@ fn measure<T: Element>(
     for round in 0..=repeats {
         stream.clear();
         let start = Instant::now();
-        encode(codec, View::dense(values, cube)?, &pool, &mut stream)?;
+        bounded.encode(View::dense(values, cube)?, &pool, &mut stream)?;
         let encoded = Instant::now();
         decode(&stream, ViewMut::dense(&mut decoded, cube)?, &pool)?;
         let end = Instant::now();
@@ -162,11 +179,17 @@ fn measure<T: Element>(
             decompress.push((end - encoded).as_secs_f64());
         }
     }
+    let codec = bounded.codec;
     let rate = |times: Vec<f64>| raw_bytes as f64 / 1e9 / median(times).max(1e-9);
     Ok(Report {
         codec: codec.name(),
         nbits: if let Compression::Quantize { nbits } = codec { Some(nbits) } else { None },
-        compscale: if let Compression::Wavelet { compscale } = codec { Some(compscale) } else { None },
+        compscale: match codec {
+            Compression::Wavelet { compscale } | Compression::Lapped { compscale } => Some(compscale),
+            _ => None,
+        },
+        snr: if let Compression::LappedSnr { snr } = codec { Some(snr) } else { None },
+        max_error: bounded.max_error,
         shape: shape.to_vec(),
         dtype: T::DTYPE.to_string(),
         raw_bytes,

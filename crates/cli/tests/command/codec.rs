@@ -74,6 +74,19 @@ fn fortran_order_is_the_same_array() {
 }
 
 #[test]
+fn a_bound_is_kept() {
+    let folder = TempDir::new().unwrap();
+    let raw = write(&folder, "u.f32", &raw_f32(field().iter().copied()));
+    let codec = "--shape 12x14x16 --codec wavelet --compscale 0.3";
+    let (loose, bounded) = (measure(&raw, codec), measure(&raw, &format!("{codec} --max-error 1e-3")));
+    assert_eq!((&loose["max_error"], &bounded["max_error"]), (&Value::Null, &json!(1e-3)));
+    // Values reach from -0.45 to 1.
+    assert!(loose["max_error_rel"].as_f64() > Some(1.45e-3));
+    assert!(bounded["max_error_rel"].as_f64() <= Some(1.45e-3));
+    assert!(bounded["ratio"].as_f64() < loose["ratio"].as_f64());
+}
+
+#[test]
 fn no_error_has_no_number() {
     let folder = TempDir::new().unwrap();
     let raw: Vec<u8> = field().iter().flat_map(|v| v.to_le_bytes()).collect();
@@ -119,7 +132,7 @@ fn bad_files() {
     let mut values: Vec<f64> = field().iter().copied().collect();
     values[14 * 16 + 5] = f64::NAN;
     let nan = write(&folder, "nan.f32", &raw_f32(values));
-    for name in ["noop", "quantize", "wavelet"] {
+    for name in ["noop", "quantize", "wavelet", "lapped"] {
         fails(&codec(&nan, &format!("--shape 12x14x16 --codec {name}")), "compress::not_finite", "[1, 0, 5]");
     }
 }
@@ -166,6 +179,8 @@ fn bad_codecs() {
     bad("--shape 2 --codec quantize --nbits 0", "compress::nbits_range");
     bad("--shape 2 --codec wavelet --compscale -1", "compress::compscale_range");
     bad("--shape 2 --codec wavelet --compscale nan", "compress::compscale_range");
+    bad("--shape 2 --codec lapped --max-error 0", "compress::max_error_range");
+    bad("--shape 2 --codec noop --max-error 0.1", "compress::no_max_error");
     bad("--shape 2 --codec noop --repeat 0", "cli::zero");
     let none = run(&["codec", raw.to_str().unwrap(), "--shape", "2", "--codec", "noop", "--threads", "0"]);
     fails(&none, "threads::count", "0 threads");

@@ -1,6 +1,8 @@
 //! How a shape is cut into blocks, and blocks into chunks.
 
-use crate::Compression;
+use std::ops::Range;
+
+use crate::{Compression, lapped};
 
 /// Points of a `quantize` block.
 pub(crate) const QUANTIZE_POINTS: usize = 512;
@@ -46,6 +48,30 @@ impl BlockGrid {
         CHUNK_POINTS / (self.block[1] * self.block[2])
     }
 
+    /// The first of `blocks` and those behind it in the rest of its row of the grid, or in whole rows of the same plane:
+    /// origin and extent of all of them, and how many.
+    pub(crate) fn run(&self, blocks: &Range<usize>) -> ([usize; 3], [usize; 3], usize) {
+        let [_, c1, c2] = self.counts;
+        let (row, at) = (blocks.start / c2, blocks.start % c2);
+        let rows = (blocks.len() / c2).min(c1 - row % c1);
+        let count = if at == 0 && rows > 0 { rows * c2 } else { blocks.len().min(c2 - at) };
+        let (origin, _) = self.bounds(blocks.start);
+        let (last, extent) = self.bounds(blocks.start + count - 1);
+        (origin, [0, 1, 2].map(|a| last[a] + extent[a] - origin[a]), count)
+    }
+
+    /// Takes the first of `blocks`, or a run of them, away; its origin and extent.
+    pub(crate) fn next(&self, blocks: &mut Range<usize>, in_runs: bool) -> ([usize; 3], [usize; 3]) {
+        let (origin, extent, count) = if in_runs {
+            self.run(blocks)
+        } else {
+            let (origin, extent) = self.bounds(blocks.start);
+            (origin, extent, 1)
+        };
+        blocks.start += count;
+        (origin, extent)
+    }
+
     /// Origin and extent of block `i`.
     pub(crate) fn bounds(&self, i: usize) -> ([usize; 3], [usize; 3]) {
         let [_, c1, c2] = self.counts;
@@ -72,6 +98,7 @@ pub(crate) fn choose(compression: Compression, shape: [usize; 3]) -> ([usize; 3]
         Compression::Noop => rows(shape),
         Compression::Quantize { .. } => (quantize_block(shape), CHUNK_POINTS / QUANTIZE_POINTS),
         Compression::Wavelet { .. } => (wavelet_block(shape), 1),
+        Compression::Lapped { .. } | Compression::LappedSnr { .. } => (lapped::block(shape), 1),
     }
 }
 
@@ -81,17 +108,15 @@ pub(crate) fn rows(shape: [usize; 3]) -> ([usize; 3], usize) {
     (grid.block, grid.rows_per_chunk())
 }
 
-/// The most compact block that does not stick out much: neighbours in space have similar values, so that a cube packs
-/// a third better than 512 points of a row.
+/// The first block that does not stick out much: rows of 16 points, a cache line, as many as make it compact.
 fn quantize_block(shape: [usize; 3]) -> [usize; 3] {
-    const CANDIDATES: [[usize; 3]; 10] = [
-        [8, 8, 8],
+    const CANDIDATES: [[usize; 3]; 9] = [
         [4, 8, 16],
-        [1, 16, 32],
-        [16, 1, 32],
+        [1, 32, 16],
+        [32, 1, 16],
+        [8, 8, 8],
+        [1, 64, 8],
         [16, 32, 1],
-        [1, 4, 128],
-        [4, 1, 128],
         [1, 1, 512],
         [1, 512, 1],
         [512, 1, 1],
@@ -105,7 +130,7 @@ fn quantize_block(shape: [usize; 3]) -> [usize; 3] {
 /// Large enough for five or more levels of the transform, small enough for the second-level cache.
 fn wavelet_block(shape: [usize; 3]) -> [usize; 3] {
     let side = match axes(shape) {
-        3 => 48,
+        3 => 64,
         2 => 128,
         _ => 8192,
     };
@@ -159,13 +184,23 @@ mod tests {
                 }
             }
             assert!(seen.iter().all(|n| *n == 1));
+            let (mut at, mut points);
+            for most in 1..=grid.count() {
+                (at, points) = (0, 0);
+                while at < grid.count() {
+                    let (origin, extent, count) = grid.run(&(at..grid.count().min(at + most)));
+                    assert_eq!(origin, grid.bounds(at).0);
+                    (at, points) = (at + count, points + extent.iter().product::<usize>());
+                }
+                assert_eq!(points, seen.len());
+            }
         }
     }
 
     #[test]
     fn blocks_follow_the_shape() {
-        assert_eq!(quantize_block([96, 96, 96]), [8, 8, 8]);
-        assert_eq!(quantize_block([1, 1601, 401]), [1, 16, 32]);
+        assert_eq!(quantize_block([96, 96, 96]), [4, 8, 16]);
+        assert_eq!(quantize_block([1, 1601, 401]), [1, 32, 16]);
         assert_eq!(quantize_block([1, 1, 100_000]), [1, 1, 512]);
         assert_eq!(wavelet_group([9, 9, 9]), [2, 2, 2]);
         assert_eq!(wavelet_group([1, 9, 9]), [1, 2, 4]);

@@ -1,15 +1,20 @@
 //! Header and directory, written and read.
 
+use std::ops::Range;
+
 use crate::coder::Coding;
 use crate::element::Element;
 use crate::format::grid::{self, BlockGrid, QUANTIZE_POINTS, WAVELET_MOST_POINTS};
 use crate::format::{Mode, StreamInfo};
+use crate::lapped::{self, Lapped};
 use crate::scale::{self, Step};
 use crate::{Compression, DType, DecodeError};
 
 const MAGIC: [u8; 4] = *b"WFLD";
 const VERSION: u16 = 1;
 pub(crate) const HEADER_BYTES: usize = 112;
+/// Slices of this size are not expected to be found in a cache after they were decoded.
+const BYPASS_BYTES: u64 = 32 << 20;
 /// Bytes of a directory entry.
 pub(crate) const ENTRY_BYTES: usize = 8;
 
@@ -28,13 +33,22 @@ pub(crate) struct Header {
     pub(crate) max: f64,
     pub(crate) step: f64,
     pub(crate) directory_crc: u32,
+    /// The last chunk holds outliers.
+    pub(crate) patched: bool,
 }
 
 impl Header {
     /// The grid that the chunks are runs of.
     pub(crate) fn grid(&self) -> BlockGrid {
         let balanced = self.mode == Mode::Coded && matches!(self.compression, Compression::Wavelet { .. });
-        BlockGrid::new(self.shape, self.block, balanced)
+        let squeezed = self.mode == Mode::Coded && self.compression.is_lapped();
+        let shape = if squeezed { lapped::squeezed(self.shape) } else { self.shape };
+        BlockGrid::new(shape, self.block, balanced)
+    }
+
+    /// The blocks of chunk `i`.
+    pub(crate) fn chunk(&self, i: usize) -> Range<usize> {
+        i * self.chunk_blocks..self.grid().count().min((i + 1) * self.chunk_blocks)
     }
 
     /// How the blocks are coded.
@@ -44,19 +58,27 @@ impl Header {
                 block: self.block,
                 step: Step::new(self.step),
                 limit: scale::quantize_limit(self.step),
+                bypass: self.raw_bytes() >= BYPASS_BYTES,
             },
-            Compression::Wavelet { .. } if self.mode == Mode::Coded => {
-                Coding::Wavelet { group: grid::wavelet_group(self.shape), step: Step::new(self.step) }
+            Compression::Wavelet { .. } if self.mode == Mode::Coded => Coding::Wavelet {
+                group: grid::wavelet_group(self.shape),
+                step: Step::new(self.step),
+                bypass: self.raw_bytes() >= BYPASS_BYTES,
+            },
+            _ if self.mode == Mode::Coded && self.compression.is_lapped() => {
+                Coding::Lapped(Lapped::new(self.shape, self.step))
             }
             _ => Coding::Copy,
         }
     }
 
     pub(crate) fn write(&self) -> [u8; HEADER_BYTES] {
-        let (codec, nbits, compscale) = match self.compression {
+        let (codec, nbits, parameter) = match self.compression {
             Compression::Noop => (0, 0, 0.0),
             Compression::Quantize { nbits } => (1, nbits, 0.0),
             Compression::Wavelet { compscale } => (2, 0, compscale),
+            Compression::Lapped { compscale } => (3, 0, compscale),
+            Compression::LappedSnr { snr } => (4, 0, snr),
         };
         let mode = match self.mode {
             Mode::Coded => 0,
@@ -66,9 +88,9 @@ impl Header {
         let mut fields = Fields { bytes: [0; HEADER_BYTES], at: 0 };
         fields.put(&MAGIC);
         fields.put(&VERSION.to_le_bytes());
-        fields.put(&[codec, u8::from(self.dtype == DType::F64), mode, 0, 0, 0]);
+        fields.put(&[codec, u8::from(self.dtype == DType::F64), mode, self.patched.into(), 0, 0]);
         fields.put(&nbits.to_le_bytes());
-        fields.put(&compscale.to_le_bytes());
+        fields.put(&parameter.to_le_bytes());
         self.shape.iter().for_each(|n| fields.put(&(*n as u64).to_le_bytes()));
         self.block.iter().for_each(|n| fields.put(&(*n as u32).to_le_bytes()));
         fields.put(&(self.chunk_blocks as u32).to_le_bytes());
@@ -105,13 +127,15 @@ impl Header {
     fn read_fields(fields: &mut Fields) -> Result<Self, DecodeError> {
         let corrupt = |what: &str| DecodeError::Corrupt(what.into());
         let wide = |v: u64| usize::try_from(v).map_err(|_| corrupt("size beyond this machine"));
-        let [codec, dtype, mode, ..] = fields.get::<6>();
+        let [codec, dtype, mode, patched, ..] = fields.get::<6>();
         let nbits = u32::from_le_bytes(fields.get());
-        let compscale = f64::from_le_bytes(fields.get());
+        let parameter = f64::from_le_bytes(fields.get());
         let compression = match codec {
             0 => Compression::Noop,
             1 => Compression::Quantize { nbits },
-            2 => Compression::Wavelet { compscale },
+            2 => Compression::Wavelet { compscale: parameter },
+            3 => Compression::Lapped { compscale: parameter },
+            4 => Compression::LappedSnr { snr: parameter },
             _ => return Err(corrupt("unknown codec")),
         };
         let dtype = match dtype {
@@ -147,6 +171,11 @@ impl Header {
             max,
             step,
             directory_crc,
+            patched: match patched {
+                0 => false,
+                1 => true,
+                _ => return Err(corrupt("unknown flag")),
+            },
         })
     }
 
@@ -169,6 +198,9 @@ impl Header {
             Compression::Noop => (false, false),
             Compression::Quantize { .. } => (true, block != QUANTIZE_POINTS),
             Compression::Wavelet { .. } => (true, block > WAVELET_MOST_POINTS || self.chunk_blocks != 1),
+            Compression::Lapped { .. } | Compression::LappedSnr { .. } => {
+                (true, self.block != lapped::block(self.shape) || self.chunk_blocks != 1)
+            }
         };
         if self.mode == Mode::Coded && wrong_block {
             return corrupt("wrong size of blocks");
@@ -178,7 +210,11 @@ impl Header {
             return corrupt("wrong step");
         }
         let chunks = if self.mode == Mode::Constant { 0 } else { self.grid().chunks(self.chunk_blocks) };
-        if self.chunks != chunks || !self.min.is_finite() || !self.max.is_finite() {
+        if self.patched && !stepped {
+            return corrupt("outliers of an exact slice");
+        }
+        let chunks = chunks.checked_add(usize::from(self.patched));
+        if Some(self.chunks) != chunks || !self.min.is_finite() || !self.max.is_finite() {
             return corrupt("header contradicts itself");
         }
         Ok(self)

@@ -4,12 +4,13 @@
 //! |---|---|---|
 //! | 0 | 4 | magic `WFLD` |
 //! | 4 | 2 | version, 1 |
-//! | 6 | 1 | codec: 0 noop, 1 quantize, 2 wavelet |
+//! | 6 | 1 | codec: 0 noop, 1 quantize, 2 wavelet, 3 lapped, 4 lapped by SNR |
 //! | 7 | 1 | element type: 0 f32, 1 f64 |
 //! | 8 | 1 | mode: 0 coded, 1 constant (all values are `min`), 2 raw (all rows as they are) |
-//! | 9 | 3 | 0 |
+//! | 9 | 1 | 1 if the last chunk holds outliers, else 0 |
+//! | 10 | 2 | 0 |
 //! | 12 | 4 | nbits; 0 unless quantize |
-//! | 16 | 8 | compscale (f64); 0 unless wavelet |
+//! | 16 | 8 | compscale, or SNR in dB (f64); 0 for noop and quantize |
 //! | 24 | 24 | shape, three u64, slowest axis first |
 //! | 48 | 12 | block, three u32: largest extents of a block |
 //! | 60 | 4 | blocks in a chunk |
@@ -25,7 +26,12 @@
 //! A chunk is a run of blocks in row-major order of the block grid; it is coded, checked and decoded by one thread.
 //! Blocks of `noop` and of raw slices are rows of one plane, or pieces of one row; those of `quantize` have 512 points
 //! and may stick out of the shape; those of `wavelet` split an axis of n points into p = ceil(n / block) parts of
-//! n / p points, the first n mod p of them one point longer.
+//! n / p points, the first n mod p of them one point longer; those of `lapped` are rows of blocks, on the shape with its
+//! axes of one point first.
+//!
+//! The chunk of outliers, which replace decoded values, has for each of them in row-major order its distance from the one
+//! before it (from 0 for the first), as groups of 7 bits, lowest first, with the high bit set in all but the last; then
+//! the value.
 //!
 //! The bytes of a block are described in [`reference`](crate::reference).
 

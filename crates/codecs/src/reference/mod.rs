@@ -1,17 +1,21 @@
 //! The format in plain Rust: what the C blocks must reproduce, bit for bit.
 //!
 //! [`encode`] and [`decode`] are those of the crate root with other block coders: same streams, same errors, only slower.
-//! A block of `noop` is its rows, one after the other. The other two:
+//! A block of `noop` is its rows, one after the other. The others:
 //!
 //! # quantize
 #![doc = include_str!("quantize.md")]
 //! # wavelet
 #![doc = include_str!("wavelet.md")]
+//! # lapped
+#![doc = include_str!("lapped.md")]
 
+mod lapped;
 mod quantize;
 mod wavelet;
 
 use crate::coder::{BlockCoder, Coding};
+use crate::lapped::{Lapped, Row};
 use crate::view::BlockMut;
 use crate::{Compression, DecodeError, Element, EncodeError, Parallel, SliceInfo, View, ViewMut, stream};
 
@@ -41,9 +45,11 @@ struct Plain;
 impl BlockCoder for Plain {
     fn encode<T: Element>(&self, coding: &Coding<T>, src: View<'_, T>, out: &mut Vec<u8>) {
         match coding {
+            // Coded by rows.
+            Coding::Lapped(_) => {}
             Coding::Copy => gather(&src).into_iter().for_each(|x| x.put(out)),
-            Coding::Quantize { block, step, limit } => quantize::encode(&src, *block, step, *limit, out),
-            Coding::Wavelet { group, step } => wavelet::encode(&src, *group, step, out),
+            Coding::Quantize { block, step, limit, .. } => quantize::encode(&src, *block, step, *limit, out),
+            Coding::Wavelet { group, step, .. } => wavelet::encode(&src, *group, step, out),
         }
     }
 
@@ -54,13 +60,57 @@ impl BlockCoder for Plain {
         dst: &mut BlockMut<'_, T>,
     ) -> Option<usize> {
         match coding {
+            // Decoded by rows.
+            Coding::Lapped(_) => None,
             Coding::Copy => scatter_raw(bytes, dst),
             Coding::Quantize { block, step, .. } => quantize::decode(bytes, *block, step, dst),
-            Coding::Wavelet { group, step } => {
+            Coding::Wavelet { group, step, .. } => {
                 wavelet::decode(bytes, *group, step, dst).map(|()| bytes.len())
             }
         }
     }
+
+    fn encode_rows<T: Element>(
+        &self,
+        lapped: &Lapped<T>,
+        src: &View<'_, T>,
+        [x, y, z]: [usize; 3],
+        length: usize,
+        count: usize,
+        out: &mut Vec<u8>,
+    ) -> Vec<usize> {
+        let mut row = |i: usize| {
+            lapped::encode(lapped, src, [x, y + i * lapped.size[1], z], length, out);
+            out.len()
+        };
+        (0..count).map(&mut row).collect()
+    }
+
+    unsafe fn decode_row<T: Element>(
+        &self,
+        lapped: &Lapped<T>,
+        row: &Row,
+        bytes: &[u8],
+        rows: &[*mut T],
+    ) -> bool {
+        // SAFETY: the caller's duty.
+        let slice = |p: &*mut T| unsafe { row_slice(*p, row.length as usize) };
+        lapped::decode(lapped, row, bytes, &mut rows.iter().map(slice).collect::<Vec<_>>())
+    }
+
+    unsafe fn unfold<T: Element>(&self, rows: [*mut T; 4], weights: [T; 4], length: usize) {
+        // SAFETY: the caller's duty.
+        lapped::unfold(rows.map(|p| unsafe { row_slice(p, length) }), weights);
+    }
+}
+
+/// A row of `length` points; `None` where there is none.
+///
+/// # Safety
+/// The row must be null, or writable for `length` during `'a` by the caller alone.
+unsafe fn row_slice<'a, T>(row: *mut T, length: usize) -> Option<&'a mut [T]> {
+    // SAFETY: the caller's duty.
+    (!row.is_null()).then(|| unsafe { std::slice::from_raw_parts_mut(row, length) })
 }
 
 /// The points of a view in row-major order.

@@ -1,6 +1,5 @@
 //! Blocks of `quantize`; the format is described in the parent module.
 
-use super::scatter;
 use crate::element::Element;
 use crate::scale::Step;
 use crate::view::{BlockMut, View};
@@ -10,6 +9,8 @@ const LANES: usize = 16;
 const ROWS: usize = 32;
 const BASED: u8 = 64;
 const RAW: u8 = 255;
+/// All r lie in -REACH .. REACH.
+const REACH: i64 = 1 << 30;
 
 pub(super) fn encode<T: Element>(
     src: &View<'_, T>,
@@ -18,31 +19,54 @@ pub(super) fn encode<T: Element>(
     limit: T,
     out: &mut Vec<u8>,
 ) {
-    let tile = load(src, block);
+    let [n0, n1, n2] = src.shape();
+    for j in (0..n1).step_by(block[1]) {
+        for k in (0..n2).step_by(block[2]) {
+            let part = src.part([0, j, k], [n0, block[1].min(n1 - j), block[2].min(n2 - k)]);
+            encode_block(&part, block, step, limit, out);
+        }
+    }
+}
+
+fn encode_block<T: Element>(
+    src: &View<'_, T>,
+    block: [usize; 3],
+    step: &Step<T>,
+    limit: T,
+    out: &mut Vec<u8>,
+) {
+    let points = tile_points(block);
+    let last = src.shape().map(|n| n - 1);
+    let tile: Vec<T> =
+        points.iter().map(|p| src.row(p[0].min(last[0]), p[1].min(last[1]))[p[2].min(last[2])]).collect();
     let rounded = |x: &T| (*x * step.inverse[0] * step.inverse[1]).round_even();
-    if !tile.iter().map(rounded).all(|r| r >= -limit && r <= limit) {
+    let Some(r) = tile.iter().map(|x| Some(rounded(x)).filter(|r| *r >= -limit && *r <= limit)).collect()
+    else {
+        return raw(&tile, out);
+    };
+    let r: Vec<T> = r;
+    let r: Vec<i64> = r.into_iter().map(T::to_i64).collect();
+    // Only f64 has bases out of reach.
+    let within = |v: i64| (-REACH..REACH).contains(&v);
+    let shift = if within(r[0]) || T::BASE_BYTES == 4 { 0 } else { r[0] };
+    if !r.iter().all(|r| within(r - shift)) {
         return raw(&tile, out);
     }
-    let r: Vec<i64> = tile.iter().map(|x| rounded(x).to_i64()).collect();
-    let (low, high) = r.iter().fold((r[0], r[0]), |(a, b), v| (a.min(*v), b.max(*v)));
-    if low == 0 && high == 0 {
+    let plain = r.iter().map(|r| bits(r - shift)).max().unwrap_or(0);
+    if plain == 0 && shift == 0 {
         return out.push(0);
     }
-    if high - low >= 1 << 31 {
-        return raw(&tile, out);
-    }
-    let around_zero = 1 + bits(high.max(-low - 1));
-    let above_low = bits(high - low);
-    let (w, base) = if around_zero <= above_low && around_zero <= 31 {
-        out.push(around_zero as u8);
-        (around_zero, -(1i64 << (around_zero - 1)))
+    let before = |n: usize| if n >= LANES { r[n - LANES] } else { r[n.saturating_sub(1)] };
+    let differences: Vec<i64> = (0..POINTS).map(|n| r[n] - before(n)).collect();
+    let w = differences.iter().map(|d| bits(*d)).max().unwrap_or(0);
+    if plain <= w && shift == 0 {
+        out.push(plain as u8);
+        pack(&r, plain, out);
     } else {
-        out.push(BASED + above_low as u8);
-        out.extend_from_slice(&low.to_le_bytes()[..T::BASE_BYTES]);
-        (above_low, low)
-    };
-    let fields: Vec<u32> = r.iter().map(|r| (r - base) as u32).collect();
-    pack(&fields, w as usize, out);
+        out.push(BASED + w as u8);
+        out.extend_from_slice(&r[0].to_le_bytes()[..T::BASE_BYTES]);
+        pack(&differences, w, out);
+    }
 }
 
 pub(super) fn decode<T: Element>(
@@ -51,35 +75,66 @@ pub(super) fn decode<T: Element>(
     step: &Step<T>,
     dst: &mut BlockMut<'_, T>,
 ) -> Option<usize> {
+    let [n0, n1, n2] = dst.extent();
+    let points = tile_points(block);
+    let mut used = 0;
+    for j in (0..n1).step_by(block[1]) {
+        for k in (0..n2).step_by(block[2]) {
+            let (tile, n) = decode_tile(&bytes[used..], step)?;
+            used += n;
+            for (p, x) in points.iter().zip(tile) {
+                if p[0] < n0 && j + p[1] < n1 && k + p[2] < n2 {
+                    dst.row_mut(p[0], j + p[1])[k + p[2]] = x;
+                }
+            }
+        }
+    }
+    Some(used)
+}
+
+/// The values of a tile, and its bytes.
+fn decode_tile<T: Element>(bytes: &[u8], step: &Step<T>) -> Option<(Vec<T>, usize)> {
     let (tag, rest) = bytes.split_first()?;
-    let (w, base, rest, before) = match *tag {
-        0 => (0, 0, rest, 1),
+    let scaled = |r: T| r * step.value[0] * step.value[1];
+    match *tag {
+        0 => Some((vec![T::default(); POINTS], 1)),
         RAW => {
             let values = rest.get(..POINTS * size_of::<T>())?.chunks_exact(size_of::<T>());
-            let tile: Option<Vec<T>> = values.map(T::get).collect();
-            store(&tile?, block, dst);
-            return Some(1 + POINTS * size_of::<T>());
+            Some((values.map(T::get).collect::<Option<_>>()?, 1 + POINTS * size_of::<T>()))
         }
-        w @ 1..=31 => (w, -(1i64 << (w - 1)), rest, 1),
-        tag @ 64..=95 => {
+        w @ 1..=31 => {
+            let r = unpack(rest, w.into())?;
+            let tile = r.into_iter().map(|r| scaled(T::from_i64(r.into()))).collect();
+            Some((tile, 1 + usize::from(w) * 64))
+        }
+        tag @ 64..=96 => {
+            let w = usize::from(tag - BASED);
             let (base, rest) = rest.split_at_checked(T::BASE_BYTES)?;
             // Sign extension of the highest byte.
             let mut long = [if base.last()? & 128 == 0 { 0 } else { 255 }; 8];
             long[..T::BASE_BYTES].copy_from_slice(base);
-            (tag - BASED, i64::from_le_bytes(long), rest, 1 + T::BASE_BYTES)
+            let base = i64::from_le_bytes(long);
+            // Sums wrap where differences are damaged.
+            let mut sum = unpack(rest, w)?;
+            for n in 1..POINTS {
+                sum[n] = sum[n].wrapping_add(sum[if n >= LANES { n - LANES } else { n - 1 }]);
+            }
+            if T::BASE_BYTES == 4 {
+                // The first difference is 0, unless damaged.
+                sum.iter_mut().for_each(|s| *s = s.wrapping_add(base as i32));
+                let tile = sum.into_iter().map(|s| scaled(T::from_i64(s.into()))).collect();
+                return Some((tile, 1 + T::BASE_BYTES + w * 64));
+            }
+            let tile = sum.into_iter().map(|s| scaled(T::from_i64(s.into()) + T::from_i64(base))).collect();
+            Some((tile, 1 + T::BASE_BYTES + w * 64))
         }
-        _ => return None,
-    };
-    let fields = unpack(rest, w as usize)?;
-    let value = |f: u32| T::from_i64(base.wrapping_add(f.into())) * step.value[0] * step.value[1];
-    let tile: Vec<T> = fields.into_iter().map(value).collect();
-    store(&tile, block, dst);
-    Some(before + w as usize * 64)
+        _ => None,
+    }
 }
 
-/// Bits that hold `v` >= 0.
-fn bits(v: i64) -> u32 {
-    64 - v.leading_zeros()
+/// Bits of `v` as a two's complement number: 0 for 0, 1 for -1, 2 for 1 and -2.
+fn bits(v: i64) -> usize {
+    (64 - (v ^ (v << 1)).leading_zeros()) as usize
 }
 
 fn raw<T: Element>(tile: &[T], out: &mut Vec<u8>) {
@@ -87,47 +142,45 @@ fn raw<T: Element>(tile: &[T], out: &mut Vec<u8>) {
     tile.iter().for_each(|x| x.put(out));
 }
 
-/// The whole block, its first point standing for those outside the view.
-fn load<T: Element>(src: &View<'_, T>, block: [usize; 3]) -> Vec<T> {
-    let [n0, n1, n2] = src.shape();
-    let mut tile = vec![src.row(0, 0)[0]; POINTS];
-    for i in 0..n0 {
-        for j in 0..n1 {
-            tile[(i * block[1] + j) * block[2]..][..n2].copy_from_slice(src.row(i, j));
-        }
-    }
-    tile
+/// The point of the block at each place of its tile.
+fn tile_points(block: [usize; 3]) -> Vec<[usize; 3]> {
+    let [_, b1, b2] = block;
+    let visited = |n: usize| {
+        let (i, j, k) = (n / b2 / b1, n / b2 % b1, n % b2);
+        [i, if i % 2 == 1 { b1 - 1 - j } else { j }, k]
+    };
+    let one_axis = block.contains(&POINTS);
+    (0..POINTS).map(|n| visited(if one_axis { n % LANES * ROWS + n / LANES } else { n })).collect()
 }
 
-fn store<T: Element>(tile: &[T], block: [usize; 3], dst: &mut BlockMut<'_, T>) {
-    let [n0, n1, n2] = dst.extent();
-    let rows = (0..n0).flat_map(|i| (0..n1).map(move |j| (i * block[1] + j) * block[2]));
-    let points: Vec<T> = rows.flat_map(|start| tile[start..start + n2].iter().copied()).collect();
-    scatter(&points, dst);
-}
-
-fn pack(fields: &[u32], w: usize, out: &mut Vec<u8>) {
+/// The low `w` bits of each value.
+fn pack(values: &[i64], w: usize, out: &mut Vec<u8>) {
     let mut words = vec![0u32; w * LANES];
-    for (i, field) in fields.iter().enumerate() {
+    for (i, value) in values.iter().enumerate() {
         let (row, lane) = (i / LANES, i % LANES);
         for b in 0..w {
             let at = row * w + b;
-            words[at / 32 * LANES + lane] |= (field >> b & 1) << (at % 32);
+            words[at / 32 * LANES + lane] |= ((value >> b & 1) as u32) << (at % 32);
         }
     }
     words.iter().for_each(|word| out.extend_from_slice(&word.to_le_bytes()));
 }
 
-fn unpack(bytes: &[u8], w: usize) -> Option<Vec<u32>> {
+/// Two's complement numbers of `w` bits.
+fn unpack(bytes: &[u8], w: usize) -> Option<Vec<i32>> {
     let bytes = bytes.get(..w * LANES * 4)?;
     let word = |k: usize| bytes[4 * k..].first_chunk().map_or(0, |b| u32::from_le_bytes(*b));
-    let mut fields = vec![0u32; LANES * ROWS];
-    for (i, field) in fields.iter_mut().enumerate() {
+    let mut values = vec![0i32; LANES * ROWS];
+    for (i, value) in values.iter_mut().enumerate() {
         let (row, lane) = (i / LANES, i % LANES);
         for b in 0..w {
             let at = row * w + b;
-            *field |= (word(at / 32 * LANES + lane) >> (at % 32) & 1) << b;
+            let bit = (word(at / 32 * LANES + lane) >> (at % 32) & 1) as i32;
+            *value |= bit << b;
+            if b + 1 == w && bit == 1 {
+                *value |= (-1i64 << w) as i32;
+            }
         }
     }
-    Some(fields)
+    Some(values)
 }

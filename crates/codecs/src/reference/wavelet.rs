@@ -22,10 +22,11 @@ const OFFSET_ONE: f64 = 0.42;
 const OFFSET_MORE: f64 = 0.48;
 
 pub(super) fn encode<T: Element>(src: &View<'_, T>, group: [usize; 3], step: &Step<T>, out: &mut Vec<u8>) {
-    let shape = src.shape();
+    let axes = axes(group);
+    let shape = squeezed(src.shape(), group);
     let scaled = gather(src).into_iter().map(|x| x * step.inverse[0] * step.inverse[1]);
     let mut c: Vec<T> = scaled.collect();
-    for axis in [2, 1, 0] {
+    for axis in [1, 2, 0] {
         for_lines(shape, axis, |start, stride| forward(&mut c, start, stride, shape[axis]));
     }
     let raw = src.points() * size_of::<T>();
@@ -37,7 +38,7 @@ pub(super) fn encode<T: Element>(src: &View<'_, T>, group: [usize; 3], step: &St
             return out.push(ZERO);
         }
         out.push(CODED);
-        write_groups(&q, shape, group, out);
+        write_groups(&q, shape, axes, out);
         if out.len() - start <= 1 + raw {
             return;
         }
@@ -53,7 +54,8 @@ pub(super) fn decode<T: Element>(
     step: &Step<T>,
     dst: &mut BlockMut<'_, T>,
 ) -> Option<()> {
-    let shape = dst.extent();
+    let axes = axes(group);
+    let shape = squeezed(dst.extent(), group);
     let points = shape.iter().product();
     let (kind, bytes) = bytes.split_first()?;
     match *kind {
@@ -62,9 +64,9 @@ pub(super) fn decode<T: Element>(
             scatter_raw(bytes, dst).filter(|used| *used == bytes.len())?;
         }
         CODED => {
-            let q = read_groups(bytes, shape, group)?;
+            let q = read_groups(bytes, shape, axes)?;
             let mut c: Vec<T> = q.into_iter().map(middle).collect();
-            for axis in [0, 1, 2] {
+            for axis in [0, 2, 1] {
                 for_lines(shape, axis, |start, stride| inverse(&mut c, start, stride, shape[axis]));
             }
             let x: Vec<T> = c.into_iter().map(|c| c * step.value[0] * step.value[1]).collect();
@@ -150,29 +152,52 @@ fn order(n: usize) -> Vec<usize> {
     positions
 }
 
-/// For each group, the indices of its points in the block; `None` outside.
-fn groups(shape: [usize; 3], group: [usize; 3]) -> Vec<[Option<usize>; 8]> {
+/// How many axes the field has with more than one point; 1 for a single point.
+fn axes(group: [usize; 3]) -> usize {
+    group.iter().filter(|n| **n > 1).count()
+}
+
+/// Extents of x, y and z: axes of one point first.
+fn squeezed(shape: [usize; 3], group: [usize; 3]) -> [usize; 3] {
+    let mut kept = (0..3).rev().filter(|a| group[*a] > 1).map(|a| shape[a]);
+    let [z, y, x] = [0, 1, 2].map(|_| kept.next().unwrap_or(1));
+    [x, y, z]
+}
+
+/// Groups in an octet.
+const TOGETHER: usize = 8;
+
+/// For each group, the indices of its points in the block, `None` outside; octet after octet.
+fn groups(shape: [usize; 3], axes: usize) -> Vec<[Option<usize>; 8]> {
     let orders = shape.map(order);
-    let counts = [0, 1, 2].map(|a| shape[a].div_ceil(group[a]));
     let index = |p: [usize; 3]| {
         let [x, y, z] = [0, 1, 2].map(|a| orders[a].get(p[a]).copied());
         Some((x? * shape[1] + y?) * shape[2] + z?)
     };
-    let mut all = Vec::new();
-    for g in 0..counts.iter().product() {
-        let at = [g / (counts[1] * counts[2]), g / counts[2] % counts[1], g % counts[2]];
-        let mut points = [None; 8];
-        for (j, point) in points.iter_mut().enumerate() {
-            let inside = [j / (group[1] * group[2]), j / group[2] % group[1], j % group[2]];
-            *point = index([0, 1, 2].map(|a| at[a] * group[a] + inside[a]));
-        }
-        all.push(points);
-    }
-    all
+    // Points of an octet along each axis, and of a group; inside one x is slowest, y fastest.
+    let (octet, group) = match axes {
+        3 => ([2, 16, 2], [2, 2, 2]),
+        2 => ([1, 16, 4], [1, 2, 4]),
+        _ => ([1, 1, 64], [1, 1, 8]),
+    };
+    let [x, y, _] = [0, 1, 2].map(|a| shape[a].div_ceil(octet[a]));
+    let octets: usize = (0..3).map(|a| shape[a].div_ceil(octet[a])).product();
+    let group_at = |g: usize| {
+        let (o, j) = (g / TOGETHER, g % TOGETHER);
+        let at = [o % x, o / x % y, o / x / y];
+        let beside = if axes == 1 { 2 } else { 1 };
+        [0, 1, 2].map(|a| at[a] * octet[a] + if a == beside { j * group[a] } else { 0 })
+    };
+    let inside = |n: usize| [n / group[1] / group[2], n % group[1], n / group[1] % group[2]];
+    let points = |g: usize| {
+        let at = group_at(g);
+        [0, 1, 2, 3, 4, 5, 6, 7].map(inside).map(|p| index([0, 1, 2].map(|a| at[a] + p[a])))
+    };
+    (0..octets * TOGETHER).map(points).collect()
 }
 
-fn write_groups(q: &[i64], shape: [usize; 3], group: [usize; 3], out: &mut Vec<u8>) {
-    let groups = groups(shape, group);
+fn write_groups(q: &[i64], shape: [usize; 3], axes: usize, out: &mut Vec<u8>) {
+    let groups = groups(shape, axes);
     let mut flags = vec![0u16; groups.len().div_ceil(16)];
     let (mut widths, mut longs, mut magnitudes, mut signs) = (vec![], vec![], vec![], vec![]);
     for (g, points) in groups.iter().enumerate() {
@@ -199,15 +224,15 @@ fn write_groups(q: &[i64], shape: [usize; 3], group: [usize; 3], out: &mut Vec<u
     out.extend(pack_bits(&signs));
 }
 
-fn read_groups(bytes: &[u8], shape: [usize; 3], group: [usize; 3]) -> Option<Vec<i64>> {
-    let groups = groups(shape, group);
+fn read_groups(bytes: &[u8], shape: [usize; 3], axes: usize) -> Option<Vec<i64>> {
+    let groups = groups(shape, axes);
     let (live_flags, mut bytes) = bytes.split_at_checked(groups.len().div_ceil(16).div_ceil(8))?;
     let mut live = Vec::new();
-    for super_group in 0..groups.len().div_ceil(16) {
-        if live_flags[super_group / 8] >> (super_group % 8) & 1 == 1 {
+    for pair in 0..groups.len().div_ceil(16) {
+        if live_flags[pair / 8] >> (pair % 8) & 1 == 1 {
             let (flags, rest) = bytes.split_first_chunk()?;
             let flags = u16::from_le_bytes(*flags);
-            live.extend((0..16).filter(|g| flags >> g & 1 == 1).map(|g| super_group * 16 + g));
+            live.extend((0..16).filter(|g| flags >> g & 1 == 1).map(|g| pair * 16 + g));
             bytes = rest;
         }
     }

@@ -4,10 +4,12 @@ use std::ops::Range;
 use std::sync::Mutex;
 
 use crate::coder::{BlockCoder, Coding};
-use crate::format::{BlockGrid, Header, Mode, locate};
+use crate::format::{BlockGrid, Header, Mode};
 use crate::parallel::run_once;
+use crate::stream::part::Area;
+use crate::stream::{lapped, patch};
 use crate::view::SharedMut;
-use crate::{DecodeError, Element, Parallel, ViewMut, float_mode};
+use crate::{DecodeError, Element, Parallel, ViewMut, float_mode, native};
 
 /// See [`crate::decode`].
 pub(crate) fn decode<T: Element, C: BlockCoder>(
@@ -32,22 +34,39 @@ fn decode_slice<T: Element, C: BlockCoder>(
     if header.shape != dst.shape() {
         return Err(DecodeError::WrongShape { stream: header.shape, destination: dst.shape() });
     }
-    let chunks = locate(&header, stream)?;
+    let (chunks, outliers) = patch::split(&header, stream)?;
     let dst = dst.shared();
     if header.mode == Mode::Constant {
         return fill(&dst, header.shape, T::from_f64(header.min), par);
     }
     let (grid, coding) = (header.grid(), header.coding::<T>());
+    match &coding {
+        Coding::Lapped(plan) => lapped::decode(coder, plan, &grid, &chunks, &dst, par)?,
+        _ => each_chunk(par, &chunks, &Vec::from_iter(0..chunks.len()), |i, bytes| {
+            decode_chunk(coder, &coding, &grid, header.chunk(i), bytes, &dst)
+        })?,
+    }
+    patch::apply(outliers, header.shape, &Area { origin: [0; 3], extent: header.shape }, &dst)
+}
+
+/// Checks the `wanted` ones of the chunks, and calls `body` with the number and the bytes of each, in parallel.
+pub(super) fn each_chunk(
+    par: &dyn Parallel,
+    chunks: &[(&[u8], u32)],
+    wanted: &[usize],
+    body: impl Fn(usize, &[u8]) -> Result<(), DecodeError> + Sync,
+) -> Result<(), DecodeError> {
     // The first wrong chunk, so that the error does not depend on the threads.
     let wrong: Mutex<Option<(usize, DecodeError)>> = Mutex::new(None);
-    let done = run_once(par, chunks.len(), |i| {
+    let done = run_once(par, wanted.len(), |k| {
+        let i = wanted[k];
         let (bytes, crc) = chunks[i];
-        let blocks = i * header.chunk_blocks..grid.count().min((i + 1) * header.chunk_blocks);
         let result = if crc32fast::hash(bytes) == crc {
-            float_mode::with_default(|| decode_chunk(coder, &coding, &grid, blocks, bytes, &dst))
+            float_mode::with_default(|| body(i, bytes))
         } else {
             Err(DecodeError::Checksum { part: format!("block {i}") })
         };
+        native::finish_writes();
         if let Err(e) = result {
             let mut wrong = wrong.lock().unwrap_or_else(|p| p.into_inner());
             if wrong.as_ref().is_none_or(|(first, _)| i < *first) {
@@ -57,7 +76,7 @@ fn decode_slice<T: Element, C: BlockCoder>(
     });
     match (wrong.into_inner().unwrap_or_else(|p| p.into_inner()), done) {
         (Some((_, e)), _) => Err(e),
-        (None, Err(missing)) => Err(DecodeError::Schedule { missing, total: chunks.len() }),
+        (None, Err(missing)) => Err(DecodeError::Schedule { missing, total: wanted.len() }),
         (None, Ok(())) => Ok(()),
     }
 }
@@ -70,8 +89,9 @@ fn decode_chunk<T: Element, C: BlockCoder>(
     mut bytes: &[u8],
     dst: &SharedMut<'_, T>,
 ) -> Result<(), DecodeError> {
-    for i in blocks {
-        let (origin, extent) = grid.bounds(i);
+    let mut blocks = blocks;
+    while !blocks.is_empty() {
+        let (origin, extent) = grid.next(&mut blocks, coding.in_runs());
         // SAFETY: blocks of a grid are disjoint, and each is decoded once, by this thread.
         let mut block = unsafe { dst.block(origin, extent) };
         let used = coder.decode(coding, bytes, &mut block).filter(|n| *n <= bytes.len());
@@ -87,7 +107,8 @@ fn decode_chunk<T: Element, C: BlockCoder>(
     }
 }
 
-fn fill<T: Element>(
+/// Writes one value everywhere.
+pub(super) fn fill<T: Element>(
     dst: &SharedMut<'_, T>,
     shape: [usize; 3],
     value: T,

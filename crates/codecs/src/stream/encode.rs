@@ -1,15 +1,18 @@
 //! A slice into a stream: survey, then blocks in parallel, then the chunks put side by side.
 
 use std::cell::RefCell;
+use std::marker::PhantomData;
 use std::mem::MaybeUninit;
 use std::ops::Range;
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use crate::coder::{BlockCoder, Coding};
 use crate::format::{self, BlockGrid, ENTRY_BYTES, HEADER_BYTES, Header, Mode};
+use crate::lapped::{THRESHOLD, padding};
 use crate::parallel::run_once;
 use crate::scale::{exponent, pow2, quantize_step, scaled};
+use crate::stream::{lapped, line::Line};
 use crate::survey::{self, Extremes};
 use crate::{Compression, Element, EncodeError, Parallel, View, float_mode};
 
@@ -56,24 +59,133 @@ fn encode_slice<T: Element, C: BlockCoder>(
     out: &mut Vec<u8>,
 ) -> Result<SliceInfo, EncodeError> {
     compression.validate()?;
-    let extremes = survey::extremes(src, par)?;
-    let mut header = plan(compression, src, &extremes, par)?;
-    let coding = header.coding::<T>();
     let start = out.len();
+    if let Some(info) = encode_guessed(coder, compression, src, par, out)? {
+        return Ok(info);
+    }
+    out.truncate(start);
+    let extremes = survey::extremes(src, compression.uses_rms(), par)?;
+    let mut header = plan(compression, src, &extremes, par)?;
     let written = match header.mode {
         Mode::Constant => {
             out.resize(start + HEADER_BYTES, 0);
             Ok(())
         }
-        _ => write_chunks(coder, &coding, &mut header, src, par, out),
+        _ => write_chunks(coder, &mut header, src, par, out, None),
     };
     if let Err(missing) = written {
         out.truncate(start);
         return Err(EncodeError::Schedule { missing, total: header.chunks });
     }
+    // Blocks that stick out of the shape can take more than the values.
+    if header.mode == Mode::Coded && compression.is_lapped() && header.payload >= header.raw_bytes() {
+        out.truncate(start);
+        return write_raw(coder, header, src, par, out);
+    }
+    Ok(finish(&header, start, out))
+}
+
+/// Appends the slice of `header` as it is.
+pub(super) fn write_raw<T: Element, C: BlockCoder>(
+    coder: &C,
+    mut header: Header,
+    src: &View<'_, T>,
+    par: &dyn Parallel,
+    out: &mut Vec<u8>,
+) -> Result<SliceInfo, EncodeError> {
+    let start = out.len();
+    (header.mode, header.step) = (Mode::Raw, 0.0);
+    (header.block, header.chunk_blocks) = format::rows(src.shape());
+    header.chunks = header.grid().chunks(header.chunk_blocks);
+    if let Err(missing) = write_chunks(coder, &mut header, src, par, out, None) {
+        out.truncate(start);
+        return Err(EncodeError::Schedule { missing, total: header.chunks });
+    }
+    Ok(finish(&header, start, out))
+}
+
+/// Puts the completed header at `start`.
+pub(super) fn finish(header: &Header, start: usize, out: &mut [u8]) -> SliceInfo {
     out[start..start + HEADER_BYTES].copy_from_slice(&header.write());
     let (raw_bytes, bytes) = (header.raw_bytes(), header.stream_bytes());
-    Ok(SliceInfo { raw_bytes, bytes, min: header.min, max: header.max, step: header.step, mode: header.mode })
+    SliceInfo { raw_bytes, bytes, min: header.min, max: header.max, step: header.step, mode: header.mode }
+}
+
+/// Slices with fewer points are surveyed at once: they are in the cache the second time.
+const GUESSED_POINTS: usize = 1 << 19;
+
+/// Reads a large slice once, not twice: guesses the step of `quantize` from a sample of the rows, a power of two that the
+/// sample's extremes most often give as well as the slice's, and finds the true extremes on the way. `None` where there
+/// is no guess or it was wrong; the bytes are those of a survey beforehand.
+fn encode_guessed<T: Element, C: BlockCoder>(
+    coder: &C,
+    compression: Compression,
+    src: &View<'_, T>,
+    par: &dyn Parallel,
+    out: &mut Vec<u8>,
+) -> Result<Option<SliceInfo>, EncodeError> {
+    let Compression::Quantize { nbits } = compression else { return Ok(None) };
+    if src.points() < GUESSED_POINTS {
+        return Ok(None);
+    }
+    let Some(sample) = survey::sample(src).filter(|e| e.min < e.max) else { return Ok(None) };
+    let start = out.len();
+    let mut header = plan(compression, src, &sample, par)?;
+    let watch = Watch {
+        step: header.step,
+        nbits,
+        sample,
+        wrong: AtomicBool::new(false),
+        extremes: (0..header.chunks).map(|_| OnceLock::new()).collect(),
+        element: PhantomData,
+    };
+    let written = write_chunks(coder, &mut header, src, par, out, Some(&watch));
+    if watch.wrong.into_inner() {
+        return Ok(None);
+    }
+    if let Err(missing) = written {
+        out.truncate(start);
+        return Err(EncodeError::Schedule { missing, total: header.chunks });
+    }
+    let mut all = sample;
+    watch.extremes.into_iter().filter_map(OnceLock::into_inner).for_each(|e| all.include(&e));
+    if quantize_step::<T>(all.min, all.max, nbits) != header.step {
+        return Ok(None);
+    }
+    (header.min, header.max) = (all.min, all.max);
+    Ok(Some(finish(&header, start, out)))
+}
+
+/// What becomes known of a slice whose step was guessed.
+struct Watch<T> {
+    step: f64,
+    nbits: u32,
+    sample: Extremes,
+    /// The step is not that of the slice, or a value is not finite; no more needs to be coded.
+    wrong: AtomicBool,
+    /// Of each chunk.
+    extremes: Vec<OnceLock<Extremes>>,
+    element: PhantomData<T>,
+}
+
+impl<T: Element> Watch<T> {
+    /// Adds to what is known of a chunk.
+    fn see(&self, extremes: Option<[T; 2]>, seen: &mut Extremes) {
+        match extremes {
+            Some([low, high]) => seen.include(&Extremes::new(low.to_f64(), high.to_f64())),
+            None => self.wrong.store(true, Ordering::Relaxed),
+        }
+    }
+
+    /// Notices at once what can only become worse: steps grow with the range.
+    fn chunk_seen(&self, chunk: usize, seen: Extremes) {
+        let mut all = self.sample;
+        all.include(&seen);
+        if quantize_step::<T>(all.min, all.max, self.nbits) > self.step {
+            self.wrong.store(true, Ordering::Relaxed);
+        }
+        let _ = self.extremes[chunk].set(seen);
+    }
 }
 
 /// Decides how the slice is held: mode, step, blocks, chunks.
@@ -97,7 +209,35 @@ fn plan<T: Element>(
                 None => (Mode::Raw, 0.0),
             }
         }
+        Compression::Lapped { compscale } => {
+            let (rms, e) = survey::rms(src, extremes, par)?;
+            match lapped_step::<T>(compscale, rms, e, padding(src.shape())) {
+                Some(step) => (Mode::Coded, step),
+                None => (Mode::Raw, 0.0),
+            }
+        }
+        Compression::LappedSnr { snr } => {
+            let (rms, e) = survey::rms(src, extremes, par)?;
+            let noise = 10f64.powf(-snr / 20.0);
+            match lapped_step::<T>(noise, rms, e, padding(src.shape())) {
+                Some(least) => {
+                    let most = src.points() as f64 * (scaled(noise * rms, e) / least).powi(2);
+                    (Mode::Coded, least * lapped::widen(src, least, most, par)?)
+                }
+                None => (Mode::Raw, 0.0),
+            }
+        }
     };
+    Ok(header_of(compression, src, extremes, mode, step))
+}
+
+fn header_of<T: Element>(
+    compression: Compression,
+    src: &View<'_, T>,
+    extremes: &Extremes,
+    mode: Mode,
+    step: f64,
+) -> Header {
     let shape = src.shape();
     let (block, chunk_blocks) = match mode {
         Mode::Coded => format::choose(compression, shape),
@@ -116,11 +256,12 @@ fn plan<T: Element>(
         max: extremes.max,
         step,
         directory_crc: crc32fast::hash(&[]),
+        patched: false,
     };
     if mode != Mode::Constant {
         header.chunks = header.grid().chunks(chunk_blocks);
     }
-    Ok(header)
+    header
 }
 
 /// Step of `wavelet`, compscale x RMS with RMS = `rms` 2^`e` and 2^`e` <= max |x|. `None` where the arithmetic of the type
@@ -134,58 +275,73 @@ fn wavelet_step<T: Element>(compscale: f64, rms: f64, e: i32) -> Option<f64> {
     reached.then(|| scaled(relative, e))
 }
 
-/// One coded chunk.
-struct Piece {
-    bytes: Box<[u8]>,
-    crc: u32,
+/// Step of `lapped`, which keeps the RMS of the error at compscale x RMS even if all of it, of every point of the blocks,
+/// fell on points of the shape; see [`wavelet_step`].
+fn lapped_step<T: Element>(compscale: f64, rms: f64, e: i32, padding: f64) -> Option<f64> {
+    let relative = compscale * rms / (THRESHOLD * padding.sqrt()).max(1.0);
+    let reached = compscale >= pow2(2 - T::MANTISSA)
+        && exponent(relative) + e >= T::TINY_EXPONENT + 12
+        && e <= exponent(T::LARGEST) - 20;
+    reached.then(|| scaled(relative, e))
 }
 
 /// Appends room for the header, then directory and payload; completes the header. The error counts missing chunks.
 fn write_chunks<T: Element, C: BlockCoder>(
     coder: &C,
-    coding: &Coding<T>,
     header: &mut Header,
     src: &View<'_, T>,
     par: &dyn Parallel,
     out: &mut Vec<u8>,
+    watch: Option<&Watch<T>>,
 ) -> Result<(), usize> {
-    let start = out.len();
-    let directory = start + HEADER_BYTES;
+    let coding = &header.coding::<T>();
+    let directory = out.len() + HEADER_BYTES;
     let payload = directory + header.chunks * ENTRY_BYTES;
     let grid = header.grid();
     let chunk = |i: usize| i * header.chunk_blocks..grid.count().min((i + 1) * header.chunk_blocks);
-    let (sizes, crcs): (Vec<usize>, Vec<u32>);
-    if matches!(coding, Coding::Copy) {
+    out.resize(payload, 0);
+    let entries: Vec<(usize, u32)> = if matches!(coding, Coding::Copy) {
         // Sizes are known beforehand, so the rows need no buffer of their own.
         let points = |block: usize| grid.bounds(block).1.iter().product::<usize>();
-        sizes = (0..header.chunks).map(|i| chunk(i).map(points).sum::<usize>() * size_of::<T>()).collect();
-        out.resize(payload, 0);
+        let size = |i: usize| chunk(i).map(points).sum::<usize>() * size_of::<T>();
+        let sizes: Vec<usize> = (0..header.chunks).map(size).collect();
         let found: Vec<AtomicU32> = (0..header.chunks).map(|_| AtomicU32::new(0)).collect();
         append_parts(out, &sizes, par, |i, part| {
-            with_chunk(coder, coding, &grid, chunk(i), src, |bytes| {
+            let code = |part: View<'_, T>, bytes: &mut Vec<u8>| coder.encode(coding, part, bytes);
+            with_chunk(coding, &grid, chunk(i), src, code, |bytes| {
                 part.write_copy_of_slice(bytes);
                 found[i].store(crc32fast::hash(bytes), Ordering::Relaxed);
             });
         })?;
-        crcs = found.into_iter().map(AtomicU32::into_inner).collect();
+        sizes.into_iter().zip(found.into_iter().map(AtomicU32::into_inner)).collect()
     } else {
-        let cells: Vec<OnceLock<Piece>> = (0..header.chunks).map(|_| OnceLock::new()).collect();
-        run_once(par, header.chunks, |i| {
-            let piece = with_chunk(coder, coding, &grid, chunk(i), src, |bytes| Piece {
-                bytes: bytes.into(),
-                crc: crc32fast::hash(bytes),
-            });
-            let _ = cells[i].set(piece);
-        })?;
-        let pieces: Vec<Piece> = cells.into_iter().filter_map(OnceLock::into_inner).collect();
-        sizes = pieces.iter().map(|p| p.bytes.len()).collect();
-        crcs = pieces.iter().map(|p| p.crc).collect();
-        out.resize(payload, 0);
-        append_parts(out, &sizes, par, |i, part| {
-            part.write_copy_of_slice(&pieces[i].bytes);
-        })?;
-    }
-    for (i, (size, crc)) in sizes.iter().zip(crcs).enumerate() {
+        let line = Line::new(out, header.raw_bytes() as usize + header.chunks * 64);
+        if let Coding::Lapped(lapped) = coding {
+            let keep = |i: usize, bytes: &[u8]| line.append(i, bytes, crc32fast::hash(bytes));
+            lapped::encode(coder, lapped, &grid, src, par, keep)?;
+        } else {
+            run_once(par, header.chunks, |_| {
+                // In the order of the chunks, whatever the order of the indices, so that most are next when they are done.
+                let i = line.ticket();
+                let mut seen = Extremes::NONE;
+                if watch.is_some_and(|w| w.wrong.load(Ordering::Relaxed)) {
+                    return;
+                }
+                let code = |part: View<'_, T>, bytes: &mut Vec<u8>| match watch {
+                    Some(watch) => watch.see(coder.encode_seen(coding, part, bytes), &mut seen),
+                    None => coder.encode(coding, part, bytes),
+                };
+                with_chunk(coding, &grid, chunk(i), src, code, |bytes| {
+                    line.append(i, bytes, crc32fast::hash(bytes));
+                });
+                if let Some(watch) = watch {
+                    float_mode::with_default(|| watch.chunk_seen(i, seen));
+                }
+            })?;
+        }
+        line.finish()
+    };
+    for (i, (size, crc)) in entries.iter().enumerate() {
         let entry = &mut out[directory + i * ENTRY_BYTES..][..ENTRY_BYTES];
         entry[..4].copy_from_slice(&(*size as u32).to_le_bytes());
         entry[4..].copy_from_slice(&crc.to_le_bytes());
@@ -200,21 +356,21 @@ thread_local! {
     static CHUNK: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
 }
 
-/// Codes a run of blocks and hands their bytes to `consume`.
-fn with_chunk<T: Element, C: BlockCoder, R>(
-    coder: &C,
+/// Codes the blocks of a chunk, or runs of them, by `code`, and hands their bytes to `consume`.
+fn with_chunk<T: Element, R>(
     coding: &Coding<T>,
     grid: &BlockGrid,
-    blocks: Range<usize>,
+    mut blocks: Range<usize>,
     src: &View<'_, T>,
+    mut code: impl FnMut(View<'_, T>, &mut Vec<u8>),
     consume: impl FnOnce(&[u8]) -> R,
 ) -> R {
     CHUNK.with_borrow_mut(|bytes| {
         bytes.clear();
         float_mode::with_default(|| {
-            for block in blocks {
-                let (origin, extent) = grid.bounds(block);
-                coder.encode(coding, src.part(origin, extent), bytes);
+            while !blocks.is_empty() {
+                let (origin, extent) = grid.next(&mut blocks, coding.in_runs());
+                code(src.part(origin, extent), bytes);
             }
         });
         consume(bytes)

@@ -2,7 +2,13 @@
 
 mod decode;
 mod encode;
+mod lapped;
+mod line;
+mod part;
+mod patch;
 
 pub(crate) use decode::decode;
 pub use encode::SliceInfo;
 pub(crate) use encode::encode;
+pub(crate) use part::decode_box;
+pub(crate) use patch::encode_within;

@@ -91,6 +91,8 @@ pub fn fields() -> impl Strategy<Value = Field> {
         (1usize..60, 1usize..60).prop_map(|(a, b)| [1, a, b]),
         (1usize..20, 1usize..20, 1usize..40).prop_map(|(a, b, c)| [a, b, c]),
         (1usize..40).prop_map(|n| [n, 1, 1]),
+        (1usize..60, 1usize..60).prop_map(|(a, b)| [a, 1, b]),
+        (1usize..60, 1usize..60).prop_map(|(a, b)| [a, b, 1]),
     ];
     let scale = prop_oneof![3 => Just(0), 2 => -44i32..39, 1 => -300i32..300];
     let offset =
@@ -109,6 +111,8 @@ pub fn compressions() -> impl Strategy<Value = Compression> {
         Just(Compression::Noop),
         (1u32..=24).prop_map(|nbits| Compression::Quantize { nbits }),
         (-14f64..0.0).prop_map(|e| Compression::Wavelet { compscale: 10f64.powf(e) }),
+        (-14f64..0.0).prop_map(|e| Compression::Lapped { compscale: 10f64.powf(e) }),
+        (1f64..250.0).prop_map(|snr| Compression::LappedSnr { snr }),
     ]
 }
 

@@ -139,6 +139,8 @@ fn codec(c: &mut Cursor) -> Result<Compression, ParseError> {
         "noop" => Compression::Noop,
         "quantize" => Compression::Quantize { nbits: c.integer()? },
         "wavelet" => Compression::Wavelet { compscale: c.number()? },
+        "lapped" => Compression::Lapped { compscale: c.number()? },
+        "lapped_snr" => Compression::LappedSnr { snr: c.number()? },
         _ => return c.error("a codec"),
     })
 }

@@ -100,6 +100,8 @@ fn codec_text(codec: Compression) -> String {
         Compression::Noop => "noop".into(),
         Compression::Quantize { nbits } => format!("quantize {nbits}"),
         Compression::Wavelet { compscale } => format!("wavelet {compscale:e}"),
+        Compression::Lapped { compscale } => format!("lapped {compscale:e}"),
+        Compression::LappedSnr { snr } => format!("lapped_snr {snr}"),
     }
 }
 

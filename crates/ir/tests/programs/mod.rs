@@ -79,9 +79,11 @@ impl Tape<'_> {
     }
 
     fn codec(&mut self) -> Compression {
-        match self.below(3) {
+        match self.below(5) {
             0 => Compression::Noop,
             1 => Compression::Quantize { nbits: 9 },
+            2 => Compression::Lapped { compscale: 2.5e-2 },
+            3 => Compression::LappedSnr { snr: 62.5 },
             _ => Compression::Wavelet { compscale: 1.5e-3 },
         }
     }

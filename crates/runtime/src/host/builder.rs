@@ -5,7 +5,7 @@ use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
-use wavefold_codecs::{Compression, ErrorReport};
+use wavefold_codecs::{Bounded, ErrorReport};
 use wavefold_ir::{Decls, FieldId, FieldKind, ScalarId, SparseId, TableId, abi};
 
 use super::{Access, BoundField, BoundStore, EffectProfile, Host, Inner, KernelThreads, TileMemory, Work};
@@ -215,9 +215,14 @@ impl<'a> HostBuilder<'a> {
     ///
     /// # Errors
     /// `store::second_write`, `store::writing`, `store::poisoned`; `run::internal` when it is not compressed.
-    pub fn write_store(&mut self, field: FieldId, store: Arc<Store>, codec: Compression) -> Result<()> {
+    pub fn write_store(
+        &mut self,
+        field: FieldId,
+        store: Arc<Store>,
+        codec: impl Into<Bounded>,
+    ) -> Result<()> {
         store.check_writable()?;
-        self.bind_store(field, BoundStore { store, access: Access::Write(codec) })
+        self.bind_store(field, BoundStore { store, access: Access::Write(codec.into()) })
     }
 
     /// Binds a compressed field that the program reads.
@@ -341,7 +346,7 @@ fn begin_writes(stores: &[Option<BoundStore>], limit: Option<&MemoryLimit>) -> R
     let mut begun: Vec<&Store> = Vec::new();
     for bound in stores.iter().flatten() {
         let result = match bound.access {
-            Access::Write(codec) => bound.store.begin_write(codec, limit),
+            Access::Write(bounded) => bound.store.begin_write(bounded.codec, limit),
             Access::Read => bound.store.check_readable(),
         };
         if let Err(error) = result {

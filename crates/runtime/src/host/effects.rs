@@ -3,9 +3,7 @@
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
-use wavefold_codecs::{
-    Compression, EncodeError, ErrorReport, Parallel, View, ViewError, ViewMut, decode, encode,
-};
+use wavefold_codecs::{Bounded, EncodeError, ErrorReport, Parallel, View, ViewError, ViewMut, decode};
 use wavefold_ir::{FieldId, FieldKind};
 
 use super::{Access, BoundStore, Inner, Work, cube, finite};
@@ -83,7 +81,7 @@ pub(super) fn decompress(
 struct Write<'a> {
     id: FieldId,
     bound: &'a BoundStore,
-    codec: Compression,
+    codec: Bounded,
     snapshot: usize,
     slice: Slice,
     par: &'a dyn Parallel,
@@ -97,7 +95,7 @@ impl Write<'_> {
         let view = || unsafe { self.slice.view::<T>() }.map_err(|e| RuntimeError::internal(e.to_string()));
         let Work { step, stream, decoded, errors, compress, measuring, .. } = &mut *work;
         stream.clear();
-        encode(self.codec, view()?, self.par, stream).map_err(|e| self.failed(inner, *step, e))?;
+        self.codec.encode(view()?, self.par, stream).map_err(|e| self.failed(inner, *step, e))?;
         let (encoding, raw, bytes) = (start.elapsed(), raw_bytes(inner, self.slice.field), stream.len());
         if inner.measure {
             let start = Instant::now();

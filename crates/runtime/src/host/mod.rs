@@ -15,7 +15,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use rayon::ThreadPool;
-use wavefold_codecs::{Compression, ErrorReport};
+use wavefold_codecs::{Bounded, ErrorReport};
 use wavefold_ir::{Decls, FieldId, abi};
 
 use crate::{Buffer, Dense, RuntimeError, Store, locks, threads};
@@ -61,7 +61,7 @@ struct BoundField {
 /// What a run does with a compressed field.
 #[derive(Debug)]
 enum Access {
-    Write(Compression),
+    Write(Bounded),
     Read,
 }
 

@@ -41,6 +41,8 @@ pub struct StoreProfile {
     pub written: bool,
     /// The codec that wrote it.
     pub codec: Option<Compression>,
+    /// The bound on the error at every point that it was written with by this run.
+    pub bound: Option<f64>,
     /// Writing.
     pub compress: EffectProfile,
     /// Reading.
@@ -71,7 +73,8 @@ pub(super) fn take(
     let seconds = work.start.elapsed().as_secs_f64() - work.measuring;
     let profile = |(field, bound): (FieldId, &super::BoundStore)| {
         let i = field.index();
-        let written = matches!(bound.access, Access::Write(_));
+        let with = if let Access::Write(with) = bound.access { Some(with) } else { None };
+        let written = with.is_some();
         let errors = (inner.measure && written).then(|| work.errors[i]);
         if let (Some(errors), None) = (errors, &error) {
             bound.store.set_errors(errors);
@@ -81,6 +84,7 @@ pub(super) fn take(
             name: inner.decls.field(field).name.clone(),
             written,
             codec: bound.store.codec(),
+            bound: with.and_then(|with| with.max_error),
             compress: work.compress[i],
             decompress: work.decompress[i],
             errors,

@@ -26,7 +26,7 @@ pub struct Options {
     /// Bits per value of quantize
     #[arg(long)]
     pub nbits: Option<u32>,
-    /// Step of wavelet relative to the rms of a snapshot: larger is smaller and lossier
+    /// Step of wavelet or lapped relative to the rms of a snapshot: larger is smaller and lossier
     #[arg(long)]
     pub compscale: Option<f64>,
     /// What is kept at every step: the wavefield, or its second time derivative
@@ -78,6 +78,8 @@ pub enum Codec {
     Quantize,
     /// Wavelet transform with --compscale
     Wavelet,
+    /// Lapped cosine transform with --compscale
+    Lapped,
 }
 
 /// What is kept.
@@ -131,6 +133,7 @@ impl Options {
             Codec::Noop => Compression::Noop,
             Codec::Quantize => Compression::quantize(),
             Codec::Wavelet => Compression::wavelet(),
+            Codec::Lapped => Compression::lapped(),
         };
         let codec = self.nbits.map_or(Ok(codec), |n| codec.with_nbits(n))?;
         let codec = self.compscale.map_or(Ok(codec), |s| codec.with_compscale(s))?;

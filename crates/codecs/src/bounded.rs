@@ -1,0 +1,94 @@
+//! A codec with a bound on the error at every point.
+
+use std::fmt;
+
+use crate::{
+    Compression, CompressionError, Element, EncodeError, Parallel, SliceInfo, View, encode, encode_within,
+};
+
+/// A codec and, if wanted, a bound on the error at every point; see [`encode_within`].
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Bounded {
+    /// The codec.
+    pub codec: Compression,
+    /// Largest error of a value over max - min of its slice, above 0 to 0.5.
+    pub max_error: Option<f64>,
+}
+
+impl From<Compression> for Bounded {
+    fn from(codec: Compression) -> Self {
+        Bounded { codec, max_error: None }
+    }
+}
+
+impl Compression {
+    /// The same codec; no decoded value is further off than `max_error` x (max - min) of its slice.
+    pub fn within(self, max_error: f64) -> Bounded {
+        Bounded { codec: self, max_error: Some(max_error) }
+    }
+}
+
+impl Bounded {
+    /// Checks the parameters; returns the value unchanged.
+    ///
+    /// # Errors
+    /// When one of them is out of range, or the codec is exact and has no use for a bound.
+    pub fn validate(self) -> Result<Self, CompressionError> {
+        self.codec.validate()?;
+        if let Some(max_error) = self.max_error {
+            check(max_error)?;
+            if self.codec == Compression::Noop {
+                return Err(CompressionError::NoMaxError(self.codec.name()));
+            }
+        }
+        Ok(self)
+    }
+
+    /// [`encode`], or [`encode_within`] where there is a bound.
+    ///
+    /// # Errors
+    /// Theirs.
+    pub fn encode<T: Element>(
+        &self,
+        src: View<'_, T>,
+        par: &dyn Parallel,
+        out: &mut Vec<u8>,
+    ) -> Result<SliceInfo, EncodeError> {
+        match self.max_error {
+            Some(max_error) => encode_within(self.codec, max_error, src, par, out),
+            None => encode(self.codec, src, par, out),
+        }
+    }
+}
+
+impl fmt::Display for Bounded {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.max_error {
+            Some(max_error) => write!(f, "{} within {max_error:e}", self.codec),
+            None => self.codec.fmt(f),
+        }
+    }
+}
+
+/// A bound must be above 0, and at most half the range of the values.
+pub(crate) fn check(max_error: f64) -> Result<(), CompressionError> {
+    let inside = max_error > 0.0 && max_error <= 0.5;
+    if inside { Ok(()) } else { Err(CompressionError::MaxErrorRange(max_error)) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bounds_are_checked() {
+        let code = |b: Bounded| b.validate().unwrap_err().code();
+        assert_eq!(code(Compression::lapped().within(0.0)), "compress::max_error_range");
+        assert_eq!(code(Compression::lapped().within(f64::NAN)), "compress::max_error_range");
+        assert_eq!(code(Compression::Noop.within(1e-3)), "compress::no_max_error");
+        assert_eq!(code(Compression::Lapped { compscale: 2.0 }.within(1e-3)), "compress::compscale_range");
+        let good = Compression::Lapped { compscale: 1e-2 }.within(1e-3);
+        assert_eq!(good.validate().unwrap().to_string(), "lapped:1e-2 within 1e-3");
+        assert_eq!(Bounded::from(Compression::Noop).validate().unwrap().to_string(), "noop");
+    }
+}
