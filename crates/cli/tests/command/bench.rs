@@ -150,8 +150,11 @@ fn threads_that_cannot_be_started() {
             "ulimit -v 1500000; exec {} bench heat3d --shape 12x12x12 --steps 2 --threads 1000 --backend {backend}",
             env!("CARGO_BIN_EXE_wavefold")
         );
-        let output = std::process::Command::new("sh").args(["-c", &command]).output().unwrap();
-        fails(&output, "threads::start", "1000 threads cannot be started");
+        // A thread that started may find no memory for itself, and Rust's library then ends the process by a signal: whether
+        // it comes to that is up to the system.
+        let run = |_| std::process::Command::new("sh").args(["-c", &command]).output().unwrap();
+        let ended = (0..5).map(run).find(|output| output.status.code().is_some());
+        fails(&ended.expect("a run that ends by itself"), "threads::start", "1000 threads cannot be started");
     }
 }
 
