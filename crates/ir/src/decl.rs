@@ -1,6 +1,6 @@
 //! Declarations: everything that the statements of a program may name.
 
-use crate::{Compression, DType, FieldId, ScalarId, SparseId, TableId};
+use crate::{Compression, DType, FieldId, LocalId, ScalarId, SparseId, TableId};
 
 /// A dimension of space: its name, number of points and distance between points.
 #[derive(Clone, Debug, PartialEq)]
@@ -303,6 +303,17 @@ pub struct Decls {
 }
 
 impl Decls {
+    /// The next local above those that are used, and whose printed form no declaration is named like.
+    pub fn next_local(&self, used: impl IntoIterator<Item = LocalId>) -> LocalId {
+        let names = self.fields.iter().map(|f| f.name.as_str());
+        let names = names.chain(self.scalars.iter().map(|s| s.name.as_str()));
+        let taken = names
+            .chain(self.sparse.iter().map(|s| s.name.as_str()))
+            .filter_map(|name| name.strip_prefix('r')?.parse().ok())
+            .filter(|n| *n < u32::MAX / 2);
+        LocalId(used.into_iter().map(|local| local.0).chain(taken).max().map_or(0, |m| m + 1))
+    }
+
     /// Number of space dimensions, 1 to 3.
     pub fn rank(&self) -> usize {
         self.dims.len()

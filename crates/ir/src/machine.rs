@@ -88,6 +88,14 @@ macro_rules! real {
 real!(f32);
 real!(f64);
 
+impl Func {
+    /// Its value in double precision, as the reference interpreter computes it. There must be [`arity`](Func::arity)
+    /// arguments.
+    pub fn value(self, arguments: &[f64]) -> f64 {
+        f64::call(self, arguments)
+    }
+}
+
 /// The status with which a callback stopped the run.
 pub(crate) struct Stop(pub(crate) i32);
 

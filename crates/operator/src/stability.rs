@@ -24,7 +24,7 @@
 use std::collections::HashMap;
 
 use wavefold_ir::stencil::{Action, Program, Statement};
-use wavefold_ir::{Expr, ExprId, FieldId, FieldKind, Func, Region, ScalarKind};
+use wavefold_ir::{Expr, ExprId, FieldId, FieldKind, Region, ScalarKind};
 use wavefold_passes::{discretize, legality, lower};
 use wavefold_runtime::{dense_of, locks};
 use wavefold_symbolic::FunctionRef;
@@ -274,7 +274,7 @@ impl Update {
                     values.push(e.rest);
                 }
                 let values: Option<Vec<f64>> = values.into_iter().collect();
-                Linear { rest: values.and_then(|v| call(*f, &v)), terms: vec![] }
+                Linear { rest: values.map(|v| f.value(&v)), terms: vec![] }
             }
             Expr::Select(condition, a, b) => {
                 // Where it holds is not known: neither may what it chooses between matter.
@@ -404,25 +404,6 @@ fn root(terms: &[(Key, f64)], theta: [f64; 3]) -> f64 {
     let one = (a[0] + re).hypot(a[1] + im) / 2.0;
     let other = (a[0] - re).hypot(a[1] - im) / 2.0;
     one.max(other)
-}
-
-fn call(f: Func, v: &[f64]) -> Option<f64> {
-    Some(match (f, v) {
-        (Func::Sqrt, [a]) => a.sqrt(),
-        (Func::Exp, [a]) => a.exp(),
-        (Func::Log, [a]) => a.ln(),
-        (Func::Sin, [a]) => a.sin(),
-        (Func::Cos, [a]) => a.cos(),
-        (Func::Tan, [a]) => a.tan(),
-        (Func::Tanh, [a]) => a.tanh(),
-        (Func::Abs, [a]) => a.abs(),
-        (Func::Floor, [a]) => a.floor(),
-        (Func::Ceil, [a]) => a.ceil(),
-        (Func::Min, [a, b]) => a.min(*b),
-        (Func::Max, [a, b]) => a.max(*b),
-        (Func::Pow, [a, b]) => a.powf(*b),
-        _ => return None,
-    })
 }
 
 /// The search for the largest stable step of one update.

@@ -22,29 +22,16 @@ const MOST_LOADS: usize = 72;
 pub fn jam(mut p: Program) -> Program {
     // In two dimensions the planes are rows, which stay in the first-level cache by themselves.
     if p.decls.rank() == 3 {
-        let mut jam = Jam { next: unused(&p), exprs: &mut p.exprs };
+        let mut jam = Jam { next: p.next_local(), exprs: &mut p.exprs };
         p.body = jam.block(p.body);
     }
     p
 }
 
-/// A number above those of all names.
-fn unused(p: &Program) -> u32 {
-    let mut next = 0;
-    let mut add = |local: LocalId| next = next.max(local.0 + 1);
-    p.scalars.iter().for_each(|s| add(s.local));
-    p.visit(&mut |s| match s {
-        Stmt::Time { scalars, .. } => scalars.iter().for_each(|s| add(s.local)),
-        Stmt::Let { local, .. } => add(*local),
-        _ => {}
-    });
-    next
-}
-
 struct Jam<'a> {
     exprs: &'a mut Arena,
     /// Names from here on are free.
-    next: u32,
+    next: LocalId,
 }
 
 impl Jam<'_> {
@@ -111,8 +98,8 @@ impl Jam<'_> {
             let value = self.moved(s.value()?, &names, &mut memo)?;
             Some(match s {
                 Stmt::Let { local, .. } => {
-                    let fresh = LocalId(self.next);
-                    self.next += 1;
+                    let fresh = self.next;
+                    self.next = LocalId(fresh.0 + 1);
                     names.insert(*local, fresh);
                     Stmt::Let { local: fresh, value }
                 }

@@ -22,6 +22,7 @@ pub mod locks;
 mod sparse;
 mod sparse_data;
 mod store;
+pub mod system;
 pub mod threads;
 
 pub use buffer::Buffer;

@@ -4,7 +4,7 @@
 //! ordinary way would wait for itself, so within callbacks nobody waits: data in use are an error.
 
 use std::cell::Cell;
-use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard, TryLockError};
+use std::sync::{Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard, TryLockError};
 
 use crate::{Result, RuntimeError};
 
@@ -22,6 +22,11 @@ pub(crate) fn callback<R>(body: impl FnOnce() -> R) -> R {
     }
     let _restore = Restore(IN_CALLBACK.replace(true));
     body()
+}
+
+/// Locks what no callback of the user runs under. A panic elsewhere leaves it whole: every change is a single assignment.
+pub(crate) fn lock<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Locks the data of a function for reading.

@@ -1,13 +1,14 @@
 //! Sparse points as kernels see them: values, cells and weights.
 
 use std::ffi::c_void;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use wavefold_codecs::{DType, Element};
 use wavefold_ir::abi::SparseTable;
 use wavefold_symbolic::{Interpolation, PrecomputedWeights, SparseDecl};
 
 use crate::data::{Data, array, count, each, with_type, zeros};
+use crate::locks::lock;
 use crate::{Result, RuntimeError};
 
 /// How far outside the domain a point may lie and still count as on its edge, relative to the edge's length
@@ -209,7 +210,7 @@ impl SparseTables {
     pub fn of(sparse: &SparseDecl, half: [bool; 3], dtype: DType) -> Result<Arc<SparseTables>> {
         let (grid, coordinates) = (sparse.grid(), sparse.coordinates());
         let made = sparse.storage().get_or_init(TablesMade::default);
-        let mut made = made.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut made = lock(&made.0);
         made.retain(|m| Arc::ptr_eq(&m.coordinates, &coordinates));
         if let Some(known) = made.iter().find(|m| m.half == half && m.dtype == dtype) {
             return Ok(known.tables.clone());

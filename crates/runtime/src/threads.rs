@@ -11,6 +11,7 @@ use wavefold_codecs::Parallel;
 pub use wavefold_codecs::float_mode::{FlushGuard, flush_denormals};
 use wavefold_ir::abi;
 
+use crate::locks::lock;
 use crate::{KernelThreads, Result, RuntimeError};
 
 /// The largest number of threads of a run.
@@ -33,7 +34,7 @@ pub fn available() -> usize {
 pub fn pool(count: usize) -> Result<Arc<ThreadPool>> {
     static POOLS: Mutex<Vec<Arc<ThreadPool>>> = Mutex::new(Vec::new());
     check_count(count)?;
-    let mut pools = POOLS.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut pools = lock(&POOLS);
     let pool = match pools.iter().position(|p| p.current_num_threads() == count) {
         Some(found) => pools.remove(found),
         None => Arc::new(start(count)?),
@@ -72,7 +73,7 @@ const KERNEL_STACK: usize = 8 << 20;
 /// ends the process when it cannot.
 fn probe(count: usize) -> Result<()> {
     static STARTED: Mutex<usize> = Mutex::new(0);
-    let mut started = STARTED.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut started = lock(&STARTED);
     if count <= *started {
         return Ok(());
     }

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use ndarray::{Array2, ArrayD};
 use wavefold_runtime::Data;
+use wavefold_runtime::system::temporary_beside;
 use wavefold_seismic::picture::{ColourMap, FieldStyle};
 use wavefold_seismic::{NpyArray, NpyError, Section, field_picture};
 use wavefold_symbolic::Grid;
@@ -172,13 +173,7 @@ pub fn write(
     let extension = full.extension().and_then(|e| e.to_str()).unwrap_or("").to_string();
     let parent = full.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
     std::fs::create_dir_all(parent).map_err(|e| failed(reason(&e)))?;
-    let suffix = format!(".{extension}");
-    let mut builder = tempfile::Builder::new();
-    builder.prefix(".wavefold").suffix(&suffix);
-    // As any other new file, not private as temporary ones are.
-    #[cfg(unix)]
-    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-    let mut temporary = builder.tempfile_in(parent).map_err(|e| failed(reason(&e)))?;
+    let mut temporary = temporary_beside(&full).map_err(|e| failed(reason(&e)))?;
     let bytes = match extension.as_str() {
         "npy" => npy(data),
         "csv" => table(data),

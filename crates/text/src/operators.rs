@@ -562,11 +562,7 @@ impl Machine<'_> {
 
 /// Memory of the machine in bytes, where the system tells: it grants more, and ends the process when that is used.
 fn machine_memory() -> Option<u64> {
-    let text = std::fs::read_to_string("/proc/meminfo").ok()?;
-    let field = |name: &str| {
-        let line = text.lines().find_map(|l| l.strip_prefix(name))?;
-        line.split_whitespace().next()?.parse::<u64>().ok()?.checked_mul(1024)
-    };
+    let field = |name| wavefold_runtime::system::memory("/proc/meminfo", name);
     Some(field("MemTotal:")? + field("SwapTotal:").unwrap_or(0))
 }
 

@@ -1,10 +1,12 @@
 //! Memory of the machine and of this process, as Linux tells it; elsewhere nothing is known.
 
+use wavefold::runtime::system::memory;
+
 use crate::error::{CliError, Result};
 
 /// Bytes that programs can still have.
 pub fn available() -> Option<u64> {
-    field(&std::fs::read_to_string("/proc/meminfo").ok()?, "MemAvailable:")
+    memory("/proc/meminfo", "MemAvailable:")
 }
 
 /// Refuses what needs more memory than is available: the system grants it, and kills the process when it is used.
@@ -38,24 +40,12 @@ impl PeakWatch {
 }
 
 fn status(name: &str) -> Option<u64> {
-    field(&std::fs::read_to_string("/proc/self/status").ok()?, name)
-}
-
-/// A field of a file of lines `Name:  1234 kB`, in bytes.
-fn field(text: &str, name: &str) -> Option<u64> {
-    let line = text.lines().find_map(|l| l.strip_prefix(name))?;
-    line.split_whitespace().next()?.parse::<u64>().ok()?.checked_mul(1024)
+    memory("/proc/self/status", name)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn fields_are_in_kib() {
-        assert_eq!(field("A: 1 kB\nVmRSS:\t  20 kB\n", "VmRSS:"), Some(20 * 1024));
-        assert_eq!(field("A: 1 kB\n", "VmRSS:"), None);
-    }
 
     #[test]
     #[cfg(target_os = "linux")]

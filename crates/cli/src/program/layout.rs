@@ -2,6 +2,7 @@
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use wavefold::runtime::system::temporary_beside;
 
 use serde::Serialize;
 
@@ -41,8 +42,7 @@ struct Formatted {
 /// Writes a file whole or not at all.
 fn replace(file: &Path, text: &str) -> Result<()> {
     let failed = |e: std::io::Error| CliError::Write { path: file.into(), cause: e.to_string() };
-    let folder = file.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut temporary = tempfile::NamedTempFile::new_in(folder).map_err(failed)?;
+    let mut temporary = temporary_beside(file).map_err(failed)?;
     temporary.write_all(text.as_bytes()).map_err(failed)?;
     if let Ok(old) = std::fs::metadata(file) {
         let _ = temporary.as_file().set_permissions(old.permissions());

@@ -301,22 +301,16 @@ impl Program {
     /// The next local that no statement uses, and whose printed form no declaration is named like.
     pub fn next_local(&self) -> LocalId {
         let scalars = self.scalars.iter().chain(&self.step_scalars);
-        let used = scalars.map(|s| s.local.0).chain(self.first.iter().chain(&self.clusters).flat_map(|c| {
+        let used = scalars.map(|s| s.local).chain(self.first.iter().chain(&self.clusters).flat_map(|c| {
             let (stages, statements) = match &c.action {
                 Action::Points { stages, statements, .. } => (stages.as_slice(), statements.as_slice()),
                 _ => (&[] as &[Stage], &[] as &[PointStatement]),
             };
             stages.iter().flat_map(|stage| &stage.statements).chain(statements).filter_map(|s| match s {
-                PointStatement::Let { local, .. } => Some(local.0),
+                PointStatement::Let { local, .. } => Some(*local),
                 PointStatement::Assign { .. } => None,
             })
         }));
-        let d = &self.decls;
-        let names = d.fields.iter().map(|f| f.name.as_str()).chain(d.scalars.iter().map(|s| s.name.as_str()));
-        let taken = names
-            .chain(d.sparse.iter().map(|s| s.name.as_str()))
-            .filter_map(|name| name.strip_prefix('r')?.parse().ok())
-            .filter(|n| *n < u32::MAX / 2);
-        LocalId(used.chain(taken).max().map_or(0, |m| m + 1))
+        self.decls.next_local(used)
     }
 }

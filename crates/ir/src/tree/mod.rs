@@ -322,6 +322,17 @@ impl Program {
         }
     }
 
+    /// The next local that no statement uses, and whose printed form no declaration is named like.
+    pub fn next_local(&self) -> LocalId {
+        let mut used: Vec<LocalId> = self.scalars.iter().map(|s| s.local).collect();
+        self.visit(&mut |s| match s {
+            Stmt::Time { scalars, .. } => used.extend(scalars.iter().map(|s| s.local)),
+            Stmt::Let { local, .. } => used.push(*local),
+            _ => {}
+        });
+        self.decls.next_local(used)
+    }
+
     /// Whether a nest has tile fields: then each round of its outermost loop needs memory for a tile.
     pub fn uses_tiles(&self, outer: &Loop) -> bool {
         let is_tile = |s: &Stmt| matches!(s, Stmt::Assign { target, .. } if self.decls.field(target.field).kind == FieldKind::Tile);

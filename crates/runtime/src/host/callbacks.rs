@@ -2,11 +2,11 @@
 
 use std::ffi::c_void;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::PoisonError;
 
 use wavefold_ir::abi;
 
 use super::{Inner, TileMemory, effects, status};
+use crate::locks::lock;
 use crate::threads::{KernelLoops, Part};
 use crate::{Result, RuntimeError};
 
@@ -111,7 +111,7 @@ pub(super) unsafe extern "C" fn take_tile(pointer: *mut c_void) -> *mut c_void {
     // SAFETY: kernels pass the host of their context.
     let inner = unsafe { host(pointer) };
     loop {
-        if let Some(tile) = inner.tiles.lock().unwrap_or_else(PoisonError::into_inner).pop() {
+        if let Some(tile) = lock(&inner.tiles).pop() {
             return tile.0.cast();
         }
         // Only a kernel with more threads than it was told of comes here.
@@ -123,5 +123,5 @@ pub(super) unsafe extern "C" fn take_tile(pointer: *mut c_void) -> *mut c_void {
 pub(super) unsafe extern "C" fn give_tile(pointer: *mut c_void, tile: *mut c_void) {
     // SAFETY: kernels pass the host of their context.
     let inner = unsafe { host(pointer) };
-    inner.tiles.lock().unwrap_or_else(PoisonError::into_inner).push(TileMemory(tile.cast()));
+    lock(&inner.tiles).push(TileMemory(tile.cast()));
 }

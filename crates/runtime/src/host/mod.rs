@@ -11,13 +11,14 @@ pub use report::{EffectProfile, HostReport, StoreProfile};
 
 use std::ffi::c_void;
 use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Instant;
 
 use rayon::ThreadPool;
 use wavefold_codecs::{Bounded, ErrorReport};
 use wavefold_ir::{Decls, FieldId, abi};
 
+use crate::locks::lock;
 use crate::{Buffer, Dense, RuntimeError, Store, locks, threads};
 
 /// What callbacks and kernels return.
@@ -145,7 +146,7 @@ struct Work {
 
 impl Inner<'_> {
     fn work(&self) -> MutexGuard<'_, Work> {
-        self.work.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.work)
     }
 
     fn written(&self) -> impl Iterator<Item = &BoundStore> {

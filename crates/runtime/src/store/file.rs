@@ -32,7 +32,7 @@ use std::sync::Arc;
 use wavefold_codecs::{Compression, DType};
 
 use super::spool::{ALIGN, read_at};
-use crate::{Result, RuntimeError};
+use crate::{Result, RuntimeError, system};
 
 const MAGIC: &[u8; 8] = b"WFHISTRY";
 const END: &[u8; 8] = b"WFHISEND";
@@ -139,12 +139,7 @@ pub(super) fn save(
         reason: e.to_string(),
         help: (e.kind() == io::ErrorKind::StorageFull).then(|| "free space, or choose another place".into()),
     };
-    // In the same directory, since only there it can be renamed.
-    let directory = match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    };
-    let temporary = temporary(directory).map_err(failed)?;
+    let temporary = system::temporary_beside(path).map_err(failed)?;
     let mut out = BufWriter::with_capacity(1 << 20, temporary);
     out.write_all(&kind.header()).map_err(failed)?;
     let mut end = HEADER as u64;
@@ -168,14 +163,6 @@ pub(super) fn save(
     temporary.as_file().sync_all().map_err(failed)?;
     temporary.persist(path).map_err(|e| failed(e.error))?;
     Ok(())
-}
-
-/// Readable for those whom the user's mask allows, as any file that a program makes.
-fn temporary(directory: &Path) -> io::Result<tempfile::NamedTempFile> {
-    let mut builder = tempfile::Builder::new();
-    #[cfg(unix)]
-    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-    builder.tempfile_in(directory)
 }
 
 fn index(codec: Compression, name: &str, entries: &[(u64, u64)]) -> Vec<u8> {

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use crate::system;
+
 /// A number of bytes that the histories of one run share.
 #[derive(Clone, Debug)]
 pub struct MemoryLimit(Arc<Shared>);
@@ -41,9 +43,7 @@ impl MemoryLimit {
 
 /// Bytes that can be had without swapping: those that Linux tells of, within the control group of the process.
 fn available() -> Option<usize> {
-    let machine = std::fs::read_to_string("/proc/meminfo").ok()?;
-    let line = machine.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
-    let machine = line.trim().strip_suffix("kB")?.trim().parse::<usize>().ok()?.checked_mul(1024)?;
+    let machine = usize::try_from(system::memory("/proc/meminfo", "MemAvailable:")?).ok()?;
     let number = |file: &str| {
         let text = std::fs::read_to_string(format!("/sys/fs/cgroup/{file}")).ok()?;
         text.trim().parse::<usize>().ok()

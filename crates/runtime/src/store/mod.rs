@@ -12,11 +12,12 @@ pub use pool::release_memory;
 
 use std::fmt;
 use std::path::Path;
-use std::sync::{Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use wavefold_codecs::{Compression, ErrorReport, Parallel};
 use wavefold_symbolic::Layers;
 
+use crate::locks::lock;
 use crate::{Result, RuntimeError};
 use file::Kind;
 use streams::{New, Stream, Streams};
@@ -375,8 +376,4 @@ impl Store {
     fn write(&self) -> RwLockWriteGuard<'_, Content> {
         self.content.write().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -3,8 +3,9 @@
 //! Fresh pages are cleared by the system when they are first touched, which costs several times what writing to them does.
 //! Shots of an inversion make histories of much the same size, one after the other: they take over each other's pages.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 
+use crate::locks::lock;
 use crate::{Buffer, Result};
 
 /// Chunks that nobody uses. Their sum never exceeds what histories used at one time, since all of it was in use.
@@ -15,7 +16,7 @@ const KEPT: usize = 2 << 20;
 
 /// A chunk of `len` bytes of any content.
 pub(super) fn take(len: usize, what: &str) -> Result<Buffer> {
-    let mut free = FREE.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut free = lock(&FREE);
     if let Some(i) = free.iter().rposition(|chunk| chunk.len() == len) {
         return Ok(free.swap_remove(i));
     }
@@ -32,12 +33,12 @@ pub(super) fn take(len: usize, what: &str) -> Result<Buffer> {
 /// Takes a chunk back.
 pub(super) fn give(chunk: Buffer) {
     if chunk.len() >= KEPT && chunk.len().is_power_of_two() {
-        FREE.lock().unwrap_or_else(PoisonError::into_inner).push(chunk);
+        lock(&FREE).push(chunk);
     }
 }
 
 /// Gives the memory that is kept for coming histories back to the system; returns its bytes.
 pub fn release_memory() -> usize {
-    let free = std::mem::take(&mut *FREE.lock().unwrap_or_else(PoisonError::into_inner));
+    let free = std::mem::take(&mut *lock(&FREE));
     free.iter().map(Buffer::len).sum()
 }

@@ -4,8 +4,10 @@ use std::fs::File;
 use std::io;
 use std::path::Path;
 use std::sync::mpsc::{SyncSender, sync_channel};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
+
+use crate::locks::lock;
 
 /// Streams that may wait to be written: one is written while the next is made.
 const WAITING: usize = 2;
@@ -101,16 +103,6 @@ impl Spool {
         thread.join().map_err(|_| io::Error::other("its writer stopped"))?;
         let failed = lock(&shared.failure).take();
         failed.map_or(Ok(()), Err)
-    }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-impl Drop for Spool {
-    fn drop(&mut self) {
-        let _ = self.close(); // nobody will read it
     }
 }
 

@@ -12,6 +12,7 @@ use super::arena::{Arena, Block, Kept};
 use super::file::{Range, Saved};
 use super::limit::MemoryLimit;
 use super::spool::{Spool, expect, read_at};
+use crate::locks::lock;
 use crate::{Result, RuntimeError};
 
 /// Snapshots that the system is told of before they are read.
@@ -261,7 +262,7 @@ fn copy(from: &[u8], to: &mut [u8], par: &dyn Parallel) {
     }
     let pieces: Vec<_> = from.chunks(PIECE).zip(to.chunks_mut(PIECE)).map(std::sync::Mutex::new).collect();
     par.run(pieces.len(), &|i| {
-        let mut piece = pieces[i].lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut piece = lock(&pieces[i]);
         let (from, to) = &mut *piece;
         to.copy_from_slice(from);
     });
