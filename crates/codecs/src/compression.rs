@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::DType;
+use crate::{DType, stream};
 
 /// A codec and its parameter.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -152,6 +152,12 @@ impl Compression {
     /// Whether it is `lapped`, by either parameter.
     pub(crate) fn is_lapped(&self) -> bool {
         matches!(self, Self::Lapped { .. } | Self::LappedSnr { .. })
+    }
+
+    /// Points along the two slower axes of the smallest part of a slice that can be coded and decoded by itself, see
+    /// [`PartEncoder`](crate::PartEncoder): parts begin at multiples of them. `None` where there are no such parts.
+    pub fn part(&self, shape: [usize; 3]) -> Option<[usize; 2]> {
+        stream::least_part(*self, shape)
     }
 
     /// The same codec with other `nbits`.

@@ -41,7 +41,7 @@ pub use error::{DecodeError, EncodeError};
 pub use format::{Mode, StreamInfo, inspect};
 pub use parallel::{Parallel, Serial, Threads, ThreadsError};
 pub use report::{ErrorReport, compare};
-pub use stream::SliceInfo;
+pub use stream::{PartDecoder, PartEncoder, SliceInfo};
 pub use view::{View, ViewError, ViewMut};
 
 /// Compresses `src` and appends one stream to `out`, which is left as it was on error.

@@ -33,6 +33,11 @@ impl BlockGrid {
         Self::new(shape, [1, shape[1].min(CHUNK_POINTS / length), length], false)
     }
 
+    /// Blocks along each axis.
+    pub(crate) fn counts(&self) -> [usize; 3] {
+        self.counts
+    }
+
     /// Number of blocks; does not overflow, as there are no more blocks than points.
     pub(crate) fn count(&self) -> usize {
         self.counts.iter().product()

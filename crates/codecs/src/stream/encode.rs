@@ -14,7 +14,7 @@ use crate::parallel::run_once;
 use crate::scale::{exponent, pow2, quantize_step, scaled};
 use crate::stream::{lapped, line::Line};
 use crate::survey::{self, Extremes};
-use crate::{Compression, Element, EncodeError, Parallel, View, float_mode};
+use crate::{Compression, DType, Element, EncodeError, Parallel, View, float_mode};
 
 /// What became of a slice.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -228,24 +228,25 @@ fn plan<T: Element>(
             }
         }
     };
-    Ok(header_of(compression, src, extremes, mode, step))
+    Ok(header_of(compression, T::DTYPE, src.shape(), extremes, mode, step))
 }
 
-fn header_of<T: Element>(
+/// The header of a slice whose payload is still to be made.
+pub(super) fn header_of(
     compression: Compression,
-    src: &View<'_, T>,
+    dtype: DType,
+    shape: [usize; 3],
     extremes: &Extremes,
     mode: Mode,
     step: f64,
 ) -> Header {
-    let shape = src.shape();
     let (block, chunk_blocks) = match mode {
         Mode::Coded => format::choose(compression, shape),
         Mode::Constant | Mode::Raw => format::rows(shape),
     };
     let mut header = Header {
         compression,
-        dtype: T::DTYPE,
+        dtype,
         mode,
         shape,
         block,
@@ -378,7 +379,7 @@ fn with_chunk<T: Element, R>(
 }
 
 /// Where the parts of `append_parts` go.
-struct Spare(*mut MaybeUninit<u8>);
+pub(super) struct Spare(pub(super) *mut MaybeUninit<u8>);
 
 // SAFETY: threads write disjoint parts of what it points to.
 unsafe impl Sync for Spare {}
@@ -387,7 +388,7 @@ impl Spare {
     /// # Safety
     /// The part must lie inside the spare capacity, and no other thread may touch it.
     #[expect(clippy::mut_from_ref, reason = "a cursor into memory that threads share out among them")]
-    unsafe fn part(&self, start: usize, len: usize) -> &mut [MaybeUninit<u8>] {
+    pub(super) unsafe fn part(&self, start: usize, len: usize) -> &mut [MaybeUninit<u8>] {
         // SAFETY: the caller's duty.
         unsafe { std::slice::from_raw_parts_mut(self.0.add(start), len) }
     }

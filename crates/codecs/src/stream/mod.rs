@@ -6,9 +6,12 @@ mod lapped;
 mod line;
 mod part;
 mod patch;
+mod pieces;
 
 pub(crate) use decode::decode;
 pub use encode::SliceInfo;
 pub(crate) use encode::encode;
 pub(crate) use part::decode_box;
 pub(crate) use patch::encode_within;
+pub(crate) use pieces::least_part;
+pub use pieces::{PartDecoder, PartEncoder};
