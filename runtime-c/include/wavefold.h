@@ -16,10 +16,13 @@ typedef void wf_body(void *argument, int64_t index);
 /* Runs `body(argument, 0 .. count)` in any order on the threads of the run; returns when all are done. */
 typedef void wf_parallel(const wf_context *cx, int64_t count, wf_body *body, void *argument);
 
-/* Starts to move a slice between `slot` of `field` and `snapshot` of `store`.
- * Returns a ticket (0 or more), or minus the status that stops the run. */
+/* Starts to move a slice between `slot` of `field` and `snapshot` of `store`; `rows` is 0, or the rows of the strips whose
+ * parts are handed over next. Returns a ticket (0 or more), or minus the status that stops the run. */
 typedef int64_t wf_effect(const wf_context *cx, int64_t store, int64_t snapshot, int64_t field, int64_t slot,
-                          wf_parallel *parallel);
+                          int64_t rows, wf_parallel *parallel);
+
+/* What `wait` returns when all parts of a slice must be handed over again. */
+enum { WF_AGAIN = -1 };
 
 /* Values of a set of sparse points. */
 typedef struct wf_sparse {
@@ -51,7 +54,10 @@ struct wf_context {
   wf_effect *decompress;                   /* reads the snapshot, writes the slot */
   void *(*take_tile)(void *host);          /* lends a thread memory for one tile, 64-byte aligned; never null */
   void (*give_tile)(void *host, void *tile); /* takes it back */
-  int (*wait)(void *host, int64_t ticket); /* ends a ticket; non-zero stops the run */
+  /* Codes or decodes the part of a slice in x .. x_end along the first dimension, y .. y_end along the second; `tile`: the
+   * memory of the tile field that is moved, or null for a slot. Keeps errors for `wait`. */
+  void (*part)(void *host, int64_t ticket, int64_t x, int64_t x_end, int64_t y, int64_t y_end, void *tile);
+  int (*wait)(const wf_context *cx, int64_t ticket, wf_parallel *parallel); /* WF_AGAIN, or non-zero stops the run */
 };
 
 /* Denormal numbers are flushed to zero in the loops of a kernel, on every thread, and nowhere else: each region
@@ -109,24 +115,31 @@ static inline int wf_step(const wf_context *cx, int64_t t) {
 }
 
 static inline int64_t wf_compress(const wf_context *cx, int64_t store, int64_t snapshot, int64_t field,
-                                  int64_t slot) {
+                                  int64_t slot, int64_t rows) {
   const wf_mode mode = wf_keep_denormals();
-  const int64_t ticket = cx->compress(cx, store, snapshot, field, slot, wf_parallel_openmp);
+  const int64_t ticket = cx->compress(cx, store, snapshot, field, slot, rows, wf_parallel_openmp);
   wf_set_mode(mode);
   return ticket;
 }
 
 static inline int64_t wf_decompress(const wf_context *cx, int64_t store, int64_t snapshot, int64_t field,
-                                    int64_t slot) {
+                                    int64_t slot, int64_t rows) {
   const wf_mode mode = wf_keep_denormals();
-  const int64_t ticket = cx->decompress(cx, store, snapshot, field, slot, wf_parallel_openmp);
+  const int64_t ticket = cx->decompress(cx, store, snapshot, field, slot, rows, wf_parallel_openmp);
   wf_set_mode(mode);
   return ticket;
 }
 
+static inline void wf_part(const wf_context *cx, int64_t ticket, int64_t x, int64_t x_end, int64_t y, int64_t y_end,
+                           void *tile) {
+  const wf_mode mode = wf_keep_denormals();
+  cx->part(cx->host, ticket, x, x_end, y, y_end, tile);
+  wf_set_mode(mode);
+}
+
 static inline int wf_wait(const wf_context *cx, int64_t ticket) {
   const wf_mode mode = wf_keep_denormals();
-  const int status = cx->wait(cx->host, ticket);
+  const int status = cx->wait(cx, ticket, wf_parallel_openmp);
   wf_set_mode(mode);
   return status;
 }

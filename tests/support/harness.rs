@@ -13,9 +13,9 @@
 use std::collections::HashMap;
 use std::ffi::c_void;
 use std::sync::Mutex;
-use wavefold_ir::abi::{BodyFn, Context, ParallelFn, SparseTable, SparseValues};
+use wavefold_ir::abi::{AGAIN, BodyFn, Context, ParallelFn, SparseTable, SparseValues};
 use wavefold_ir::tree::{self, Program};
-use wavefold_ir::{DType, TableDecl};
+use wavefold_ir::{DType, Decls, FieldId, FieldKind, TableDecl};
 
 /// Reads and verifies a program.
 pub fn program(text: &str) -> Program {
@@ -108,6 +108,8 @@ pub struct Host {
     /// Whether all callbacks were made with denormals kept.
     pub denormals_kept: bool,
     tickets: i64,
+    decls: Decls,
+    parts: Mutex<HashMap<i64, PartedSlice>>,
 }
 
 impl Host {
@@ -161,6 +163,8 @@ impl Host {
             fail_at: None,
             denormals_kept: true,
             tickets: 0,
+            decls: d.clone(),
+            parts: Mutex::default(),
         }
     }
 
@@ -199,6 +203,7 @@ impl Host {
             decompress,
             take_tile,
             give_tile,
+            part,
             wait,
         };
         kernel(&context)
@@ -325,9 +330,122 @@ unsafe extern "C" fn step(host: *mut c_void, t: i64) -> i32 {
     unsafe { (*host.cast::<Host>()).note(Call::Step(t)) }
 }
 
-unsafe extern "C" fn wait(host: *mut c_void, ticket: i64) -> i32 {
+unsafe extern "C" fn wait(cx: *const Context, ticket: i64, _: ParallelFn) -> i32 {
     // SAFETY: the context was made with this host.
-    unsafe { (*host.cast::<Host>()).note(Call::Wait(ticket)) }
+    let host = unsafe { &mut *(*cx).host.cast::<Host>() };
+    let status = host.note(Call::Wait(ticket));
+    let Some(mut slice) = host.parts.lock().unwrap().remove(&ticket) else { return status };
+    assert!(slice.rows.iter().all(|n| *n == 1), "every row is moved once");
+    slice.rounds += 1;
+    // The values of tiles are asked for twice.
+    if !slice.decode && slice.is_tile && slice.rounds == 1 && status == 0 {
+        slice.rows.fill(0);
+        slice.bytes.fill(0);
+        host.parts.lock().unwrap().insert(ticket, slice);
+        return AGAIN;
+    }
+    if !slice.decode {
+        host.snapshots.insert(slice.of, slice.bytes);
+    }
+    status
+}
+
+/// A slice that is moved in parts: its values, row-major.
+struct PartedSlice {
+    /// Store and snapshot.
+    of: (i64, i64),
+    field: FieldId,
+    slot: i64,
+    strip: i64,
+    decode: bool,
+    is_tile: bool,
+    bytes: Vec<u8>,
+    /// How often each row was moved.
+    rows: Vec<usize>,
+    rounds: usize,
+}
+
+impl PartedSlice {
+    /// Between the slice and the memory of the field, or of a tile of it.
+    fn part(&mut self, decls: &Decls, memory: *mut u8, (x, x_end): (i64, i64), (y, y_end): (i64, i64)) {
+        let (field, store) = (decls.field(self.field), decls.field(FieldId(self.of.0 as u32)));
+        let (stored, layout) = (decls.stored_shape(store), field.layout.as_ref().unwrap());
+        let (rank, size) = (stored.len(), field.dtype.size());
+        let first = |d: usize| store.window.as_ref().map_or(0, |w| w.from[d] as i64);
+        let last = stored[rank - 1];
+        let strip = if rank == 3 { (y, y_end) } else { (x, x_end) };
+        let from = strip.0 - first(rank - 2);
+        assert!(from % self.strip == 0 && strip.1 - strip.0 <= self.strip, "a part of a strip");
+        let strides = layout.strides();
+        for i in x..x_end {
+            for j in if rank == 3 { y..y_end } else { 0..1 } {
+                let (a, b) = (i - first(0), if rank == 3 { j - first(1) } else { 0 });
+                let row = (if rank == 3 { a * stored[1] as i64 + b } else { a }) as usize;
+                self.rows[row] += 1;
+                let (di, dj) = if self.is_tile { (i - x, j - y) } else { (a, b) };
+                let mut at = layout.origin() + di as usize * strides[0];
+                if rank == 3 {
+                    at += dj as usize * strides[1];
+                }
+                let at = at + self.slot as usize * layout.slot_len();
+                let own = &mut self.bytes[row * last * size..(row + 1) * last * size];
+                // SAFETY: the layout holds the points of a verified part.
+                unsafe {
+                    let place = memory.add(at * size);
+                    if self.decode {
+                        place.copy_from_nonoverlapping(own.as_ptr(), own.len());
+                    } else {
+                        own.as_mut_ptr().copy_from_nonoverlapping(place, own.len());
+                    }
+                }
+            }
+        }
+    }
+}
+
+unsafe extern "C" fn part(
+    host: *mut c_void,
+    ticket: i64,
+    x: i64,
+    x_end: i64,
+    y: i64,
+    y_end: i64,
+    tile: *mut c_void,
+) {
+    // SAFETY: the context was made with this host; these fields are shared, and memory is that of the kernel.
+    let (decls, parts, fields) = unsafe {
+        let host = host.cast::<Host>();
+        (&(*host).decls, &(*host).parts, &raw const (*host).fields)
+    };
+    let mut parts = parts.lock().unwrap();
+    let slice = parts.get_mut(&ticket).expect("a part of a slice that is moved in parts");
+    let memory = if slice.is_tile {
+        tile.cast()
+    } else {
+        // SAFETY: as above.
+        unsafe { (&(*fields))[slice.field.index()].lines.as_ptr().cast_mut().cast() }
+    };
+    slice.part(decls, memory, (x, x_end), (y, y_end));
+}
+
+impl Host {
+    /// Makes ready to move a slice in parts.
+    fn start_parts(&mut self, of: (i64, i64), (field, slot): (i64, i64), strip: i64, decode: bool) {
+        let field = FieldId(field as u32);
+        let stored = self.decls.stored_shape(self.decls.field(FieldId(of.0 as u32)));
+        let dtype = self.decls.field(field).dtype;
+        let bytes = stored.iter().product::<usize>() * dtype.size();
+        let bytes = if decode {
+            let seed = (of.0 * 1000 + of.1) as u64;
+            self.snapshots.entry(of).or_insert_with(|| made_up(bytes, seed, dtype)).clone()
+        } else {
+            vec![0; bytes]
+        };
+        let rows = vec![0; stored[..stored.len() - 1].iter().product()];
+        let is_tile = self.decls.field(field).kind == FieldKind::Tile;
+        let slice = PartedSlice { of, field, slot, strip, decode, is_tile, bytes, rows, rounds: 0 };
+        self.parts.lock().unwrap().insert(self.tickets + 1, slice);
+    }
 }
 
 const PARTS: usize = 7;
@@ -360,6 +478,7 @@ unsafe extern "C" fn compress(
     snapshot: i64,
     field: i64,
     slot: i64,
+    rows: i64,
     parallel: ParallelFn,
 ) -> i64 {
     // SAFETY: the context was made with this host, and kernels are called on one thread.
@@ -368,6 +487,11 @@ unsafe extern "C" fn compress(
         let status = host.note(Call::Compress(store, snapshot, field, slot));
         if status != 0 {
             return -status as i64;
+        }
+        if rows > 0 {
+            host.start_parts((store, snapshot), (field, slot), rows, false);
+            host.tickets += 1;
+            return host.tickets;
         }
         let (from, bytes) = host.slot(field, slot);
         let mut stream = vec![0; bytes];
@@ -384,6 +508,7 @@ unsafe extern "C" fn decompress(
     snapshot: i64,
     field: i64,
     slot: i64,
+    rows: i64,
     parallel: ParallelFn,
 ) -> i64 {
     // SAFETY: the context was made with this host, and kernels are called on one thread.
@@ -392,6 +517,11 @@ unsafe extern "C" fn decompress(
         let status = host.note(Call::Decompress(store, snapshot, field, slot));
         if status != 0 {
             return -status as i64;
+        }
+        if rows > 0 {
+            host.start_parts((store, snapshot), (field, slot), rows, true);
+            host.tickets += 1;
+            return host.tickets;
         }
         let (to, bytes) = host.slot(field, slot);
         if !host.snapshots.contains_key(&(store, snapshot)) {

@@ -154,10 +154,15 @@ impl Compression {
         matches!(self, Self::Lapped { .. } | Self::LappedSnr { .. })
     }
 
-    /// Points along the two slower axes of the smallest part of a slice that can be coded and decoded by itself, see
-    /// [`PartEncoder`](crate::PartEncoder): parts begin at multiples of them. `None` where there are no such parts.
-    pub fn part(&self, shape: [usize; 3]) -> Option<[usize; 2]> {
-        stream::least_part(*self, shape)
+    /// Points along the two slower axes of the smallest part of a slice that [`PartEncoder`](crate::PartEncoder) codes:
+    /// parts begin at multiples of them. `None` where it needs all of it, or, as for `noop`, could do no better than a copy.
+    pub fn encoded_part(&self, shape: [usize; 3]) -> Option<[usize; 2]> {
+        stream::least_encoded(*self, shape)
+    }
+
+    /// The same for [`PartDecoder`](crate::PartDecoder).
+    pub fn decoded_part(&self, shape: [usize; 3]) -> Option<[usize; 2]> {
+        stream::least_decoded(*self, shape)
     }
 
     /// The same codec with other `nbits`.

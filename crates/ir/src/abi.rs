@@ -8,11 +8,18 @@
 //! dimension `d`, always inside the domain, and `weights[r * c + k]` its weight in the type of the program (0 for
 //! corners and points outside the domain).
 //!
+//! Parts: a slice that is moved in parts is handed over between the start of the effect and its wait, part by part, by
+//! [`Context::part`], on any threads. The parts of a strip come in the order of the first dimension. A wait that returns
+//! [`AGAIN`] wants all parts once more.
+//!
 //! Memory of tiles: a thread asks for it with [`Context::take_tile`] before it works on a tile of the outermost loop of
 //! a nest that uses tile fields, and returns it with [`Context::give_tile`]. Each field lies at its
 //! [`tile_offset`](crate::Decls::tile_offset).
 
 use std::ffi::c_void;
+
+/// What [`Context::wait`] returns when all parts of a slice must be handed over again.
+pub const AGAIN: i32 = -1;
 
 /// Part of a parallel loop: called with each index once.
 pub type BodyFn = unsafe extern "C" fn(argument: *mut c_void, index: i64);
@@ -69,7 +76,8 @@ pub struct Context {
     /// Called at the start of each step. Non-zero stops the run.
     pub step: unsafe extern "C" fn(host: *mut c_void, t: i64) -> i32,
     /// Starts to compress slot `slot` of `field` into snapshot `snapshot` of `store`, on threads from `parallel`.
-    /// Returns a ticket (0 or more), or minus the status that stops the run.
+    /// Returns a ticket (0 or more), or minus the status that stops the run. `rows` is 0, or the rows of the strips whose
+    /// parts are handed over next; a tile field has no other slices than these.
     pub compress: EffectFn,
     /// Starts to decompress snapshot `snapshot` of `store` into slot `slot` of `field`. Returns like `compress`.
     pub decompress: EffectFn,
@@ -78,8 +86,13 @@ pub struct Context {
     pub take_tile: unsafe extern "C" fn(host: *mut c_void) -> *mut c_void,
     /// Takes the memory back.
     pub give_tile: unsafe extern "C" fn(host: *mut c_void, tile: *mut c_void),
-    /// Waits for a ticket. Non-zero stops the run.
-    pub wait: unsafe extern "C" fn(host: *mut c_void, ticket: i64) -> i32,
+    /// Codes or decodes the part of the slice of a ticket that lies in `x .. x_end` along the first dimension, `y .. y_end`
+    /// along the second. `tile` is the memory of the tile field that is moved, or null for a slot. An error is kept for
+    /// the wait.
+    pub part: PartFn,
+    /// Waits for a ticket, on threads from `parallel`. [`AGAIN`], only after a tile field was compressed in parts, asks for
+    /// all parts once more; anything else that is not 0 stops the run.
+    pub wait: WaitFn,
 }
 
 /// Signature of [`Context::compress`] and [`Context::decompress`].
@@ -89,5 +102,20 @@ pub type EffectFn = unsafe extern "C" fn(
     snapshot: i64,
     field: i64,
     slot: i64,
+    rows: i64,
     parallel: ParallelFn,
 ) -> i64;
+
+/// Signature of [`Context::part`].
+pub type PartFn = unsafe extern "C" fn(
+    host: *mut c_void,
+    ticket: i64,
+    x: i64,
+    x_end: i64,
+    y: i64,
+    y_end: i64,
+    tile: *mut c_void,
+);
+
+/// Signature of [`Context::wait`].
+pub type WaitFn = unsafe extern "C" fn(context: *const Context, ticket: i64, parallel: ParallelFn) -> i32;

@@ -2,7 +2,7 @@
 //!
 //! Values are kept in double precision between operations; each operation rounds once to the type of the program.
 
-use crate::abi::{Context, EffectFn};
+use crate::abi::{AGAIN, Context, EffectFn};
 use crate::cluster::{PointStatement, Slice, Stage};
 use crate::stencil::Reduction;
 use crate::tree::Slot;
@@ -365,13 +365,13 @@ impl<'a> Machine<'a> {
         ticket: TicketId,
         (store, time): (FieldId, i32),
         slice: Slice,
+        rows: usize,
     ) -> Result<(), Stop> {
         let index = |f: FieldId, shift| Slot::of(self.decls.field(f), shift).map_or(0, |s| s.at(self.t));
         let (snapshot, slot) = (index(store, time), index(slice.field, slice.time));
-        let parallel = self.context.parallel;
+        let (store, field, parallel) = (store.0 as i64, slice.field.0 as i64, self.context.parallel);
         // SAFETY: the callback belongs to this context.
-        let made =
-            unsafe { start(self.context, store.0 as i64, snapshot, slice.field.0 as i64, slot, parallel) };
+        let made = unsafe { start(self.context, store, snapshot, field, slot, rows as i64, parallel) };
         if made < 0 {
             return Err(Stop(-made as i32));
         }
@@ -379,10 +379,34 @@ impl<'a> Machine<'a> {
         Ok(())
     }
 
-    pub(crate) unsafe fn wait(&mut self, ticket: TicketId) -> Result<(), Stop> {
-        let ticket = self.tickets.remove(&ticket).unwrap_or(0);
+    /// Moves the points of the current tiles.
+    pub(crate) unsafe fn part(&mut self, ticket: TicketId, slice: Slice) {
+        let ticket = self.tickets.get(&ticket).copied().unwrap_or(-1);
+        let along = |d: usize| {
+            let all = self.decls.dims.get(d).map_or(1, |dim| dim.size as i64);
+            self.tile[d].unwrap_or((0, all))
+        };
+        let ((x, x_end), (y, y_end)) = (along(0), along(1));
+        // SAFETY: the callback belongs to this context; tile memory was lent for all tile fields.
+        unsafe {
+            let tile = match self.decls.field(slice.field).kind {
+                FieldKind::Tile => self.tile_memory.byte_add(self.decls.tile_offset(slice.field)),
+                _ => std::ptr::null_mut(),
+            };
+            (self.context.part)(self.context.host, ticket, x, x_end, y, y_end, tile);
+        }
+    }
+
+    /// Returns true when the parts of the ticket are wanted again.
+    pub(crate) unsafe fn wait(&mut self, ticket: TicketId) -> Result<bool, Stop> {
+        let number = self.tickets.get(&ticket).copied().unwrap_or(0);
         // SAFETY: the callback belongs to this context.
-        stop_unless_zero(unsafe { (self.context.wait)(self.context.host, ticket) })
+        let status = unsafe { (self.context.wait)(self.context, number, self.context.parallel) };
+        if status == AGAIN {
+            return Ok(true);
+        }
+        self.tickets.remove(&ticket);
+        stop_unless_zero(status).map(|()| false)
     }
 }
 

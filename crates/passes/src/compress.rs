@@ -106,7 +106,7 @@ fn write(p: &mut Program, store: FieldId, tickets: &mut Tickets) {
 }
 
 /// The points of a snapshot.
-fn stored_region(d: &Decls, store: FieldId) -> Region {
+pub(crate) fn stored_region(d: &Decls, store: FieldId) -> Region {
     let mut region = Region::domain(&d.dims);
     if let Some(window) = &d.field(store).window {
         for (i, (from, points)) in window.from.iter().zip(&window.shape).enumerate() {

@@ -35,7 +35,7 @@ fn statement(s: &mut Stmt, exprs: &mut Arena, c: &mut Contract) {
             }
             body.iter_mut().for_each(|s| statement(s, exprs, c));
         }
-        Stmt::First(body) | Stmt::When { body, .. } => {
+        Stmt::First(body) | Stmt::When { body, .. } | Stmt::Until { body, .. } => {
             body.iter_mut().for_each(|s| statement(s, exprs, c));
         }
         Stmt::Nest { outer: l, .. } | Stmt::Reduce { outer: l, .. } | Stmt::Loop(l) => {
@@ -46,7 +46,7 @@ fn statement(s: &mut Stmt, exprs: &mut Arena, c: &mut Contract) {
         | Stmt::Inject { value, .. }
         | Stmt::Interpolate { value, .. }
         | Stmt::Accumulate(value) => *value = c.expression(exprs, *value),
-        Stmt::Compress { .. } | Stmt::Decompress { .. } | Stmt::Wait(_) => {}
+        Stmt::Compress { .. } | Stmt::Decompress { .. } | Stmt::Part { .. } | Stmt::Wait(_) => {}
     }
 }
 

@@ -46,13 +46,28 @@ impl Jam<'_> {
             }
             Stmt::First(body) => Stmt::First(self.block(body)),
             Stmt::When { every, body } => Stmt::When { every, body: self.block(body) },
+            Stmt::Until { ticket, body } => Stmt::Until { ticket, body: self.block(body) },
             Stmt::Nest { source, outer } => Stmt::Nest { source, outer: self.nest(outer) },
             other => other,
         }
     }
 
-    /// The loop over x lies inside strips of y.
+    /// The loop over x lies inside strips of y; where codecs work on parts, inside tiles of x inside these.
     fn nest(&mut self, mut outer: Loop) -> Loop {
+        if let [Stmt::Loop(Loop { dim: 0, form: LoopForm::Tiles { from, to, size, .. }, body, .. })] =
+            outer.body.as_mut_slice()
+        {
+            let whole = (*to - *from) % PLANES as i64 == 0 && size.is_multiple_of(PLANES);
+            for s in body.iter_mut().filter(|_| whole) {
+                if let Stmt::Loop(x) = s
+                    && x.form == (LoopForm::Tile { before: 0, after: 0, simd: false })
+                    && let Some(jammed) = self.jammed(x)
+                {
+                    (x.step, x.body) = (PLANES, jammed);
+                }
+            }
+            return outer;
+        }
         let strips = matches!(outer.form, LoopForm::Tiles { .. });
         let [Stmt::Loop(x)] = outer.body.as_slice() else { return outer };
         let LoopForm::Points { from, to, simd: false } = x.form else { return outer };

@@ -2,7 +2,7 @@
 
 use crate::{
     Bindings, Lowered, Result, Specialisation, clusters, compress, contract, cse, discretize, factorize,
-    fuse, hoist, invariants, jam, layout, legality, lower, schedule, sizes, temporaries,
+    fuse, hoist, invariants, jam, layout, legality, lower, parts, schedule, sizes, temporaries,
 };
 use std::time::{Duration, Instant};
 use wavefold_ir::{FieldId, VerifyError, cluster, stencil, tree};
@@ -65,6 +65,7 @@ pub fn compile(name: &str, equations: &[Equation], special: &Specialisation, sho
     let p = log.stage("cse", p, |p| Ok(cse(p)))?;
     let p = log.stage("layout", p, |p| Ok(layout(p)))?;
     let p = log.stage("schedule", p, |p| Ok(schedule(p)))?;
+    let p = log.stage("parts", p, |p| Ok(parts(p)))?;
     let p = log.stage("contract", p, |p| Ok(contract(p)))?;
     let tree = log.stage("jam", p, |p| Ok(jam(p)))?;
     tree.verify()?;

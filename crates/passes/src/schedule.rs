@@ -82,10 +82,10 @@ fn statement(c: &Cluster, decls: &mut Decls) -> Stmt {
             Stmt::Interpolate { sparse, table, time, value, increment, source }
         }
         cluster::Action::Compress { ticket, store, time, slice } => {
-            Stmt::Compress { ticket, store, time, slice, source }
+            Stmt::Compress { ticket, store, time, slice, rows: 0, source }
         }
         cluster::Action::Decompress { ticket, store, time, slice } => {
-            Stmt::Decompress { ticket, store, time, slice }
+            Stmt::Decompress { ticket, store, time, slice, rows: 0 }
         }
         cluster::Action::Wait(ticket) => Stmt::Wait(ticket),
     }
@@ -201,7 +201,7 @@ fn tile(size: usize, rank: usize) -> usize {
 }
 
 /// Every slot that the step uses, in order of first use.
-fn slots(body: &[Stmt], decls: &Decls, exprs: &Arena) -> Vec<Slot> {
+pub(crate) fn slots(body: &[Stmt], decls: &Decls, exprs: &Arena) -> Vec<Slot> {
     let mut slots: Vec<Slot> = Vec::new();
     let mut add = |a: &Access| {
         if let Some(slot) = Slot::of(decls.field(a.field), a.time)

@@ -89,7 +89,7 @@ impl Writer<'_> {
             self.line("const int threads = (int)cx->threads;");
         }
         let mut status = false;
-        self.visit(&mut |s| status |= matches!(s, Stmt::Time { .. } | Stmt::Wait(_)));
+        self.visit(&mut |s| status |= matches!(s, Stmt::Time { .. } | Stmt::Wait(_) | Stmt::Until { .. }));
         if status {
             self.line("int status;");
         }
@@ -204,7 +204,11 @@ impl Writer<'_> {
             Stmt::Compress { ticket: k, .. } | Stmt::Decompress { ticket: k, .. } => *k == ticket,
             _ => false,
         };
-        let in_block = |b: &[Stmt]| b.iter().any(made) && b.contains(&Stmt::Wait(ticket));
+        let ended = |s: &Stmt| match s {
+            Stmt::Wait(k) | Stmt::Until { ticket: k, .. } => *k == ticket,
+            _ => false,
+        };
+        let in_block = |b: &[Stmt]| b.iter().any(made) && b.iter().any(ended);
         let mut local = in_block(&self.program.body);
         self.visit(&mut |s| local |= in_block(s.body()));
         local

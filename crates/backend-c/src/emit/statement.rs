@@ -3,7 +3,7 @@
 use super::Writer;
 use super::expr::{Precision, shifted};
 use wavefold_ir::tree::{Loop, LoopForm, Reduction, ScalarLet, Slot, Stmt, line};
-use wavefold_ir::{Access, Direction, ExprId, FieldKind, SparseId, TableId, TicketId};
+use wavefold_ir::{Access, Direction, ExprId, FieldId, FieldKind, SparseId, TableId, TicketId};
 
 /// Whether the statement is a loop whose tiles may run at the same time.
 pub(super) fn is_parallel(s: &Stmt) -> bool {
@@ -120,6 +120,17 @@ impl Writer<'_> {
             Stmt::Decompress { ticket, .. } => {
                 self.source(s, "");
                 self.effect(*ticket, s);
+            }
+            Stmt::Part { ticket, slice, .. } => {
+                self.source(s, "");
+                self.part(*ticket, slice.field);
+            }
+            Stmt::Until { ticket, body } => {
+                self.open("do");
+                self.block(body);
+                self.depth -= 1;
+                self.line(&format!("}} while ((status = wf_wait(cx, {ticket})) == WF_AGAIN);"));
+                self.line("if (status != 0) return status;");
             }
             Stmt::Wait(ticket) => self.check(&format!("wf_wait(cx, {ticket})")),
         }
@@ -327,9 +338,9 @@ impl Writer<'_> {
 
     /// A compression or decompression, and the check of its ticket.
     fn effect(&mut self, ticket: TicketId, s: &Stmt) {
-        let (call, store, time, slice) = match s {
-            Stmt::Compress { store, time, slice, .. } => ("wf_compress", store, time, slice),
-            Stmt::Decompress { store, time, slice, .. } => ("wf_decompress", store, time, slice),
+        let (call, store, time, slice, rows) = match s {
+            Stmt::Compress { store, time, slice, rows, .. } => ("wf_compress", store, time, slice, rows),
+            Stmt::Decompress { store, time, slice, rows, .. } => ("wf_decompress", store, time, slice, rows),
             _ => return,
         };
         let names = &self.printer.names.fields;
@@ -337,8 +348,29 @@ impl Writer<'_> {
         let (snapshot, slot) = (index(*store, *time), index(slice.field, slice.time));
         let (store, field) = (&names[store.index()], &names[slice.field.index()]);
         let kind = if self.is_local_ticket(ticket) { "const int64_t " } else { "" };
-        self.line(&format!("{kind}{ticket} = {call}(cx, FIELD_{store}, {snapshot}, FIELD_{field}, {slot});"));
+        self.line(&format!(
+            "{kind}{ticket} = {call}(cx, FIELD_{store}, {snapshot}, FIELD_{field}, {slot}, {rows});"
+        ));
         self.line(&format!("if ({ticket} < 0) return (int)-{ticket};"));
+    }
+
+    /// Moves the points of the current tiles.
+    fn part(&mut self, ticket: TicketId, slice: FieldId) {
+        let d = &self.program.decls;
+        let along = |dim: usize| {
+            let x = &d.dims[dim];
+            if self.printer.tiled.get()[dim] {
+                format!("{0}_tile, {0}_end", x.name)
+            } else {
+                format!("0, {}", x.size)
+            }
+        };
+        let tile = match d.field(slice).kind {
+            FieldKind::Tile => self.printer.names.fields[slice.index()].clone(),
+            _ => "0".into(),
+        };
+        // T14: there are two dimensions at least.
+        self.line(&format!("wf_part(cx, {ticket}, {}, {}, {tile});", along(0), along(1)));
     }
 }
 

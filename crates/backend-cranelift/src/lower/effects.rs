@@ -32,15 +32,15 @@ impl Writer<'_, '_> {
             Stmt::Interpolate { sparse, table, time, value, increment, .. } => {
                 self.interpolate((sparse, table), time, value, increment, run);
             }
-            Stmt::Compress { ticket, store, time, slice, .. } => {
-                self.start(context::COMPRESS, ticket, store, time, slice, run);
+            Stmt::Compress { ticket, store, time, slice, rows, .. } => {
+                self.start(context::COMPRESS, ticket, (store, time), slice, rows, run);
             }
-            Stmt::Decompress { ticket, store, time, slice } => {
-                self.start(context::DECOMPRESS, ticket, store, time, slice, run);
+            Stmt::Decompress { ticket, store, time, slice, rows } => {
+                self.start(context::DECOMPRESS, ticket, (store, time), slice, rows, run);
             }
             Stmt::Wait(ticket) => {
-                let number = self.frame_value(WORD, self.layout.ticket(ticket));
-                self.checked(context::WAIT, number, run);
+                let status = self.wait(ticket, run);
+                self.leave_unless_zero(status, run);
             }
             _ => {}
         }
@@ -48,13 +48,21 @@ impl Writer<'_, '_> {
 
     /// Tells the runtime that a step begins.
     pub(super) fn begin_step(&mut self, run: &Run) {
-        self.checked(context::STEP, run.t, run);
+        let host = self.context_word(context::HOST);
+        let status = self.outside(context::STEP, &[host, run.t], types::I32, run);
+        self.leave_unless_zero(status, run);
     }
 
-    /// Calls `callback(host, argument)` and leaves the kernel with its status if that is not 0.
-    fn checked(&mut self, callback: i32, argument: Value, run: &Run) {
-        let host = self.context_word(context::HOST);
-        let Some(status) = self.outside(callback, &[host, argument], types::I32, run) else { return };
+    /// Waits for a ticket; the status.
+    pub(super) fn wait(&mut self, ticket: TicketId, run: &Run) -> Option<Value> {
+        let number = self.frame_value(WORD, self.layout.ticket(ticket));
+        let parallel = self.context_word(context::PARALLEL);
+        self.outside(context::WAIT, &[self.context, number, parallel], types::I32, run)
+    }
+
+    /// Leaves the kernel with a status that is not 0.
+    pub(super) fn leave_unless_zero(&mut self, status: Option<Value>, run: &Run) {
+        let Some(status) = status else { return };
         let on = self.b.create_block();
         self.branch(status, (run.leave, &[status]), (on, &[]));
         self.b.switch_to_block(on);
@@ -71,7 +79,15 @@ impl Writer<'_, '_> {
     }
 
     /// Starts a compression or decompression, and keeps its ticket.
-    fn start(&mut self, callback: i32, ticket: TicketId, store: FieldId, time: i32, slice: Slice, run: &Run) {
+    fn start(
+        &mut self,
+        callback: i32,
+        ticket: TicketId,
+        (store, time): (FieldId, i32),
+        slice: Slice,
+        rows: usize,
+        run: &Run,
+    ) {
         let every = self.program.decls.field(store).every();
         let snapshot = self.snapshot(run.t, every, time);
         let store = self.whole(store.0 as i64);
@@ -82,7 +98,8 @@ impl Writer<'_, '_> {
             None => self.whole(0),
         };
         let parallel = self.context_word(context::PARALLEL);
-        let arguments = [self.context, store, snapshot, field, slot, parallel];
+        let rows = self.whole(rows as i64);
+        let arguments = [self.context, store, snapshot, field, slot, rows, parallel];
         let Some(number) = self.outside(callback, &arguments, WORD, run) else { return };
         let refused = self.b.ins().icmp_imm_s(IntCC::SignedLessThan, number, 0);
         let negated = self.b.ins().ineg(number);

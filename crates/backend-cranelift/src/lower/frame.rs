@@ -1,8 +1,8 @@
 //! What the functions of a program share: the argument of loop bodies.
 //!
 //! The frame is a row of 8-byte words: the context, the current step, memory of the current tile, what a reduction
-//! keeps, the slot indices of the current step, the scalars of the run and of the step in double precision, the places
-//! of enclosing loops (for parallel loops inside others), the tickets.
+//! keeps, the slot indices of the current step, the scalars of the run and of the step in double precision, the tickets,
+//! the places of enclosing loops (for parallel loops inside others).
 
 use cranelift_codegen::isa::TargetFrontendConfig;
 use std::mem::offset_of;
@@ -71,25 +71,20 @@ impl Frame {
 
     /// The place along a dimension: first point of the enclosing tile, the point after its last, the current point.
     pub(super) fn place(&self, dim: usize) -> i32 {
-        self.slot(self.slots.len() + self.named.len() + 3 * dim)
+        self.slot(self.slots.len() + self.named.len() + self.tickets + 3 * dim)
     }
 
     pub(super) fn ticket(&self, ticket: TicketId) -> i32 {
-        self.place(3) + 8 * ticket.index() as i32
+        self.slot(self.slots.len() + self.named.len() + ticket.index())
     }
 
     pub(super) fn tickets(&self) -> impl Iterator<Item = TicketId> + use<> {
         (0..self.tickets as u32).map(TicketId)
     }
 
-    /// Bytes that loop bodies read.
-    pub(super) fn shared_size(&self) -> u32 {
-        self.place(3) as u32
-    }
-
     /// All bytes.
     pub(super) fn size(&self) -> u32 {
-        self.shared_size() + 8 * self.tickets as u32
+        self.place(3) as u32
     }
 
     /// The buffer of an access. Time shifts that always meet in one slot give one buffer.
@@ -121,6 +116,7 @@ pub(super) mod context {
     pub(in crate::lower) const DECOMPRESS: i32 = offset_of!(abi::Context, decompress) as i32;
     pub(in crate::lower) const TAKE_TILE: i32 = offset_of!(abi::Context, take_tile) as i32;
     pub(in crate::lower) const GIVE_TILE: i32 = offset_of!(abi::Context, give_tile) as i32;
+    pub(in crate::lower) const PART: i32 = offset_of!(abi::Context, part) as i32;
     pub(in crate::lower) const WAIT: i32 = offset_of!(abi::Context, wait) as i32;
 }
 

@@ -10,6 +10,7 @@ use cranelift::prelude::*;
 use cranelift_codegen::ir::Function;
 use std::collections::HashMap;
 use wavefold_ir::Direction;
+use wavefold_ir::abi::AGAIN;
 use wavefold_ir::tree::{Program, ScalarLet, Slot, Stmt};
 
 /// The entry function; loop bodies are added to `tasks`.
@@ -85,6 +86,14 @@ impl<'a> Writer<'a, '_> {
                 }
                 Stmt::Nest { source, outer } => self.nest(outer, source),
                 Stmt::Reduce { series, op, outer, source } => self.reduce(*series, *op, outer, source, run),
+                Stmt::Until { ticket, body } => {
+                    let (block, _) = self.enter_loop(&[]);
+                    self.run(body, run);
+                    let Some(status) = self.wait(*ticket, run) else { continue };
+                    let again = self.b.ins().icmp_imm_s(IntCC::Equal, status, i64::from(AGAIN));
+                    self.close_loop(block, again, &[]);
+                    self.leave_unless_zero(Some(status), run);
+                }
                 other => self.effect(other, run),
             }
         }

@@ -70,6 +70,8 @@ fn check_nesting(program: &Program) -> Result<(), CompileError> {
             let fits = match inner {
                 Stmt::Let { .. } | Stmt::Assign { .. } | Stmt::Accumulate(_) => true,
                 Stmt::Loop(_) => !row,
+                // T14: in loops over tiles only.
+                Stmt::Part { .. } => true,
                 _ => false,
             };
             if !fits {
@@ -77,6 +79,7 @@ fn check_nesting(program: &Program) -> Result<(), CompileError> {
                     Stmt::Time { .. } => "time".to_string(),
                     Stmt::First(_) => "first".to_string(),
                     Stmt::When { every, .. } => format!("every {every}"),
+                    Stmt::Until { ticket, .. } => format!("until {ticket}"),
                     Stmt::Nest { .. } | Stmt::Loop(_) => "loop".to_string(),
                     Stmt::Reduce { .. } => "reduce".to_string(),
                     other => line(other, &program.decls, &program.exprs),
@@ -93,7 +96,7 @@ fn main_notes(program: &Program) -> Vec<String> {
         Stmt::Inject { source, .. } | Stmt::Interpolate { source, .. } if !source.is_empty() => {
             notes.push(source.clone());
         }
-        Stmt::Compress { .. } | Stmt::Decompress { .. } | Stmt::Wait(_) => {
+        Stmt::Compress { .. } | Stmt::Decompress { .. } | Stmt::Part { .. } | Stmt::Wait(_) => {
             notes.push(line(s, &program.decls, &program.exprs));
         }
         _ => {}

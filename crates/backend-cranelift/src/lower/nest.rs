@@ -6,8 +6,8 @@ use crate::host;
 use cranelift::prelude::*;
 use cranelift_codegen::ir::{FuncRef, Function};
 use std::rc::Rc;
-use wavefold_ir::FieldKind;
 use wavefold_ir::tree::{Loop, LoopForm, Program, Reduction, Stmt};
+use wavefold_ir::{Access, FieldId, FieldKind, TicketId};
 
 /// A loop that becomes a function `extern "C" fn(frame, index)`.
 #[derive(Clone)]
@@ -143,10 +143,13 @@ impl<'a> Writer<'a, '_> {
     ) -> FuncRef {
         let mut written = Vec::new();
         let program = self.program;
-        let collect = &mut |s: &Stmt| {
-            if let Stmt::Assign { target, .. } = s {
-                written.push(self.layout.buffer(program, target));
+        let collect = &mut |s: &Stmt| match s {
+            Stmt::Assign { target, .. } => written.push(self.layout.buffer(program, target)),
+            Stmt::Part { slice, decode: true, .. } => {
+                let target = Access::here(slice.field, slice.time);
+                written.push(self.layout.buffer(program, &target));
             }
+            _ => {}
         };
         l.body.iter().for_each(|s| s.visit(collect));
         written.sort();
@@ -216,7 +219,7 @@ impl<'a> Writer<'a, '_> {
         if self.places.iter().all(|p| p.tile.is_none() && p.point.is_none()) && self.tile_memory.is_none() {
             return self.frame;
         }
-        let size = self.layout.shared_size();
+        let size = self.layout.size();
         let slot = self.b.create_sized_stack_slot(StackSlotData::new(StackSlotKind::ExplicitSlot, size, 4));
         let copy = self.b.ins().stack_addr(WORD, slot, 0);
         let flags = MemFlagsData::trusted();
@@ -374,9 +377,36 @@ impl<'a> Writer<'a, '_> {
     fn block(&mut self, body: &'a [Stmt]) {
         for s in body {
             // Point statements lie in loops over the last dimension (T8), which are rows.
-            if let Stmt::Loop(l) = s {
-                self.walk(l);
+            match s {
+                Stmt::Loop(l) => self.walk(l),
+                Stmt::Part { ticket, slice, .. } => self.part(*ticket, slice.field),
+                _ => {}
             }
         }
+    }
+
+    /// Moves the points of the current tiles.
+    fn part(&mut self, ticket: TicketId, slice: FieldId) {
+        let number = self.frame_value(WORD, self.layout.ticket(ticket));
+        let mut arguments = vec![self.context_word(context::HOST), number];
+        for dim in 0..2 {
+            let (lo, hi) = match self.places[dim].tile {
+                Some(tile) => (tile.lo, tile.hi),
+                None => (self.whole(0), self.whole(self.program.decls.dims[dim].size as i64)),
+            };
+            arguments.extend([lo, hi]);
+        }
+        let tile = match (&self.program.decls.field(slice).kind, self.tile_memory) {
+            (FieldKind::Tile, Some(memory)) => memory,
+            (FieldKind::Tile, None) => self.frame_value(WORD, Frame::TILE_MEMORY),
+            _ => self.whole(0),
+        };
+        let offset = match self.program.decls.field(slice).kind {
+            FieldKind::Tile => self.program.decls.tile_offset(slice) as i64,
+            _ => 0,
+        };
+        arguments.push(self.b.ins().iadd_imm_s(tile, offset));
+        let part = self.context_word(context::PART);
+        self.call_pointer(part, &arguments, None);
     }
 }

@@ -51,6 +51,7 @@ pub fn threaded(context: *const Context) -> Context {
         decompress: c.decompress,
         take_tile: c.take_tile,
         give_tile: c.give_tile,
+        part: c.part,
         wait: c.wait,
     }
 }

@@ -13,5 +13,5 @@ pub use encode::SliceInfo;
 pub(crate) use encode::encode;
 pub(crate) use part::decode_box;
 pub(crate) use patch::encode_within;
-pub(crate) use pieces::least_part;
 pub use pieces::{PartDecoder, PartEncoder};
+pub(crate) use pieces::{least_decoded, least_encoded};

@@ -10,7 +10,7 @@ use std::sync::{Mutex, PoisonError};
 
 use crate::coder::{BlockCoder, Coding};
 use crate::format::{self, ENTRY_BYTES, HEADER_BYTES, Header, Mode};
-use crate::native::{self, Native};
+use crate::native::Native;
 use crate::parallel::run_once;
 use crate::scale::quantize_step;
 use crate::stream::decode::{each_chunk, fill};
@@ -22,8 +22,16 @@ use crate::{
     Compression, DType, DecodeError, Element, EncodeError, Parallel, SliceInfo, View, ViewMut, float_mode,
 };
 
-/// Extents of the smallest part of a slice along its two slower axes; see [`Compression::part`].
-pub(crate) fn least_part(compression: Compression, shape: [usize; 3]) -> Option<[usize; 2]> {
+/// See [`Compression::encoded_part`].
+pub(crate) fn least_encoded(compression: Compression, shape: [usize; 3]) -> Option<[usize; 2]> {
+    match compression {
+        Compression::Quantize { .. } => least_decoded(compression, shape),
+        _ => None,
+    }
+}
+
+/// See [`Compression::decoded_part`].
+pub(crate) fn least_decoded(compression: Compression, shape: [usize; 3]) -> Option<[usize; 2]> {
     match compression {
         Compression::Noop => Some([1, 1]),
         Compression::Quantize { .. } => {
@@ -58,10 +66,10 @@ struct Strip {
     extremes: Extremes,
 }
 
-/// Units that follow each other in the stream: blocks of `quantize`, rows of `noop`.
+/// Blocks that follow each other in a chunk of the stream.
 #[derive(Clone, Copy, Debug)]
 struct Piece {
-    units: (usize, usize),
+    blocks: (usize, usize),
     strip: usize,
     start: usize,
     len: usize,
@@ -69,14 +77,14 @@ struct Piece {
 
 impl PartEncoder {
     /// For slices of a shape whose strips have `rows` rows; `None` where the codec needs the whole slice at once, or
-    /// `rows` is no multiple of [`Compression::part`].
+    /// `rows` is no multiple of [`Compression::encoded_part`].
     pub fn new(
         compression: Compression,
         dtype: DType,
         shape: [usize; 3],
         rows: usize,
     ) -> Option<PartEncoder> {
-        let least = least_part(compression, shape)?;
+        let least = least_encoded(compression, shape)?;
         if rows == 0 || !rows.is_multiple_of(least[1]) || shape.contains(&0) {
             return None;
         }
@@ -90,8 +98,7 @@ impl PartEncoder {
         })
     }
 
-    /// Begins a slice. `like` is what became of one that was much the same; where the codec needs one and there is none,
-    /// the result is false.
+    /// Begins a slice. `like` is what became of one that was much the same; where that tells nothing, the result is false.
     pub fn begin(&mut self, like: Option<&SliceInfo>) -> bool {
         for strip in &mut self.strips {
             let strip = strip.get_mut().unwrap_or_else(PoisonError::into_inner);
@@ -99,11 +106,8 @@ impl PartEncoder {
             strip.pieces.clear();
             strip.extremes = Extremes::NONE;
         }
-        self.header.step = match self.header.compression {
-            Compression::Noop => 0.0,
-            _ => like.filter(|l| l.mode == Mode::Coded).map_or(0.0, |l| l.step),
-        };
-        let known = self.header.compression == Compression::Noop || self.header.step > 0.0;
+        self.header.step = like.filter(|l| l.mode == Mode::Coded).map_or(0.0, |l| l.step);
+        let known = self.header.step > 0.0;
         *self.wrong.get_mut() = !known;
         known
     }
@@ -120,22 +124,22 @@ impl PartEncoder {
         // Nobody else has it: the parts of a strip come one after the other.
         let mut held = self.strips[strip].lock().unwrap_or_else(PoisonError::into_inner);
         let Strip { bytes, pieces, extremes } = &mut *held;
+        let coding = self.header.coding::<T>();
         let seen = float_mode::with_default(|| {
-            self.units(origin, part.shape(), |units, from, extent| {
-                let (start, view) = (bytes.len(), part.part(from, extent));
-                let seen = self.append(view, bytes);
+            self.runs(origin, part.shape(), |blocks, from, extent| {
+                let start = bytes.len();
+                let [low, high] = Native.encode_seen(&coding, part.part(from, extent), bytes)?;
                 pieces.push(Piece {
-                    units: (units.start, units.end),
+                    blocks: (blocks.start, blocks.end),
                     strip,
                     start,
                     len: bytes.len() - start,
                 });
-                extremes.include(&seen?);
+                extremes.include(&Extremes::new(low.to_f64(), high.to_f64()));
                 Some(())
             })?;
-            let Compression::Quantize { nbits } = self.header.compression else { return Some(()) };
             // What can only become worse: steps grow with the range.
-            (quantize_step::<T>(extremes.min, extremes.max, nbits) <= self.header.step).then_some(())
+            (step_of::<T>(self.header.compression, extremes) <= self.header.step).then_some(())
         });
         if seen.is_none() {
             self.wrong.store(true, Ordering::Relaxed);
@@ -154,24 +158,16 @@ impl PartEncoder {
         along(0, n0) && along(1, n1) && extent[2] == n2 && in_strip
     }
 
-    /// Calls `body` with the units of a part, and the box of them in the part, in runs that no chunk cuts.
-    fn units(
+    /// Calls `body` with the blocks of a part, and the box of them in the part, in runs that no chunk cuts.
+    fn runs(
         &self,
         origin: [usize; 2],
-        extent: [usize; 3],
+        [n0, n1, _]: [usize; 3],
         mut body: impl FnMut(Range<usize>, [usize; 3], [usize; 3]) -> Option<()>,
     ) -> Option<()> {
-        let [n0, n1, n2] = extent;
-        let end = origin[0] + n0;
-        if self.header.compression == Compression::Noop {
-            return (origin[0]..end).try_for_each(|x| {
-                let first = x * self.header.shape[1] + origin[1];
-                body(first..first + n1, [x - origin[0], 0, 0], [1, n1, n2])
-            });
-        }
         let (grid, [b0, b1], per_chunk) = (self.header.grid(), self.least, self.header.chunk_blocks);
         let [_, c1, c2] = grid.counts();
-        for layer in origin[0] / b0..end.div_ceil(b0) {
+        for layer in origin[0] / b0..(origin[0] + n0).div_ceil(b0) {
             let row = |y: usize| (layer * c1 + y) * c2;
             let mut blocks = row(origin[1] / b1)..row((origin[1] + n1).div_ceil(b1));
             while !blocks.is_empty() {
@@ -182,19 +178,6 @@ impl PartEncoder {
             }
         }
         Some(())
-    }
-
-    /// Appends what is coded of a run of units, and looks at it; `None` when a value is not finite.
-    fn append<T: Element>(&self, view: View<'_, T>, bytes: &mut Vec<u8>) -> Option<Extremes> {
-        let coding = self.header.coding::<T>();
-        let seen = match coding {
-            Coding::Quantize { .. } => Native.encode_seen(&coding, view, bytes),
-            _ => {
-                Native.encode(&coding, view, bytes);
-                native::extremes(&view)
-            }
-        };
-        seen.map(|[low, high]| Extremes::new(low.to_f64(), high.to_f64()))
     }
 
     /// Appends the stream to `out`, if all parts are there and the guess was right; otherwise the slice must be coded by
@@ -216,19 +199,12 @@ impl PartEncoder {
             pieces.extend(&strip.pieces);
             strips.push(&strip.bytes);
         }
-        let whole = match self.header.compression {
-            Compression::Noop => self.header.shape[0] * self.header.shape[1],
-            _ => self.header.grid().count(),
-        };
-        pieces.sort_unstable_by_key(|p| p.units.0);
-        let last = pieces.iter().try_fold(0, |end, p| (p.units.0 == end).then_some(p.units.1));
-        let step = match self.header.compression {
-            Compression::Quantize { nbits } if all.min < all.max => {
-                quantize_step::<T>(all.min, all.max, nbits)
-            }
-            _ => 0.0,
-        };
-        let right = last == Some(whole) && T::DTYPE == self.header.dtype && step == self.header.step;
+        pieces.sort_unstable_by_key(|p| p.blocks.0);
+        let last = pieces.iter().try_fold(0, |end, p| (p.blocks.0 == end).then_some(p.blocks.1));
+        let whole = last == Some(self.header.grid().count());
+        let right = whole
+            && T::DTYPE == self.header.dtype
+            && step_of::<T>(self.header.compression, &all) == self.header.step;
         if self.wrong.load(Ordering::Relaxed) || !right {
             return Ok(None);
         }
@@ -243,6 +219,16 @@ impl PartEncoder {
                 Err(EncodeError::Schedule { missing, total: self.header.chunks })
             }
         }
+    }
+}
+
+/// The step of a slice with these extremes.
+fn step_of<T: Element>(compression: Compression, extremes: &Extremes) -> f64 {
+    match compression {
+        Compression::Quantize { nbits } if extremes.min < extremes.max => {
+            quantize_step::<T>(extremes.min, extremes.max, nbits)
+        }
+        _ => 0.0,
     }
 }
 
@@ -265,15 +251,9 @@ impl<'a> Pieces<'a> {
                 Some(*end)
             })
             .collect();
-        let mut chunks: Vec<usize> = if header.compression == Compression::Noop {
-            let (grid, [_, n1, n2]) = (header.grid(), header.shape);
-            let first = |i: usize| grid.bounds(header.chunk(i).start).0;
-            let value = |[x, y, z]: [usize; 3]| (x * n1 + y) * n2 + z;
-            (0..header.chunks).map(|i| value(first(i)) * header.dtype.size()).collect()
-        } else {
-            let begins = |p: &&Piece| p.units.0 % header.chunk_blocks == 0;
-            pieces.iter().zip(&ends).filter(|(p, _)| begins(p)).map(|(p, end)| end - p.len).collect()
-        };
+        let begins = |p: &&Piece| p.blocks.0 % header.chunk_blocks == 0;
+        let starts = pieces.iter().zip(&ends).filter(|(p, _)| begins(p)).map(|(p, end)| end - p.len);
+        let mut chunks: Vec<usize> = starts.collect();
         chunks.extend(ends.last());
         Pieces { pieces, strips, ends, chunks }
     }

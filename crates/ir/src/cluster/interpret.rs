@@ -79,12 +79,14 @@ unsafe fn act<'a, T: Real>(m: &mut Machine<'a>, action: &'a Action) -> Result<()
                 m.reduced(*series, &[result], *op);
             }
             Action::Compress { ticket, store, time, slice } => {
-                m.effect(m.context.compress, *ticket, (*store, *time), *slice)?;
+                m.effect(m.context.compress, *ticket, (*store, *time), *slice, 0)?;
             }
             Action::Decompress { ticket, store, time, slice } => {
-                m.effect(m.context.decompress, *ticket, (*store, *time), *slice)?;
+                m.effect(m.context.decompress, *ticket, (*store, *time), *slice, 0)?;
             }
-            Action::Wait(ticket) => m.wait(*ticket)?,
+            Action::Wait(ticket) => {
+                m.wait(*ticket)?;
+            }
         }
     }
     Ok(())

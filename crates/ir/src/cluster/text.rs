@@ -41,7 +41,7 @@ pub(crate) fn slice_text(d: &Decls, field: FieldId, time: i32) -> String {
     if field.is_time() { format!("{}[{}]", field.name, text::time_text(time)) } else { field.name.clone() }
 }
 
-fn parse_slice(c: &mut Cursor, d: &Decls) -> Result<Slice, ParseError> {
+pub(crate) fn parse_slice(c: &mut Cursor, d: &Decls) -> Result<Slice, ParseError> {
     let Some(field) = d.find_field(c.peek()) else { return c.error("the name of a field") };
     c.word()?;
     let mut time = 0;
@@ -86,7 +86,7 @@ pub(crate) fn effect_text(action: &Action, d: &Decls, exprs: &Arena) -> String {
     }
 }
 
-fn ticket(c: &mut Cursor) -> Result<TicketId, ParseError> {
+pub(crate) fn ticket(c: &mut Cursor) -> Result<TicketId, ParseError> {
     match c.peek().strip_prefix('k').and_then(|n| n.parse().ok()) {
         Some(n) => {
             c.word()?;

@@ -121,13 +121,24 @@ impl Walker<'_> {
                     m.interpolate::<T>(*sparse, *table, *time, *value, *increment);
                     Ok(())
                 }
-                Stmt::Compress { ticket, store, time, slice, .. } => {
-                    m.effect(m.context.compress, *ticket, (*store, *time), *slice)
+                Stmt::Compress { ticket, store, time, slice, rows, .. } => {
+                    m.effect(m.context.compress, *ticket, (*store, *time), *slice, *rows)
                 }
-                Stmt::Decompress { ticket, store, time, slice } => {
-                    m.effect(m.context.decompress, *ticket, (*store, *time), *slice)
+                Stmt::Decompress { ticket, store, time, slice, rows } => {
+                    m.effect(m.context.decompress, *ticket, (*store, *time), *slice, *rows)
                 }
-                Stmt::Wait(ticket) => m.wait(*ticket),
+                Stmt::Part { ticket, slice, .. } => {
+                    m.part(*ticket, *slice);
+                    Ok(())
+                }
+                Stmt::Until { ticket, body } => loop {
+                    self.block::<T>(body)?;
+                    if !self.machine.wait(*ticket)? {
+                        return Ok(());
+                    }
+                },
+                // Only parts of tile fields are wanted again, and these are waited for by `Until`.
+                Stmt::Wait(ticket) => m.wait(*ticket).map(|_| ()),
             }
         }
     }
@@ -183,7 +194,19 @@ mod tests {
     unsafe extern "C" fn step(_: *mut c_void, t: i64) -> i32 {
         if t == 9 { 5 } else { 0 }
     }
-    unsafe extern "C" fn effect(_: *const Context, _: i64, _: i64, _: i64, _: i64, _: ParallelFn) -> i64 {
+    unsafe extern "C" fn effect(
+        _: *const Context,
+        _: i64,
+        _: i64,
+        _: i64,
+        _: i64,
+        _: i64,
+        _: ParallelFn,
+    ) -> i64 {
+        0
+    }
+    unsafe extern "C" fn part(_: *mut c_void, _: i64, _: i64, _: i64, _: i64, _: i64, _: *mut c_void) {}
+    unsafe extern "C" fn wait(_: *const Context, _: i64, _: ParallelFn) -> i32 {
         0
     }
 
@@ -221,7 +244,8 @@ mod tests {
             decompress: effect,
             take_tile: take,
             give_tile: give,
-            wait: step,
+            part,
+            wait,
         };
         // SAFETY: the program was verified, and the context has its one field with two slots of four.
         let status = unsafe { interpret(&program, &raw const context) };

@@ -17,6 +17,11 @@
 //! An injection adds `weight * value`, as one multiplication and one addition, to the target at each corner; an
 //! interpolation sums `fma(weight, value, sum)` from 0. Corners of weight 0 are skipped, whatever value they have.
 //!
+//! A slice that is compressed or decompressed **in parts** is moved where the loops have its points in a cache: a
+//! [`Stmt::Part`] moves those of the current tiles. A part that is compressed from a slot may be put off until the wait, so
+//! nothing may write to the slot meanwhile; a tile field is gone then, and [`Stmt::Until`] runs its loops again when the
+//! wait asks for that.
+//!
 //! Invariants, checked by [`Program::verify`]:
 //! * **T1** every id is in range, and names are unique;
 //! * **T2** every field but compressed ones has a layout that covers its halo, with whole vectors per row;
@@ -30,7 +35,10 @@
 //! * **T10** conditions stand only where conditions are asked for, and nothing else stands there;
 //! * **T11** a table belongs to the points that use it, and a series is a set of one point;
 //! * **T12** scalars hold neither loads nor indices, and those of the run no step;
-//! * **T13** steps of several points belong to loops over points that are no tiles and not `simd`, and fill them.
+//! * **T13** steps of several points belong to loops over points that are not `simd`, and fill them or the tiles;
+//! * **T14** a part lies in loops over tiles, all of the first dimension and, of three, of the second, whose rows are those of
+//!   the strips of its effect, and in no loop over points; a tile field is moved in parts that it has room for, and
+//!   what waits for its compression is an [`Stmt::Until`].
 
 mod cost;
 mod interpret;
@@ -230,6 +238,8 @@ pub enum Stmt {
         time: i32,
         /// What is compressed.
         slice: Slice,
+        /// Rows of the strips from which parts of it are taken; 0 when it is compressed at once.
+        rows: usize,
         /// The equation, as the user would read it.
         source: String,
     },
@@ -243,6 +253,27 @@ pub enum Stmt {
         time: i32,
         /// Where it goes.
         slice: Slice,
+        /// Rows of the strips to which parts of it go; 0 when it is decompressed at once.
+        rows: usize,
+    },
+    /// Compresses or decompresses the points of the current tiles.
+    Part {
+        /// The effect that it is a part of.
+        ticket: TicketId,
+        /// The compressed field.
+        store: FieldId,
+        /// The slice of that effect.
+        slice: Slice,
+        /// Whether it is decompressed.
+        decode: bool,
+    },
+    /// Runs loops that compress a slice in parts, waits for the work of the ticket, and runs the loops again when that
+    /// asks for it. What they write does not depend on what they have written.
+    Until {
+        /// The ticket that ends here.
+        ticket: TicketId,
+        /// The loops.
+        body: Vec<Stmt>,
     },
     /// Waits for the work of a ticket.
     Wait(TicketId),
@@ -252,7 +283,10 @@ impl Stmt {
     /// The statements nested directly inside.
     pub fn body(&self) -> &[Stmt] {
         match self {
-            Stmt::Time { body, .. } | Stmt::First(body) | Stmt::When { body, .. } => body,
+            Stmt::Time { body, .. }
+            | Stmt::First(body)
+            | Stmt::When { body, .. }
+            | Stmt::Until { body, .. } => body,
             Stmt::Nest { outer: l, .. } | Stmt::Reduce { outer: l, .. } | Stmt::Loop(l) => &l.body,
             _ => &[],
         }
@@ -335,7 +369,11 @@ impl Program {
 
     /// Whether a nest has tile fields: then each round of its outermost loop needs memory for a tile.
     pub fn uses_tiles(&self, outer: &Loop) -> bool {
-        let is_tile = |s: &Stmt| matches!(s, Stmt::Assign { target, .. } if self.decls.field(target.field).kind == FieldKind::Tile);
+        let is_tile = |s: &Stmt| match s {
+            Stmt::Assign { target, .. } => self.decls.field(target.field).kind == FieldKind::Tile,
+            Stmt::Part { slice, .. } => self.decls.field(slice.field).kind == FieldKind::Tile,
+            _ => false,
+        };
         let mut found = false;
         outer.body.iter().for_each(|s| s.visit(&mut |s| found |= is_tile(s)));
         found

@@ -21,12 +21,29 @@ pub fn line(s: &Stmt, d: &Decls, exprs: &Arena) -> String {
             Action::Interpolate { sparse, table, time, value, increment }
         }
         Stmt::Accumulate(value) => return format!("accumulate {}", text::expression_text(d, exprs, value)),
-        Stmt::Compress { ticket, store, time, slice, .. } => Action::Compress { ticket, store, time, slice },
-        Stmt::Decompress { ticket, store, time, slice } => Action::Decompress { ticket, store, time, slice },
+        Stmt::Compress { ticket, store, time, slice, rows, .. } => {
+            let text = cluster_text::effect_text(&Action::Compress { ticket, store, time, slice }, d, exprs);
+            return text + &parts_text(rows);
+        }
+        Stmt::Decompress { ticket, store, time, slice, rows } => {
+            let text =
+                cluster_text::effect_text(&Action::Decompress { ticket, store, time, slice }, d, exprs);
+            return text + &parts_text(rows);
+        }
+        Stmt::Part { ticket, store, slice, decode } => {
+            let (word, arrow) = if decode { ("decode", "->") } else { ("encode", "<-") };
+            let slice = cluster_text::slice_text(d, slice.field, slice.time);
+            return format!("{word} {ticket} {} {arrow} {slice}", d.field(store).name);
+        }
         Stmt::Wait(ticket) => Action::Wait(ticket),
         _ => return String::new(),
     };
     cluster_text::effect_text(&effect, d, exprs)
+}
+
+/// ` in parts of 32`, or nothing.
+fn parts_text(rows: usize) -> String {
+    if rows == 0 { String::new() } else { format!(" in parts of {rows}") }
 }
 
 fn source(s: &Stmt) -> Vec<String> {
@@ -93,6 +110,7 @@ fn write_block(out: &mut String, body: &[Stmt], p: &Program, depth: usize) {
             }
             Stmt::First(_) => "first".to_string(),
             Stmt::When { every, .. } => format!("every {every}"),
+            Stmt::Until { ticket, .. } => format!("until {ticket}"),
             Stmt::Nest { outer: l, .. } | Stmt::Loop(l) => loop_head(l, &p.decls),
             Stmt::Reduce { series, op, outer, .. } => {
                 let to = text::series_text(&p.decls, *series);
@@ -183,6 +201,12 @@ fn statement(c: &mut Cursor, d: &Decls, exprs: &mut Arena, nested: bool) -> Resu
             let every = c.positive()?;
             return Ok(Stmt::When { every, body: braces(c, d, exprs, nested)? });
         }
+        "until" => {
+            c.word()?;
+            let ticket = cluster_text::ticket(c)?;
+            return Ok(Stmt::Until { ticket, body: braces(c, d, exprs, nested)? });
+        }
+        "encode" | "decode" => return part(c, d),
         _ => {}
     }
     if let Some((dim, form, step)) = loop_form(c, d)? {
@@ -198,10 +222,10 @@ fn statement(c: &mut Cursor, d: &Decls, exprs: &mut Arena, nested: bool) -> Resu
             Stmt::Interpolate { sparse, table, time, value, increment, source }
         }
         Some(Action::Compress { ticket, store, time, slice }) => {
-            Stmt::Compress { ticket, store, time, slice, source }
+            Stmt::Compress { ticket, store, time, slice, rows: rows(c)?, source }
         }
         Some(Action::Decompress { ticket, store, time, slice }) => {
-            Stmt::Decompress { ticket, store, time, slice }
+            Stmt::Decompress { ticket, store, time, slice, rows: rows(c)? }
         }
         Some(Action::Wait(ticket)) => Stmt::Wait(ticket),
         Some(Action::Points { .. } | Action::Reduce { .. }) | None => {
@@ -213,6 +237,26 @@ fn statement(c: &mut Cursor, d: &Decls, exprs: &mut Arena, nested: bool) -> Resu
             }
         }
     })
+}
+
+/// `in parts of 32` when it comes next, else 0.
+fn rows(c: &mut Cursor) -> Result<usize, ParseError> {
+    if !c.keyword("in") {
+        return Ok(0);
+    }
+    c.expect("parts")?;
+    c.expect("of")?;
+    c.positive()
+}
+
+fn part(c: &mut Cursor, d: &Decls) -> Result<Stmt, ParseError> {
+    let decode = c.word()? == "decode";
+    let ticket = cluster_text::ticket(c)?;
+    let Some(store) = d.find_field(c.peek()) else { return c.error("the name of a field") };
+    c.word()?;
+    c.expect(if decode { "->" } else { "<-" })?;
+    let slice = cluster_text::parse_slice(c, d)?;
+    Ok(Stmt::Part { ticket, store, slice, decode })
 }
 
 fn loop_form(c: &mut Cursor, d: &Decls) -> Result<Option<(usize, LoopForm, usize)>, ParseError> {

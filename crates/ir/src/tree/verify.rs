@@ -1,12 +1,12 @@
 //! Verifier of the tree level.
 
-use super::{Loop, LoopForm, Program, Slot, Stmt};
+use super::{Loop, LoopForm, Program, Slice, Slot, Stmt};
 use crate::stencil::verify::Check;
-use crate::{Access, Expr, ExprId, Field, FieldKind, LocalId, SparseId, TicketId, VerifyError};
+use crate::{Access, Expr, ExprId, Field, FieldId, FieldKind, LocalId, SparseId, TicketId, VerifyError};
 use std::collections::{HashMap, HashSet};
 
 impl Program {
-    /// Checks the invariants T1 to T13.
+    /// Checks the invariants T1 to T14.
     ///
     /// # Errors
     /// The first broken one.
@@ -51,19 +51,30 @@ impl Program {
             scope.insert(s.local);
         }
         v.block(&self.body, &mut scope, &mut Vec::new())?;
-        v.check.that(v.tickets.values().all(|open| !open), 7, || "a ticket is never waited for".into())
+        v.check.that(v.tickets.values().all(|e| !e.open), 7, || "a ticket is never waited for".into())
     }
 }
 
 struct Verifier<'a> {
     program: &'a Program,
     check: Check<'a>,
-    tickets: HashMap<TicketId, bool>,
+    tickets: HashMap<TicketId, Effect>,
     slots: Option<&'a [Slot]>,
     /// Whether the statement at hand lies in the time loop.
     in_time: bool,
     /// Whether it lies in a reduction.
     reducing: bool,
+}
+
+/// What is known of a ticket.
+#[derive(Clone, Copy, PartialEq)]
+struct Effect {
+    store: FieldId,
+    slice: Slice,
+    rows: usize,
+    decode: bool,
+    /// Whether it is still to be waited for.
+    open: bool,
 }
 
 impl<'a> Verifier<'a> {
@@ -141,16 +152,72 @@ impl<'a> Verifier<'a> {
                 self.check.that(self.reducing, 8, || "nothing to accumulate into".into())?;
                 self.value(*value, None, scope, Some(loops))
             }
-            Stmt::Compress { ticket, slice, .. } | Stmt::Decompress { ticket, slice, .. } => {
+            Stmt::Compress { ticket, store, slice, rows, .. }
+            | Stmt::Decompress { ticket, store, slice, rows, .. } => {
                 self.slot(&Access::here(slice.field, slice.time))?;
-                let fresh = self.tickets.insert(*ticket, true).is_none();
+                let whole = *rows > 0 || !self.is_tile(slice.field);
+                self.check.that(whole, 14, || "a tile field is moved as a whole".into())?;
+                let decode = matches!(s, Stmt::Decompress { .. });
+                let effect = Effect { store: *store, slice: *slice, rows: *rows, decode, open: true };
+                let fresh = self.tickets.insert(*ticket, effect).is_none();
                 self.check.that(fresh, 7, || format!("{ticket} is made twice"))
             }
-            Stmt::Wait(ticket) => {
-                let open = self.tickets.insert(*ticket, false) == Some(true);
-                self.check.that(open, 7, || format!("nothing to wait for in {ticket}"))
+            Stmt::Part { ticket, store, slice, decode } => {
+                let effect = self.tickets.get(ticket).copied();
+                let own = |rows| Effect { store: *store, slice: *slice, rows, decode: *decode, open: true };
+                let known = effect.is_some_and(|e| e.rows > 0 && e == own(e.rows));
+                self.check.that(known, 14, || format!("a part of {ticket}, which has no such parts"))?;
+                self.part(slice.field, effect.map_or(0, |e| e.rows), loops)
             }
+            Stmt::Until { ticket, body } => {
+                self.block(body, scope, loops)?;
+                self.wait(*ticket, true)
+            }
+            Stmt::Wait(ticket) => self.wait(*ticket, false),
         }
+    }
+
+    /// `again`: the wait may ask for all parts once more.
+    fn wait(&mut self, ticket: TicketId, again: bool) -> Result<(), VerifyError> {
+        let open = self.tickets.get(&ticket).is_some_and(|e| e.open);
+        self.check.that(open, 7, || format!("nothing to wait for in {ticket}"))?;
+        let gone = self.tickets.get(&ticket).is_some_and(|e| !e.decode && self.is_tile(e.slice.field));
+        self.check.that(gone == again, 14, || format!("the wrong way to wait for {ticket}"))?;
+        if let Some(effect) = self.tickets.get_mut(&ticket) {
+            effect.open = false;
+        }
+        Ok(())
+    }
+
+    fn is_tile(&self, field: FieldId) -> bool {
+        self.program.decls.field(field).kind == FieldKind::Tile
+    }
+
+    /// The points of the tiles around, in strips of `rows` rows.
+    fn part(&self, slice: FieldId, rows: usize, loops: &[Around]) -> Result<(), VerifyError> {
+        let d = &self.program.decls;
+        let tile = |dim: usize| {
+            loops.iter().find_map(|a| match a.form {
+                LoopForm::Tiles { from, to, size, .. } if a.dim == dim => Some((from, to, size)),
+                _ => None,
+            })
+        };
+        let strips = d.rank().saturating_sub(2);
+        let tiled = loops.iter().all(|a| matches!(a.form, LoopForm::Tiles { .. }) && a.dim <= strips)
+            && (0..=strips).all(|dim| tile(dim).is_some())
+            && tile(strips).is_some_and(|(.., size)| size == rows)
+            && d.rank() > 1;
+        self.check.that(tiled, 14, || "a part is not that of tiles".into())?;
+        let field = d.field(slice);
+        let Some(layout) = field.layout.as_ref().filter(|_| self.is_tile(slice)) else { return Ok(()) };
+        let room = (0..d.rank()).all(|dim| {
+            let points = match tile(dim) {
+                Some((from, to, size)) => size.min(usize::try_from(to.saturating_sub(from)).unwrap_or(0)),
+                None => d.stored_shape(field)[dim],
+            };
+            layout.pad[dim].saturating_add(points) <= layout.alloc[dim]
+        });
+        self.check.that(room, 14, || format!("{} has no room for a part", field.name))
     }
 
     fn walk(
@@ -159,7 +226,7 @@ impl<'a> Verifier<'a> {
         scope: &mut HashSet<LocalId>,
         loops: &mut Vec<Around>,
     ) -> Result<(), VerifyError> {
-        self.check.that(whole_steps(l), 13, || format!("steps of {} along {}", l.step, l.dim))?;
+        self.check.that(whole_steps(l, loops), 13, || format!("steps of {} along {}", l.step, l.dim))?;
         let tiles =
             loops.iter().filter(|a| a.dim == l.dim && matches!(a.form, LoopForm::Tiles { .. })).count();
         let fits = match l.form {
@@ -266,10 +333,15 @@ struct Around {
 }
 
 /// Whether the rounds of a loop fill its points.
-fn whole_steps(l: &Loop) -> bool {
-    match l.form {
+fn whole_steps(l: &Loop, loops: &[Around]) -> bool {
+    let tiles = loops.iter().find(|a| a.dim == l.dim).map(|a| a.form);
+    match (l.form, tiles) {
         _ if l.step == 1 => true,
-        LoopForm::Points { from, to, simd: false } => {
+        (
+            LoopForm::Tile { before: 0, after: 0, simd: false },
+            Some(LoopForm::Tiles { from, to, size, .. }),
+        ) => l.step > 0 && to.saturating_sub(from) % l.step as i64 == 0 && size.is_multiple_of(l.step),
+        (LoopForm::Points { from, to, simd: false }, _) => {
             l.step > 0 && to.saturating_sub(from) % l.step as i64 == 0
         }
         _ => false,

@@ -351,6 +351,11 @@ fn block(t: &mut Tape, d: &Decls, e: &mut Arena, depth: usize, nested: bool) -> 
     (0..t.below(4)).map(|_| stmt(t, d, e, depth, nested)).collect()
 }
 
+/// Rows of the strips of an effect in parts, or 0.
+fn rows(t: &mut Tape) -> usize {
+    if t.coin() { t.below(99) } else { 0 }
+}
+
 fn stmt(t: &mut Tape, d: &Decls, e: &mut Arena, depth: usize, nested: bool) -> Stmt {
     match t.below(if depth == 0 { 3 } else { 9 }) {
         0 | 1 => match point(t, d, e, Stage::Tree) {
@@ -366,15 +371,22 @@ fn stmt(t: &mut Tape, d: &Decls, e: &mut Arena, depth: usize, nested: bool) -> S
             }
             cluster::Action::Reduce { value, .. } => Stmt::Accumulate(value),
             cluster::Action::Compress { ticket, store, time, slice } => {
-                Stmt::Compress { ticket, store, time, slice, source: t.source() }
+                Stmt::Compress { ticket, store, time, slice, rows: rows(t), source: t.source() }
             }
             cluster::Action::Decompress { ticket, store, time, slice } => {
-                Stmt::Decompress { ticket, store, time, slice }
+                Stmt::Decompress { ticket, store, time, slice, rows: rows(t) }
+            }
+            cluster::Action::Wait(ticket) if t.coin() => {
+                let (store, slice) = (slice(t, d).field, slice(t, d));
+                Stmt::Part { ticket, store, slice, decode: t.coin() }
             }
             cluster::Action::Wait(ticket) => Stmt::Wait(ticket),
             cluster::Action::Points { .. } => Stmt::First(vec![]),
         },
         3 => Stmt::First(block(t, d, e, depth - 1, nested)),
+        4 if t.coin() => {
+            Stmt::Until { ticket: TicketId(t.below(9) as u32), body: block(t, d, e, depth - 1, nested) }
+        }
         4 => Stmt::When { every: 1 + t.below(9), body: block(t, d, e, depth - 1, nested) },
         5 if !nested => Stmt::Reduce {
             series: SparseId(t.below(2) as u32),

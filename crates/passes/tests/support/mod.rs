@@ -66,11 +66,12 @@ fn lines_of(p: &Program, body: &[Stmt], pad: &str, lines: &mut Vec<String>) {
             }
             Stmt::Wait(ticket) => format!("wait {ticket}"),
             Stmt::When { every, .. } => format!("every {every}"),
+            Stmt::Until { ticket, .. } => format!("until {ticket}"),
             Stmt::First(_) => "first".into(),
             other => format!("{other:?}"),
         };
         lines.push(format!("{pad}{line}"));
-        if let Stmt::When { body, .. } = s {
+        if let Stmt::When { body, .. } | Stmt::Until { body, .. } = s {
             lines_of(p, body, &format!("{pad}  "), lines);
         }
     }

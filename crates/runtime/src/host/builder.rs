@@ -8,6 +8,7 @@ use std::time::Instant;
 use wavefold_codecs::{Bounded, ErrorReport};
 use wavefold_ir::{Decls, FieldId, FieldKind, ScalarId, SparseId, TableId, abi};
 
+use super::parts::Parts;
 use super::{Access, BoundField, BoundStore, EffectProfile, Host, Inner, KernelThreads, TileMemory, Work};
 use crate::{Buffer, Dense, MemoryLimit, Result, RuntimeError, SparseTables, SparseValues, Store, threads};
 
@@ -222,7 +223,10 @@ impl<'a> HostBuilder<'a> {
         codec: impl Into<Bounded>,
     ) -> Result<()> {
         store.check_writable()?;
-        self.bind_store(field, BoundStore { store, access: Access::Write(codec.into()) })
+        self.bind_store(
+            field,
+            BoundStore { store, access: Access::Write(codec.into()), parts: Parts::default() },
+        )
     }
 
     /// Binds a compressed field that the program reads.
@@ -231,7 +235,7 @@ impl<'a> HostBuilder<'a> {
     /// `store::empty`, `store::writing`, `store::poisoned`; `run::internal` when it is not compressed.
     pub fn read_store(&mut self, field: FieldId, store: Arc<Store>) -> Result<()> {
         store.check_readable()?;
-        self.bind_store(field, BoundStore { store, access: Access::Read })
+        self.bind_store(field, BoundStore { store, access: Access::Read, parts: Parts::default() })
     }
 
     /// Makes the host. The stores that it writes go to state `Writing`, or none of them on an error.

@@ -5,6 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use wavefold_ir::abi;
 
+use super::parts::Place;
 use super::{Inner, TileMemory, effects, status};
 use crate::locks::lock;
 use crate::threads::{KernelLoops, Part};
@@ -27,13 +28,13 @@ impl Inner<'_> {
         status::FAILED
     }
 
-    /// As [`guarded`](Inner::guarded), returning a ticket or minus the status.
-    fn ticket(&self, what: &'static str, body: impl FnOnce() -> Result<()>) -> i64 {
+    /// As [`guarded`](Inner::guarded), returning a ticket of the store or minus the status. The ticket tells whose it is.
+    fn ticket(&self, what: &'static str, store: i64, body: impl FnOnce() -> Result<()>) -> i64 {
         match self.guarded(what, body) {
             status::OK => {
                 let mut work = self.work();
                 work.tickets += 1;
-                work.tickets - 1
+                (work.tickets - 1) * self.stores.len() as i64 + store
             }
             failed => -i64::from(failed),
         }
@@ -66,44 +67,71 @@ pub(super) unsafe extern "C" fn step(pointer: *mut c_void, t: i64) -> i32 {
     inner.guarded("the progress callback", || effects::step(inner, t))
 }
 
-/// [`abi::Context::compress`]: compresses in place, before it returns.
+/// [`abi::Context::compress`]: compresses in place, before it returns; in parts, it makes ready for them.
 pub(super) unsafe extern "C" fn compress(
     context: *const abi::Context,
     store: i64,
     snapshot: i64,
     field: i64,
     slot: i64,
+    rows: i64,
     parallel: abi::ParallelFn,
 ) -> i64 {
     // SAFETY: kernels pass the context that they were given, and a parallel function that accepts it.
     let (inner, loops) = unsafe { (host((*context).host), KernelLoops::new(context, parallel)) };
-    inner.ticket("compression", || effects::compress(inner, store, snapshot, field, slot, &loops))
+    inner.ticket("compression", store, || {
+        effects::compress(inner, (store, snapshot), (field, slot), rows, &loops)
+    })
 }
 
-/// [`abi::Context::decompress`]: decompresses in place, before it returns.
+/// [`abi::Context::decompress`]: decompresses in place, before it returns; in parts, it finds and checks them.
 pub(super) unsafe extern "C" fn decompress(
     context: *const abi::Context,
     store: i64,
     snapshot: i64,
     field: i64,
     slot: i64,
+    rows: i64,
     parallel: abi::ParallelFn,
 ) -> i64 {
     // SAFETY: kernels pass the context that they were given, and a parallel function that accepts it.
     let (inner, loops) = unsafe { (host((*context).host), KernelLoops::new(context, parallel)) };
-    inner.ticket("decompression", || effects::decompress(inner, store, snapshot, field, slot, &loops))
+    inner.ticket("decompression", store, || {
+        effects::decompress(inner, (store, snapshot), (field, slot), rows, &loops)
+    })
 }
 
-/// [`abi::Context::wait`]: the work of a ticket is done when it is handed out.
-pub(super) unsafe extern "C" fn wait(pointer: *mut c_void, ticket: i64) -> i32 {
+/// [`abi::Context::part`].
+pub(super) unsafe extern "C" fn part(
+    pointer: *mut c_void,
+    ticket: i64,
+    x: i64,
+    x_end: i64,
+    y: i64,
+    y_end: i64,
+    tile: *mut c_void,
+) {
     // SAFETY: kernels pass the host of their context.
     let inner = unsafe { host(pointer) };
-    inner.guarded("waiting", || {
-        if (0..inner.work().tickets).contains(&ticket) {
-            return Ok(());
-        }
-        Err(RuntimeError::internal(format!("the kernel waits for ticket {ticket}, which was never made")))
-    })
+    let place = Place { from: [x, y], to: [x_end, y_end], tile: tile.cast() };
+    // What goes wrong in a part is told by the wait, but for panics, which stop the run at the next callback.
+    inner.guarded("a part of a snapshot", || effects::part(inner, ticket, &place));
+}
+
+/// [`abi::Context::wait`]: the work of a ticket is done when it is handed out, or when all its parts are.
+pub(super) unsafe extern "C" fn wait(
+    context: *const abi::Context,
+    ticket: i64,
+    parallel: abi::ParallelFn,
+) -> i32 {
+    // SAFETY: kernels pass the context that they were given, and a parallel function that accepts it.
+    let (inner, loops) = unsafe { (host((*context).host), KernelLoops::new(context, parallel)) };
+    let mut again = false;
+    let status = inner.guarded("waiting", || {
+        again = effects::wait(inner, ticket, &loops)?;
+        Ok(())
+    });
+    if again { abi::AGAIN } else { status }
 }
 
 /// [`abi::Context::take_tile`]: there is one for each thread, and each thread takes one at a time.

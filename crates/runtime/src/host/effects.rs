@@ -3,9 +3,12 @@
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
-use wavefold_codecs::{Bounded, EncodeError, ErrorReport, Parallel, View, ViewError, ViewMut, decode};
+use wavefold_codecs::{
+    Bounded, DecodeError, EncodeError, ErrorReport, Parallel, PartDecoder, View, ViewError, ViewMut, decode,
+};
 use wavefold_ir::{FieldId, FieldKind};
 
+use super::parts::{self, Form, Mode, Place, Source};
 use super::{Access, BoundStore, Inner, Work, cube, finite};
 use crate::data::{Scalar, with_type};
 use crate::{Buffer, Result, RuntimeError, locks};
@@ -27,13 +30,12 @@ pub(super) fn step(inner: &Inner<'_>, t: i64) -> Result<()> {
     Ok(())
 }
 
-/// Compresses slot `slot` of `field` into snapshot `snapshot` of `store`.
+/// Compresses slot `slot` of `field` into snapshot `snapshot` of `store`; in parts, when `rows` is not 0.
 pub(super) fn compress(
     inner: &Inner<'_>,
-    store: i64,
-    snapshot: i64,
-    field: i64,
-    slot: i64,
+    (store, snapshot): (i64, i64),
+    (field, slot): (i64, i64),
+    rows: i64,
     par: &dyn Parallel,
 ) -> Result<()> {
     let (id, bound) = find(inner, store)?;
@@ -43,38 +45,123 @@ pub(super) fn compress(
             bound.store.name()
         )));
     };
-    let write =
-        Write { id, bound, codec, snapshot: index(snapshot)?, slice: slice(inner, field, slot)?, par };
-    with_type!(inner.decls.field(write.slice.field).dtype, T => write.run::<T>(inner))
+    let snapshot = index(snapshot)?;
+    let source = match inner.decls.field(known(inner, field)?).kind {
+        FieldKind::Tile => Source::Tile(known(inner, field)?),
+        _ => Source::Slot(slice(inner, field, slot)?),
+    };
+    let mut state = bound.parts.state();
+    let mut write = match state.write.take() {
+        Some(before) => parts::Write { source, ..before },
+        None => parts::Write::new(inner.decls, id, codec, index(rows)?, source),
+    };
+    if rows > 0 {
+        write.begin(inner.decls, id, snapshot, inner.measure)?;
+        state.write = Some(write);
+        return Ok(());
+    }
+    (write.snapshot, write.mode) = (snapshot, Mode::Leave);
+    let one = Write { id, bound, codec, par, start: Instant::now() };
+    let written = with_type!(inner.decls.field(id).dtype, T => one.run::<T>(inner, &mut write));
+    state.write = Some(write);
+    written.map(|_| ())
 }
 
-/// Decompresses snapshot `snapshot` of `store` into slot `slot` of `field`.
+/// Decompresses snapshot `snapshot` of `store` into slot `slot` of `field`; in parts, when `rows` is not 0.
 pub(super) fn decompress(
     inner: &Inner<'_>,
-    store: i64,
-    snapshot: i64,
-    field: i64,
-    slot: i64,
+    (store, snapshot): (i64, i64),
+    (field, slot): (i64, i64),
+    rows: i64,
     par: &dyn Parallel,
 ) -> Result<()> {
     let (id, bound) = find(inner, store)?;
-    let (snapshot, slice) = (index(snapshot)?, slice(inner, field, slot)?);
-    let start = Instant::now();
-    let name = bound.store.name();
-    let bytes = with_type!(inner.decls.field(slice.field).dtype, T => {
-        // SAFETY: the slot belongs to the run, and the kernel does not touch it before its wait.
-        let view = unsafe { slice.view_mut::<T>() }.map_err(|e| RuntimeError::internal(e.to_string()))?;
-        bound.store.with_stream(snapshot, |stream| match decode(stream, view, par) {
-            Ok(()) => Ok(stream.len()),
-            Err(e) => {
-                let (name, reason, help) = (name.to_string(), e.to_string(), e.help());
-                Err(RuntimeError::Corrupt { name, snapshot, reason, help })
+    let (start, snapshot) = (Instant::now(), index(snapshot)?);
+    let field_id = known(inner, field)?;
+    let stream = bound.store.open_stream(snapshot)?;
+    let bytes = stream.bytes().len();
+    let failed = |e: DecodeError| corrupt(bound.store.name(), snapshot, &e);
+    let dtype = inner.decls.field(id).dtype;
+    if matches!(inner.decls.field(field_id).kind, FieldKind::Tile) {
+        let shape = cube(&inner.decls.stored_shape(inner.decls.field(id)));
+        let form = match PartDecoder::new(stream.bytes(), dtype, shape, par).map_err(failed)? {
+            Some(decoder) => Form::Stream(stream, decoder),
+            None => {
+                let mut values = match bound.parts.state().read.take().map(|read| read.form) {
+                    Some(Form::Values(buffer)) => buffer,
+                    _ => parts::slice_memory(inner.decls, id)?,
+                };
+                with_type!(dtype, T => {
+                    let view = ViewMut::dense(values.values_mut::<T>(), shape).map_err(internal)?;
+                    decode(stream.bytes(), view, par).map_err(failed)?;
+                });
+                bound.store.close_stream(stream);
+                Form::Values(values)
             }
-        })??
-    });
-    let raw = raw_bytes(inner, slice.field);
+        };
+        bound.parts.state().read = Some(parts::Read { snapshot, tile: Some(field_id), form });
+    } else {
+        let slice = slice(inner, field, slot)?;
+        with_type!(dtype, T => {
+            // SAFETY: the slot belongs to the run, and the kernel does not touch it before its wait.
+            let view = unsafe { slice.view_mut::<T>() }.map_err(internal)?;
+            decode(stream.bytes(), view, par).map_err(failed)?;
+        });
+        bound.store.close_stream(stream);
+        // Its parts are where they belong.
+        let nothing = || Form::Values(Buffer::from_vec::<f32>(vec![]));
+        bound.parts.state().read = (rows > 0).then(|| parts::Read { snapshot, tile: None, form: nothing() });
+    }
+    let raw = raw_bytes(inner, id);
     inner.work().decompress[id.index()].add(start.elapsed().as_secs_f64(), raw, bytes);
     Ok(())
+}
+
+/// The store of a ticket.
+fn of_ticket<'a>(inner: &'a Inner<'_>, ticket: i64) -> Result<(FieldId, &'a BoundStore)> {
+    find(inner, ticket.checked_rem_euclid(inner.stores.len() as i64).unwrap_or(0))
+}
+
+/// Moves a part of the slice of a ticket.
+pub(super) fn part(inner: &Inner<'_>, ticket: i64, place: &Place) -> Result<()> {
+    let (id, bound) = of_ticket(inner, ticket)?;
+    bound.parts.part(inner.decls, id, place);
+    Ok(())
+}
+
+/// Ends the work of a ticket. True when all its parts are wanted once more.
+pub(super) fn wait(inner: &Inner<'_>, ticket: i64, par: &dyn Parallel) -> Result<bool> {
+    let stores = inner.stores.len().max(1) as i64;
+    if ticket < 0 || ticket / stores >= inner.work().tickets {
+        let text = format!("the kernel waits for ticket {ticket}, which was never made");
+        return Err(RuntimeError::internal(text));
+    }
+    let (id, bound) = of_ticket(inner, ticket)?;
+    let mut state = bound.parts.state();
+    if let Some(error) = bound.parts.take_error() {
+        return Err(error);
+    }
+    let seconds = bound.parts.take_seconds(inner.threads);
+    if let Some(read) = &mut state.read {
+        inner.work().decompress[id.index()].seconds += seconds;
+        if let Form::Stream(..) = read.form
+            && let Some(parts::Read { form: Form::Stream(stream, _), .. }) = state.read.take()
+        {
+            bound.store.close_stream(stream);
+        }
+        return Ok(false);
+    }
+    let (Some(write), Access::Write(codec)) = (&mut state.write, &bound.access) else { return Ok(false) };
+    if write.mode == Mode::Done {
+        return Ok(false);
+    }
+    inner.work().compress[id.index()].seconds += seconds;
+    let one = Write { id, bound, codec: *codec, par, start: Instant::now() };
+    let written = with_type!(inner.decls.field(id).dtype, T => one.run::<T>(inner, write))?;
+    if !written {
+        write.gather(inner.decls, id)?;
+    }
+    Ok(!written)
 }
 
 /// One compression.
@@ -82,34 +169,42 @@ struct Write<'a> {
     id: FieldId,
     bound: &'a BoundStore,
     codec: Bounded,
-    snapshot: usize,
-    slice: Slice,
     par: &'a dyn Parallel,
+    start: Instant,
 }
 
 impl Write<'_> {
-    fn run<T: Scalar>(&self, inner: &Inner<'_>) -> Result<()> {
-        let start = Instant::now();
+    /// False when the values are gone: they must come again, to be gathered.
+    fn run<T: Scalar>(&self, inner: &Inner<'_>, write: &mut parts::Write) -> Result<bool> {
         let mut work = inner.work();
-        // SAFETY: the slot belongs to the run, and the kernel does not write to it before its wait.
-        let view = || unsafe { self.slice.view::<T>() }.map_err(|e| RuntimeError::internal(e.to_string()));
         let Work { step, stream, decoded, errors, compress, measuring, .. } = &mut *work;
         stream.clear();
-        self.codec.encode(view()?, self.par, stream).map_err(|e| self.failed(inner, *step, e))?;
-        let (encoding, raw, bytes) = (start.elapsed(), raw_bytes(inner, self.slice.field), stream.len());
+        let shape = cube(&inner.decls.stored_shape(inner.decls.field(self.id)));
+        let from_parts = match &mut write.encoder {
+            Some(encoder) if write.mode == Mode::Code => encoder.finish::<T>(self.par, stream),
+            _ => Ok(None),
+        };
+        let failed = |e| self.failed(inner, write, *step, e);
+        let info = match from_parts.map_err(failed)? {
+            Some(info) => info,
+            None if write.mode == Mode::Code && matches!(write.source, Source::Tile(_)) => return Ok(false),
+            None => self.codec.encode(write.view::<T>(shape)?, self.par, stream).map_err(failed)?,
+        };
+        let (encoding, raw, bytes) = (self.start.elapsed(), raw_bytes(inner, self.id), stream.len());
         if inner.measure {
             let start = Instant::now();
             let back = match decoded {
                 Some(buffer) => buffer,
                 none => none.insert(Buffer::zeroed(raw, "a decompressed slice")?),
             };
-            self.measure(view()?, stream, back, &mut errors[self.id.index()])?;
+            self.measure(write.view::<T>(shape)?, stream, back, &mut errors[self.id.index()])?;
             *measuring += start.elapsed().as_secs_f64();
         }
         let start = Instant::now();
-        self.bound.store.put(self.snapshot, stream, self.par)?;
+        self.bound.store.put(write.snapshot, stream, self.par)?;
         compress[self.id.index()].add((encoding + start.elapsed()).as_secs_f64(), raw, bytes);
-        Ok(())
+        (write.like, write.mode) = (Some(info), Mode::Done);
+        Ok(true)
     }
 
     /// Decompresses a fresh stream, and adds what it lost to the errors of the history.
@@ -120,21 +215,23 @@ impl Write<'_> {
         back: &mut Buffer,
         errors: &mut ErrorReport,
     ) -> Result<()> {
-        let shape = self.slice.shape;
-        let internal = |e: ViewError| RuntimeError::internal(e.to_string());
+        let shape = values.shape();
         let view = ViewMut::dense(back.values_mut::<T>(), shape).map_err(internal)?;
         decode(stream, view, self.par).map_err(|e| RuntimeError::internal(format!("a fresh stream: {e}")))?;
         errors.accumulate(values, View::dense(back.values::<T>(), shape).map_err(internal)?).map_err(internal)
     }
 
-    fn failed(&self, inner: &Inner<'_>, step: i64, error: EncodeError) -> RuntimeError {
-        let (name, snapshot) = (self.bound.store.name().to_string(), self.snapshot);
+    fn failed(&self, inner: &Inner<'_>, write: &parts::Write, step: i64, error: EncodeError) -> RuntimeError {
+        let (name, snapshot) = (self.bound.store.name().to_string(), write.snapshot);
         match error {
             EncodeError::NotFinite { index, value } => {
-                let field = inner.decls.field(self.slice.field);
-                // The user knows nothing of the compiler's ring.
-                let known = !matches!(field.kind, FieldKind::Ring { .. });
-                let field = known.then(|| field.name.clone());
+                // The user knows nothing of the compiler's ring, nor of its tiles.
+                let field = match &write.source {
+                    Source::Slot(slice) => Some(inner.decls.field(slice.field)),
+                    Source::Tile(_) => None,
+                };
+                let known = field.filter(|f| !matches!(f.kind, FieldKind::Ring { .. }));
+                let field = known.map(|f| f.name.clone());
                 let index = index[3 - inner.decls.rank().min(3)..].to_vec();
                 RuntimeError::NotFinite { name, field, step, snapshot, index, value }
             }
@@ -143,7 +240,18 @@ impl Write<'_> {
     }
 }
 
+/// A snapshot that cannot be read.
+pub(super) fn corrupt(name: &str, snapshot: usize, error: &DecodeError) -> RuntimeError {
+    let (name, reason, help) = (name.to_string(), error.to_string(), error.help());
+    RuntimeError::Corrupt { name, snapshot, reason, help }
+}
+
+pub(super) fn internal(error: ViewError) -> RuntimeError {
+    RuntimeError::internal(error.to_string())
+}
+
 /// The domain of one slot.
+#[derive(Debug)]
 pub(super) struct Slice {
     field: FieldId,
     /// The first point of the domain.
@@ -163,6 +271,25 @@ impl Slice {
         View::new(values, self.shape, self.strides)
     }
 
+    /// The part that begins at `origin` along the first two axes.
+    ///
+    /// # Safety
+    /// As [`view`](Slice::view).
+    pub(super) unsafe fn part<'v, T: Scalar>(
+        &self,
+        origin: [usize; 2],
+        extent: [usize; 3],
+    ) -> Result<View<'v, T>, ViewError> {
+        let start = origin[0] * self.strides[0] + origin[1] * self.strides[1];
+        let len = self.len.saturating_sub(start);
+        // SAFETY: as for `view`; nothing is left of a slot that ends before `start`.
+        let values = unsafe {
+            let first = self.start.cast_const().cast::<T>().add(start.min(self.len));
+            std::slice::from_raw_parts(first, len)
+        };
+        View::new(values, extent, self.strides)
+    }
+
     /// # Safety
     /// The memory of the slot must live, and nobody else may use it, while the view lives.
     unsafe fn view_mut<'v, T: Scalar>(&self) -> Result<ViewMut<'v, T>, ViewError> {
@@ -174,6 +301,13 @@ impl Slice {
 
 fn index(i: i64) -> Result<usize> {
     usize::try_from(i).map_err(|_| RuntimeError::internal(format!("the kernel uses index {i}")))
+}
+
+/// The field with a number.
+fn known(inner: &Inner<'_>, field: i64) -> Result<FieldId> {
+    let at = index(field)?;
+    let error = || RuntimeError::internal(format!("the kernel uses field {field}"));
+    (at < inner.fields.len()).then_some(FieldId(at as u32)).ok_or_else(error)
 }
 
 fn find<'a>(inner: &'a Inner<'_>, store: i64) -> Result<(FieldId, &'a BoundStore)> {

@@ -4,6 +4,7 @@ mod builder;
 mod callbacks;
 mod effects;
 mod finite;
+mod parts;
 mod report;
 
 pub use builder::HostBuilder;
@@ -17,6 +18,8 @@ use std::time::Instant;
 use rayon::ThreadPool;
 use wavefold_codecs::{Bounded, ErrorReport};
 use wavefold_ir::{Decls, FieldId, abi};
+
+use parts::Parts;
 
 use crate::locks::lock;
 use crate::{Buffer, Dense, RuntimeError, Store, locks, threads};
@@ -70,6 +73,7 @@ enum Access {
 struct BoundStore {
     store: Arc<Store>,
     access: Access,
+    parts: Parts,
 }
 
 /// What [`abi::Context::host`] points to.
@@ -180,6 +184,7 @@ impl<'a> Host<'a> {
             decompress: callbacks::decompress,
             take_tile: callbacks::take_tile,
             give_tile: callbacks::give_tile,
+            part: callbacks::part,
             wait: callbacks::wait,
         }
     }
@@ -190,7 +195,7 @@ impl<'a> Host<'a> {
     /// # Safety
     /// `kernel` must be compiled from a program with the declarations of this host, for this machine, and
     /// keep to [`abi`]: it accesses the memory of the context alone, within the layouts, writes only fields
-    /// that are bound for writing, and calls the callbacks from one thread at a time.
+    /// that are bound for writing, and calls the callbacks from one thread at a time, but for those of tiles and parts.
     #[must_use]
     pub unsafe fn run(self, kernel: abi::KernelFn) -> HostReport {
         // SAFETY: by the contract.

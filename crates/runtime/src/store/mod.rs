@@ -9,6 +9,7 @@ mod streams;
 
 pub use limit::MemoryLimit;
 pub use pool::release_memory;
+pub(crate) use streams::OpenStream;
 
 use std::fmt;
 use std::path::Path;
@@ -273,13 +274,27 @@ impl Store {
     pub fn with_stream<R>(&self, snapshot: usize, read: impl FnOnce(&[u8]) -> R) -> Result<R> {
         // The lock is given back before `read`, which may start parallel loops: a thread that waits in one
         // may take up another run, and must not hold what that run needs.
+        let stream = self.open_stream(snapshot)?;
+        let result = read(stream.bytes());
+        self.close_stream(stream);
+        Ok(result)
+    }
+
+    /// The stream of a snapshot.
+    ///
+    /// # Errors
+    /// As [`Store::with_stream`].
+    pub(crate) fn open_stream(&self, snapshot: usize) -> Result<OpenStream> {
         let stream = self.stream(snapshot)?;
-        let mut buffer = lock(&self.buffers).pop().unwrap_or_default();
-        let result = stream.with(&mut buffer, read);
-        if buffer.capacity() > 0 {
+        let buffer = lock(&self.buffers).pop().unwrap_or_default();
+        stream.open(buffer).map_err(|e| self.read().streams.unreadable(&self.name, &e))
+    }
+
+    /// Keeps the memory of a stream that was read from disk for the next one.
+    pub(crate) fn close_stream(&self, stream: OpenStream) {
+        if let Some(buffer) = stream.into_buffer() {
             lock(&self.buffers).push(buffer);
         }
-        result.map_err(|e| self.read().streams.unreadable(&self.name, &e))
     }
 
     fn stream(&self, snapshot: usize) -> Result<Stream> {

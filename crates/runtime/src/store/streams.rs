@@ -228,23 +228,41 @@ impl Streams {
 }
 
 impl Stream {
-    /// Hands the bytes to `read`; those of a file by way of `buffer`.
+    /// The stream with its bytes; those of a file are read into `buffer`.
     ///
     /// # Errors
     /// Those of the system.
-    pub fn with<R>(&self, buffer: &mut Vec<u8>, read: impl FnOnce(&[u8]) -> R) -> io::Result<R> {
+    pub fn open(self, mut buffer: Vec<u8>) -> io::Result<OpenStream> {
         match self {
-            Stream::Memory(kept) => Ok(read(kept.bytes())),
+            Stream::Memory(kept) => Ok(OpenStream { kept: Some(kept), buffer }),
             Stream::File(file, range) => {
                 buffer.clear();
                 if buffer.try_reserve(range.len).is_err() {
                     return Err(io::ErrorKind::OutOfMemory.into());
                 }
                 buffer.resize(range.len, 0);
-                read_at(file, buffer, range.offset)?;
-                Ok(read(buffer))
+                read_at(&file, &mut buffer, range.offset)?;
+                Ok(OpenStream { kept: None, buffer })
             }
         }
+    }
+}
+
+/// The bytes of a stream.
+#[derive(Debug)]
+pub(crate) struct OpenStream {
+    kept: Option<Kept>,
+    buffer: Vec<u8>,
+}
+
+impl OpenStream {
+    pub(crate) fn bytes(&self) -> &[u8] {
+        self.kept.as_ref().map_or(&self.buffer, Kept::bytes)
+    }
+
+    /// The memory for the next one, if there is any.
+    pub(super) fn into_buffer(self) -> Option<Vec<u8>> {
+        (self.buffer.capacity() > 0).then_some(self.buffer)
     }
 }
 
