@@ -23,7 +23,7 @@ use wavefold_passes as passes;
 const SEPARATOR: &str = "; -----\n";
 
 /// Folder, and the fewest cases that it may hold.
-const FOLDERS: [(&str, usize); 16] = [
+const FOLDERS: [(&str, usize); 17] = [
     ("legality", 3),
     ("invariants", 3),
     ("temporaries", 3),
@@ -36,6 +36,7 @@ const FOLDERS: [(&str, usize); 16] = [
     ("cse", 3),
     ("layout", 3),
     ("schedule", 3),
+    ("parts", 3),
     ("contract", 3),
     ("jam", 3),
     ("verify", 60),
@@ -147,6 +148,7 @@ fn test(pass: &str, input: &str) -> Result<String, String> {
         "cse" => on_clusters(passes::cse),
         "layout" => on_clusters(passes::layout),
         "schedule" => of_tree(passes::schedule(clusters(input)?)),
+        "parts" => of_tree(passes::parts(text(tree::Program::parse(input))?)),
         // Powers are what this pass removes: its input is not yet a legal tree.
         "contract" => of_tree(passes::contract(text(tree::Program::parse(input))?)),
         "jam" => of_tree(passes::jam(text(tree::Program::parse(input))?)),

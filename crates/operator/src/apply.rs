@@ -304,7 +304,7 @@ impl<'a> Apply<'a> {
                 f(done.max(0) as u64, total.max(0) as u64);
             }
         };
-        let mut host = Host::builder(&op.program().decls);
+        let mut host = Host::builder(kernel.decls(op));
         host.time(time_m, time_max).threads(threads).measure_errors(self.measure_errors).progress(&tell);
         if self.check_finite {
             watched(op).into_iter().for_each(|(field, time)| {

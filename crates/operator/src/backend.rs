@@ -5,7 +5,7 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Instant;
-use wavefold_ir::{abi, cluster};
+use wavefold_ir::{Decls, abi, cluster};
 
 /// Where the code comes from.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -128,6 +128,14 @@ enum Code {
 }
 
 impl Kernel {
+    /// The declarations of its program. Those of the interpreter have slices where the others have tiles.
+    pub(crate) fn decls<'a>(&'a self, op: &'a Operator) -> &'a Decls {
+        match &self.code {
+            Code::Interpreter(p) => &p.decls,
+            Code::C(_) | Code::Cranelift(_) => &op.program().decls,
+        }
+    }
+
     /// Runs the kernel: returns 0, or the status with which a callback stopped it.
     ///
     /// # Safety

@@ -75,7 +75,7 @@ pub fn compile(name: &str, equations: &[Equation], special: &Specialisation, sho
 }
 
 /// The program of the cluster level before any rewriting, with layouts: what a compiled kernel is checked against. Its
-/// declarations are those of [`Compiled::tree`], but for the layouts of tile fields.
+/// declarations are those of [`Compiled::tree`], but for the layouts of tile fields, and for slices that the tree has in tiles.
 ///
 /// # Errors
 /// See [`crate::CompileError`].
