@@ -10,6 +10,7 @@
 //! | `surfaces` | surfaces by images, temporaries between the nodes |
 //! | `threads` | the same bits at any number of threads, on either backend, in every run |
 //! | `compression` | error bounds, overrides, measured errors, what is known about a history |
+//! | `fusion` | codecs in loops: the streams and values of whole slices |
 //! | `reading` | every form in which a compressed history can be written and read |
 //! | `readers` | random programs that read a history give what an uncompressed one gives |
 //! | `order` | what happens before what within a step |
@@ -33,6 +34,7 @@ mod derivatives;
 mod evaluator;
 mod examples;
 mod forms;
+mod fusion;
 mod generated;
 mod layers;
 mod memory;

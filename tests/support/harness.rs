@@ -546,3 +546,108 @@ fn made_up(bytes: usize, seed: u64, dtype: DType) -> Vec<u8> {
     }
     out
 }
+
+/// Slices in parts: of a slot, of tiles that are asked for twice, and read back, with loops over two planes at a time.
+pub const IN_PARTS: [&str; 2] = [
+    "operator op f32 {
+  dim x 10 spacing 1
+  dim y 11 spacing 1
+  dim z 20 spacing 1
+  field u buffered 2 halo 1 alloc (12, 13, 48) pad (1, 1, 16)
+  field w space halo 0 alloc (10, 11, 32) pad (0, 0, 0)
+  field s compressed 9 every 1 quantize 9 halo 0
+  field e compressed 9 every 2 quantize 9 halo 0
+  field r compressed 9 every 1 noop halo 0
+  field e_slice tile halo 0 in [0:4, 0:8, 0:20] alloc (4, 8, 32) pad (0, 0, 0)
+  field r_slots tile halo 0 in [0:4, 0:8, 0:20] alloc (4, 8, 32) pad (0, 0, 0)
+  time ascending {
+    slot 0 = t/1+0 % 2
+    slot 1 = t/1+1 % 2
+    slot 2 = t/1+0 % 0
+    slot 3 = t/2+0 % 0
+    k0 = compress s[t] <- u[t] in parts of 4
+    parallel tiles y by 4 {
+      tiles x by 4 {
+        for x by 2 in tile {
+          for y in tile {
+            simd z {
+              u[t+1, x, y, z] = u[t, x-1, y, z] + u[t, x, y+1, z]
+              u[t+1, x+1, y, z] = u[t, x, y, z] + u[t, x+1, y+1, z]
+            }
+          }
+        }
+        encode k0 s <- u[t]
+      }
+    }
+    every 2 {
+      k1 = compress e[t] <- e_slice in parts of 8
+      until k1 {
+        parallel tiles y by 8 {
+          tiles x by 4 {
+            for x in tile {
+              for y in tile {
+                simd z {
+                  e_slice[x, y, z] = u[t+1, x, y, z] - u[t, x, y, z]
+                }
+              }
+            }
+            encode k1 e <- e_slice
+          }
+        }
+      }
+    }
+    wait k0
+    k2 = decompress r[t] -> r_slots in parts of 8
+    parallel tiles y by 8 {
+      tiles x by 4 {
+        decode k2 r -> r_slots
+        for x in tile {
+          for y in tile {
+            simd z {
+              w[x, y, z] += r_slots[x, y, z]*u[t, x, y, z]
+            }
+          }
+        }
+      }
+    }
+    wait k2
+  }
+}",
+    "operator op f64 {
+  dim x 21 spacing 1
+  dim y 17 spacing 1
+  field u buffered 2 halo 0 alloc (21, 32) pad (0, 0)
+  field w space halo 0 alloc (21, 32) pad (0, 0)
+  field s compressed 9 every 1 quantize 9 halo 0 in [4:20, 0:17]
+  field r compressed 9 every 1 noop halo 0
+  field s_slice tile halo 0 in [0:8, 0:17] alloc (8, 24) pad (0, 0)
+  field r_slots tile halo 0 in [0:5, 0:17] alloc (5, 24) pad (0, 0)
+  time descending {
+    slot 0 = t/1+0 % 2
+    slot 1 = t/1-1 % 2
+    slot 2 = t/1+0 % 0
+    k0 = decompress r[t] -> r_slots in parts of 5
+    parallel tiles x by 5 {
+      decode k0 r -> r_slots
+      for x in tile {
+        simd y {
+          u[t-1, x, y] = u[t, x, y] + r_slots[x, y]
+        }
+      }
+    }
+    wait k0
+    k1 = compress s[t] <- s_slice in parts of 8
+    until k1 {
+      parallel tiles x [4:20] by 8 {
+        for x in tile {
+          simd y {
+            s_slice[x, y] = u[t-1, x, y]*2
+            w[x, y] = s_slice[x, y] + 1
+          }
+        }
+        encode k1 s <- s_slice
+      }
+    }
+  }
+}",
+];

@@ -3,7 +3,7 @@
 #[path = "../../../tests/support/harness.rs"]
 mod harness;
 
-use harness::{Host, assert_same, program};
+use harness::{Host, IN_PARTS, assert_same, program};
 use wavefold_backend_c::compile;
 use wavefold_ir::abi::Context;
 use wavefold_ir::tree;
@@ -282,6 +282,13 @@ const COMPRESSED: &str = "operator op f32 {
 #[test]
 fn compression_and_decompression() {
     check(COMPRESSED, (0, 5));
+}
+
+#[test]
+fn slices_in_parts() {
+    for text in IN_PARTS {
+        check(text, (0, 5));
+    }
 }
 
 #[test]

@@ -233,6 +233,13 @@ fn compression() {
 }
 
 #[test]
+fn slices_in_parts() {
+    for text in common::harness::IN_PARTS {
+        check(text, (0, 5));
+    }
+}
+
+#[test]
 fn a_status_stops_the_run() {
     use common::harness::Host;
     let program = common::parse(&compressed("f32"));

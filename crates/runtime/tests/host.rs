@@ -72,8 +72,8 @@ unsafe extern "C" fn save(context: *const Context) -> i32 {
             }
             let first = (*c.fields).cast::<f64>().add(Layout::new(&SHAPE, 2, 8).origin());
             *first += *c.scalars;
-            let ticket = (c.compress)(context, 1, t, 0, 0, c.parallel);
-            let status = if ticket < 0 { -ticket as i32 } else { (c.wait)(c.host, ticket) };
+            let ticket = (c.compress)(context, 1, t, 0, 0, 0, c.parallel);
+            let status = if ticket < 0 { -ticket as i32 } else { (c.wait)(context, ticket, c.parallel) };
             if status != 0 {
                 return status;
             }
@@ -93,8 +93,8 @@ unsafe extern "C" fn load(context: *const Context) -> i32 {
             if status != 0 {
                 return status;
             }
-            let ticket = (c.decompress)(context, 1, t, 2, t % 2, c.parallel);
-            let status = if ticket < 0 { -ticket as i32 } else { (c.wait)(c.host, ticket) };
+            let ticket = (c.decompress)(context, 1, t, 2, t % 2, 0, c.parallel);
+            let status = if ticket < 0 { -ticket as i32 } else { (c.wait)(context, ticket, c.parallel) };
             if status != 0 {
                 return status;
             }
@@ -214,7 +214,7 @@ fn an_error_in_a_ring_does_not_name_it() {
         *(*c.fields.add(RING.index())).cast::<f64>().add(layout.slot_len() + layout.origin()) =
             f64::NEG_INFINITY;
         assert_eq!((c.step)(c.host, 17), status::OK);
-        (c.compress)(&raw const c, 1, 3, 2, 1, c.parallel)
+        (c.compress)(&raw const c, 1, 3, 2, 1, 0, c.parallel)
     };
     let error = host.finish(-ticket as i32).error.unwrap().to_string();
     assert_eq!(error, "-inf at point (0, 0), step 17: snapshot 3 of `usave` cannot be compressed");
@@ -286,15 +286,15 @@ fn kernels_that_break_the_contract_get_an_error() {
         (1, 0, 7, 0),
     ] {
         // SAFETY: the context is the host's; its callbacks check the rest.
-        let ticket = unsafe { (c.compress)(&raw const c, store, snapshot, field, slot, c.parallel) };
+        let ticket = unsafe { (c.compress)(&raw const c, store, snapshot, field, slot, 0, c.parallel) };
         assert_eq!(ticket, -i64::from(status::FAILED));
     }
     // SAFETY: as above.
     unsafe {
-        assert_eq!((c.decompress)(&raw const c, 1, 0, 2, 0, c.parallel), -1, "a store being written");
-        assert_eq!((c.wait)(c.host, 0), status::FAILED);
-        assert_eq!((c.compress)(&raw const c, 1, 0, 0, 1, c.parallel), 0);
-        assert_eq!((c.wait)(c.host, 0), status::OK);
+        assert_eq!((c.decompress)(&raw const c, 1, 0, 2, 0, 0, c.parallel), -1, "a store being written");
+        assert_eq!((c.wait)(&raw const c, 0, c.parallel), status::FAILED);
+        assert_eq!((c.compress)(&raw const c, 1, 0, 0, 1, 0, c.parallel), 1);
+        assert_eq!((c.wait)(&raw const c, 1, c.parallel), status::OK);
     }
     let report = host.finish(1);
     assert_eq!(report.error.unwrap().code(), "run::internal");
