@@ -371,14 +371,14 @@ fn run(p: &Program, dtype: DType, backend: Backend, threads: usize) -> Result<Ou
 /// What is printed after every pass is verified, and reads back as what prints the same.
 fn round_trip(op: &Operator) {
     let trace = op.trace();
-    assert_eq!(trace.stages().len(), 15, "a pass broke an invariant");
+    assert_eq!(trace.stages().len(), 16, "a pass broke an invariant");
     for stage in trace.stages() {
         let text = &stage.text;
         let again = match stage.pass {
             "lower" | "legality" | "invariants" | "temporaries" | "discretize" => {
                 stencil::Program::parse(text).map(|p| p.to_string())
             }
-            "schedule" | "contract" | "jam" => tree::Program::parse(text).map(|p| p.to_string()),
+            "schedule" | "parts" | "contract" | "jam" => tree::Program::parse(text).map(|p| p.to_string()),
             _ => cluster::Program::parse(text).map(|p| p.to_string()),
         };
         let again = again.unwrap_or_else(|e| panic!("after {}: {e}\n{text}", stage.pass));

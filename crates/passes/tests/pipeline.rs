@@ -28,7 +28,9 @@ fn every_stage_prints_and_reads_back() {
                 "lower" | "legality" | "invariants" | "temporaries" | "discretize" => {
                     stencil::Program::parse(&stage.text).map(|p| p.to_string())
                 }
-                "schedule" | "contract" | "jam" => tree::Program::parse(&stage.text).map(|p| p.to_string()),
+                "schedule" | "parts" | "contract" | "jam" => {
+                    tree::Program::parse(&stage.text).map(|p| p.to_string())
+                }
                 _ => cluster::Program::parse(&stage.text).map(|p| p.to_string()),
             };
             assert_eq!(again.as_deref(), Ok(stage.text.as_str()), "{}", stage.pass);
