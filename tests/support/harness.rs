@@ -15,7 +15,7 @@ use std::ffi::c_void;
 use std::sync::Mutex;
 use wavefold_ir::abi::{BodyFn, Context, ParallelFn, SparseTable, SparseValues};
 use wavefold_ir::tree::{self, Program};
-use wavefold_ir::{DType, TableDecl};
+use wavefold_ir::{DType, Decls, TableDecl};
 
 /// Reads and verifies a program.
 pub fn program(text: &str) -> Program {
@@ -108,6 +108,7 @@ pub struct Host {
     /// Whether all callbacks were made with denormals kept.
     pub denormals_kept: bool,
     tickets: i64,
+    decls: Decls,
 }
 
 impl Host {
@@ -161,6 +162,7 @@ impl Host {
             fail_at: None,
             denormals_kept: true,
             tickets: 0,
+            decls: d.clone(),
         }
     }
 
@@ -191,6 +193,7 @@ impl Host {
             tables: tables.as_ptr(),
             time_m: range.0,
             time_max: range.1,
+            in_place: self.decls.steps_in_place(range.1 - range.0 + 1),
             threads,
             host: (self as *mut Host).cast(),
             parallel,

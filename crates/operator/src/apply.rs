@@ -306,6 +306,9 @@ impl<'a> Apply<'a> {
         };
         let mut host = Host::builder(&op.program().decls);
         host.time(time_m, time_max).threads(threads).measure_errors(self.measure_errors).progress(&tell);
+        if let Some((direction, _)) = self.op.program().time() {
+            host.direction(direction);
+        }
         if self.check_finite {
             watched(op).into_iter().for_each(|(field, time)| {
                 host.watch(field, time);

@@ -8,7 +8,8 @@ use std::fmt;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 use wavefold_ir::{cluster, tree};
-use wavefold_passes::{Compiled, Specialisation, compile};
+use wavefold_passes::{Compiled, Machine, Specialisation, compile};
+use wavefold_runtime::{system, threads};
 use wavefold_symbolic::Equation;
 
 /// Equations, compiled. Cheap to clone; may be applied any number of times, from any thread.
@@ -61,7 +62,7 @@ impl Operator {
 
     fn with_sizes(name: String, equations: Vec<Equation>, special: &Specialisation) -> Result<Operator> {
         let start = Instant::now();
-        let compiled = compile(&name, &equations, special, false)?;
+        let compiled = compile(&name, &equations, special, &machine(), false)?;
         let operator = Operator {
             inner: Arc::new(Inner {
                 name,
@@ -126,7 +127,7 @@ impl Operator {
     /// Every pass with its time and the program after it.
     pub fn trace(&self) -> Trace {
         // The equations compiled before, so they do again.
-        let stages = compile(self.name(), self.equations(), &self.inner.special, true)
+        let stages = compile(self.name(), self.equations(), &self.inner.special, &machine(), true)
             .map(|c| c.stages)
             .unwrap_or_default();
         Trace { name: self.name().into(), stages }
@@ -198,6 +199,13 @@ impl fmt::Display for Operator {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.equations().iter().try_for_each(|e| writeln!(f, "{e}"))
     }
+}
+
+/// This machine.
+fn machine() -> Machine {
+    static CACHE: OnceLock<usize> = OnceLock::new();
+    let probed = || system::second_level_cache().unwrap_or(Machine::default().cache);
+    Machine { threads: threads::available(), cache: *CACHE.get_or_init(probed) }
 }
 
 fn identifier(name: &str) -> String {

@@ -168,7 +168,15 @@ fn shared_expressions_stay_small() {
     }
     let equation = eq(u.forward(), e);
     let start = Instant::now();
-    let p = compile("op", &[equation], &wavefold_passes::Specialisation::default(), false).unwrap().tree;
+    let p = compile(
+        "op",
+        &[equation],
+        &wavefold_passes::Specialisation::default(),
+        &wavefold_passes::Machine::default(),
+        false,
+    )
+    .unwrap()
+    .tree;
     println!("12 levels: {:?}, {} characters", start.elapsed(), p.to_string().len());
     assert!(p.to_string().len() < 8_000, "{p}");
     assert!(flops(&p) < 120, "{}", flops(&p));
@@ -199,7 +207,15 @@ fn compiling_takes_milliseconds() {
         for _ in 0..5 {
             let start = Instant::now();
             count = flops(
-                &compile("op", &equations, &wavefold_passes::Specialisation::default(), false).unwrap().tree,
+                &compile(
+                    "op",
+                    &equations,
+                    &wavefold_passes::Specialisation::default(),
+                    &wavefold_passes::Machine::default(),
+                    false,
+                )
+                .unwrap()
+                .tree,
             );
             best = best.min(start.elapsed().as_secs_f64());
         }
@@ -216,7 +232,15 @@ fn many_equations_fuse_in_reasonable_time() {
     let outs: Vec<Function> = (0..60).map(|i| Function::new(format!("w{i}"), &g).build().unwrap()).collect();
     let equations: Vec<Equation> = outs.iter().map(|w| inc(w, u.laplace())).collect();
     let start = Instant::now();
-    let p = compile("op", &equations, &wavefold_passes::Specialisation::default(), false).unwrap().tree;
+    let p = compile(
+        "op",
+        &equations,
+        &wavefold_passes::Specialisation::default(),
+        &wavefold_passes::Machine::default(),
+        false,
+    )
+    .unwrap()
+    .tree;
     println!("60 equations: {:?}", start.elapsed());
     assert_eq!(outline(&p).len(), 1, "one nest");
     assert!(start.elapsed().as_secs_f64() < 2.0);

@@ -6,9 +6,11 @@ use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use wavefold_codecs::{Bounded, ErrorReport};
-use wavefold_ir::{Decls, FieldId, FieldKind, ScalarId, SparseId, TableId, abi};
+use wavefold_ir::{Decls, Direction, FieldId, FieldKind, ScalarId, SparseId, TableId, abi};
 
-use super::{Access, BoundField, BoundStore, EffectProfile, Host, Inner, KernelThreads, TileMemory, Work};
+use super::{
+    Access, BoundField, BoundStore, EffectProfile, Host, Inner, KernelThreads, TileMemory, Work, in_place,
+};
 use crate::{Buffer, Dense, MemoryLimit, Result, RuntimeError, SparseTables, SparseValues, Store, threads};
 
 /// Binds memory, values and stores to the declarations of a program, see [`Host::builder`].
@@ -28,6 +30,7 @@ pub struct HostBuilder<'a> {
 
 struct Settings<'a> {
     time: (i64, i64),
+    direction: Direction,
     threads: usize,
     kernel_threads: KernelThreads,
     measure: bool,
@@ -58,6 +61,7 @@ impl<'a> HostBuilder<'a> {
             scratch: Vec::new(),
             settings: Settings {
                 time: (0, -1),
+                direction: Direction::Ascending,
                 threads: 1,
                 kernel_threads: KernelThreads::default(),
                 measure: false,
@@ -72,6 +76,12 @@ impl<'a> HostBuilder<'a> {
     /// The range of steps, ends included; left out, there are none.
     pub fn time(&mut self, time_m: i64, time_max: i64) -> &mut Self {
         self.settings.time = (time_m, time_max);
+        self
+    }
+
+    /// Where time goes; left out, it ascends.
+    pub fn direction(&mut self, direction: Direction) -> &mut Self {
+        self.settings.direction = direction;
         self
     }
 
@@ -250,7 +260,7 @@ impl<'a> HostBuilder<'a> {
             fields.push(match field {
                 Some(field) => field,
                 None if store.is_some() || decl.kind == FieldKind::Tile => {
-                    BoundField { pointer: std::ptr::null_mut(), slots: 0 }
+                    BoundField { pointer: std::ptr::null_mut(), slots: 0, empty_halo: true }
                 }
                 None => return Err(unbound(&decl.name)),
             });
@@ -264,11 +274,12 @@ impl<'a> HostBuilder<'a> {
             .map(|(decl, t)| t.ok_or_else(|| unbound(&self.decls.sparse(decl.sparse).name)))
             .collect::<Result<_>>()?;
         begin_writes(&self.stores, self.settings.memory_limit.as_ref())?;
-        let Settings { time, threads, measure, watched, progress, cancel, .. } = self.settings;
+        let Settings { time, direction, threads, measure, watched, progress, cancel, .. } = self.settings;
         let inner = Inner {
             decls: self.decls,
             pointers: fields.iter().map(|f: &BoundField| f.pointer.cast()).collect(),
             work: Mutex::new(work(fields.len())),
+            in_place: in_place::steps(self.decls, &fields, time),
             fields,
             scalars,
             sparse,
@@ -278,6 +289,7 @@ impl<'a> HostBuilder<'a> {
             stores: self.stores,
             _scratch: self.scratch,
             time,
+            direction,
             threads,
             pool,
             progress,
@@ -323,7 +335,8 @@ impl<'a> HostBuilder<'a> {
                 decl.name
             )));
         }
-        self.fields[field.index()] = Some(BoundField { pointer: dense.pointer(), slots: dense.slots() });
+        let (pointer, slots, empty_halo) = (dense.pointer(), dense.slots(), dense.has_empty_halo());
+        self.fields[field.index()] = Some(BoundField { pointer, slots, empty_halo });
         Ok(())
     }
 

@@ -16,14 +16,13 @@ pub(super) fn step(inner: &Inner<'_>, t: i64) -> Result<()> {
         return Err(RuntimeError::Cancelled { step: t });
     }
     finite::between_steps(inner)?;
-    let mut work = inner.work();
-    let done = work.steps;
-    work.steps += 1;
-    work.step = t;
-    drop(work);
+    let done = inner.work().steps;
     if let Some(progress) = inner.progress {
         locks::callback(|| progress(done, inner.time.1 - inner.time.0 + 1));
     }
+    // Nothing stops the step from here on.
+    let mut work = inner.work();
+    (work.steps, work.step) = (done + 1, t);
     Ok(())
 }
 

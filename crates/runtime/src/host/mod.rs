@@ -4,6 +4,7 @@ mod builder;
 mod callbacks;
 mod effects;
 mod finite;
+mod in_place;
 mod report;
 
 pub use builder::HostBuilder;
@@ -16,7 +17,7 @@ use std::time::Instant;
 
 use rayon::ThreadPool;
 use wavefold_codecs::{Bounded, ErrorReport};
-use wavefold_ir::{Decls, FieldId, abi};
+use wavefold_ir::{Decls, Direction, FieldId, abi};
 
 use crate::locks::lock;
 use crate::{Buffer, Dense, RuntimeError, Store, locks, threads};
@@ -57,6 +58,8 @@ struct BoundField {
     /// Slot 0; null for compressed fields.
     pointer: *mut u8,
     slots: usize,
+    /// Whether the halo of every slot holds zeros.
+    empty_halo: bool,
 }
 
 /// What a run does with a compressed field.
@@ -88,6 +91,9 @@ struct Inner<'a> {
     /// Memory of the fields that the compiler made.
     _scratch: Vec<Dense>,
     time: (i64, i64),
+    direction: Direction,
+    /// Steps in which fields in place are.
+    in_place: i64,
     threads: usize,
     /// The threads of [`KernelThreads::Host`], when there are several.
     pool: Option<Arc<ThreadPool>>,
@@ -172,6 +178,7 @@ impl<'a> Host<'a> {
             tables: inner.tables.as_ptr(),
             time_m: inner.time.0,
             time_max: inner.time.1,
+            in_place: inner.in_place,
             threads: inner.threads as i64,
             host: (&raw const *inner).cast_mut().cast(),
             parallel: callbacks::parallel,
@@ -248,6 +255,9 @@ impl<'a> Host<'a> {
         let mut error = work.error.take();
         if error.is_none() && status != status::OK {
             error = Some(RuntimeError::Status { status });
+        }
+        if status != status::OK && work.steps > 0 {
+            in_place::settle(&self.inner, work.step);
         }
         for BoundStore { store, .. } in self.inner.written() {
             match &error {
