@@ -418,6 +418,7 @@ fn summary(
         cached: kernel.cached,
         total_seconds: start.elapsed().as_secs_f64(),
         cost: op.compiled().cost,
+        schedule: op.schedule(),
         compression: report.stores.iter().filter_map(compression).collect(),
     }
 }

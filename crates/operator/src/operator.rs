@@ -123,6 +123,11 @@ impl Operator {
         self.program().to_string()
     }
 
+    /// The schedule that the compiler chose: the loops of a step in a few words, one line for each kind of nest.
+    pub fn schedule(&self) -> Vec<String> {
+        tree::outline(self.program())
+    }
+
     /// Every pass with its time and the program after it.
     pub fn trace(&self) -> Trace {
         // The equations compiled before, so they do again.

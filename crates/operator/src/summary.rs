@@ -80,6 +80,8 @@ pub struct PerformanceSummary {
     pub total_seconds: f64,
     /// Operations and bytes per point and step, by the compiler's own count.
     pub cost: Cost,
+    /// The loops of a step, see [`Operator::schedule`](crate::Operator::schedule).
+    pub schedule: Vec<String>,
     /// Per compressed function.
     pub compression: Vec<CompressionSummary>,
 }

@@ -34,6 +34,7 @@
 
 mod cost;
 mod interpret;
+mod outline;
 mod text;
 mod verify;
 
@@ -44,6 +45,7 @@ use crate::{
 };
 pub use cost::{Cost, cost};
 pub use interpret::interpret;
+pub use outline::outline;
 pub use text::line;
 
 /// An index computed at the start of each step: `(t / every + shift)`, modulo `modulus` when that is not 0.
