@@ -89,6 +89,19 @@ impl Cache {
         })
     }
 
+    /// As [`object`](Cache::object), without compiling: nothing when the best way that may work is not in the cache.
+    pub(crate) fn held<T>(
+        &self,
+        source: &str,
+        compiler: &Compiler,
+        load: impl Fn(&Path) -> Result<T, libloading::Error>,
+    ) -> Option<(Object, T)> {
+        let variant = Variant::ALL.into_iter().find(|v| !compiler.refuses(*v))?;
+        let object = self.find(source, compiler, variant)?;
+        let loaded = load(&object.path).ok()?;
+        Some((object, loaded))
+    }
+
     /// The sound object of a source that the cache holds.
     fn find(&self, source: &str, compiler: &Compiler, variant: Variant) -> Option<Object> {
         let path = self.directory.as_ref()?.join(format!("{}.so", key(source, compiler, variant)));

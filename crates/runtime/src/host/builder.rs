@@ -34,6 +34,7 @@ struct Settings<'a> {
     watched: Vec<(FieldId, i32)>,
     progress: Option<&'a (dyn Fn(i64, i64) + Sync)>,
     cancel: Option<&'a AtomicBool>,
+    handover: Option<&'a (dyn Fn(i64, i64) -> bool + Sync)>,
     memory_limit: Option<MemoryLimit>,
 }
 
@@ -64,6 +65,7 @@ impl<'a> HostBuilder<'a> {
                 watched: vec![],
                 progress: None,
                 cancel: None,
+                handover: None,
                 memory_limit: None,
             },
         }
@@ -111,6 +113,13 @@ impl<'a> HostBuilder<'a> {
     /// A flag that stops the run before the next step once it is set.
     pub fn cancel(&mut self, cancel: &'a AtomicBool) -> &mut Self {
         self.settings.cancel = Some(cancel);
+        self
+    }
+
+    /// Asked at the start of every step but the first, with the number of steps done and of all steps, whether
+    /// the kernel stops there for the next one, see [`Host::run_in_turn`].
+    pub fn handover(&mut self, ask: &'a (dyn Fn(i64, i64) -> bool + Sync)) -> &mut Self {
+        self.settings.handover = Some(ask);
         self
     }
 
@@ -264,7 +273,7 @@ impl<'a> HostBuilder<'a> {
             .map(|(decl, t)| t.ok_or_else(|| unbound(&self.decls.sparse(decl.sparse).name)))
             .collect::<Result<_>>()?;
         begin_writes(&self.stores, self.settings.memory_limit.as_ref())?;
-        let Settings { time, threads, measure, watched, progress, cancel, .. } = self.settings;
+        let Settings { time, threads, measure, watched, progress, cancel, handover, .. } = self.settings;
         let inner = Inner {
             decls: self.decls,
             pointers: fields.iter().map(|f: &BoundField| f.pointer.cast()).collect(),
@@ -282,6 +291,7 @@ impl<'a> HostBuilder<'a> {
             pool,
             progress,
             cancel,
+            handover,
             measure,
             watched,
             finished: false,
@@ -367,6 +377,7 @@ fn work(fields: usize) -> Work {
         start: Instant::now(),
         steps: 0,
         step: 0,
+        handed_over: None,
         tickets: 0,
         compress: vec![EffectProfile::default(); fields],
         decompress: vec![EffectProfile::default(); fields],
