@@ -224,9 +224,14 @@ mod tests {
         let built = cache.build(source, &compiler, least, load).unwrap();
         assert!(built.is_ok_and(|(object, ())| object.status == CacheStatus::Built));
         assert!(cache.find(source, &compiler, least).is_some());
+        // What is there is not the best.
+        assert!(cache.held(source, &compiler, load).is_none());
         for status in [CacheStatus::Built, CacheStatus::Hit] {
             let (object, ()) = cache.object(source, &compiler, load).unwrap();
             assert_eq!((object.variant, object.status), (best, status));
         }
+        let held = cache.held(source, &compiler, load);
+        assert!(held.is_some_and(|(object, ())| object.status == CacheStatus::Hit));
+        assert!(cache.held("int other;\n", &compiler, load).is_none());
     }
 }

@@ -354,10 +354,10 @@ impl<'a> Apply<'a> {
             host.kernel_threads(KernelThreads::Own);
         }
         let host = host.build()?;
+        let next = || change.as_ref().and_then(Change::next);
         // SAFETY: the kernel was compiled from the program whose declarations the host has bound, for this machine;
         // what it writes is bound for writing, see `Fields::find` and `Points::find`; the builder was told of its
         // threads. So was that which takes over.
-        let next = || change.as_ref().and_then(Change::next);
         let report = unsafe {
             host.run_in_turn(
                 |context| kernel.call(context),
