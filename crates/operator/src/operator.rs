@@ -2,6 +2,7 @@
 
 use crate::backend::Kernel;
 use crate::stability::Schemes;
+use crate::tier::Background;
 use crate::{Apply, Backend, Result};
 use std::collections::HashMap;
 use std::fmt;
@@ -35,6 +36,7 @@ struct Inner {
     lowering: Duration,
     special: Specialisation,
     kernels: Mutex<HashMap<Backend, Arc<Kernel>>>,
+    background: Background,
     /// The updates whose stability is known, found when they are first asked for.
     schemes: OnceLock<Option<Schemes>>,
     /// The operator for other sizes.
@@ -71,6 +73,7 @@ impl Operator {
                 lowering: start.elapsed(),
                 special: special.clone(),
                 kernels: Mutex::new(HashMap::new()),
+                background: Background::default(),
                 schemes: OnceLock::new(),
                 variants: Mutex::new(HashMap::new()),
             }),
@@ -124,6 +127,11 @@ impl Operator {
         self.program().to_string()
     }
 
+    /// The schedule that the compiler chose: the loops of a step in a few words, one line for each kind of nest.
+    pub fn schedule(&self) -> Vec<String> {
+        tree::outline(self.program())
+    }
+
     /// Every pass with its time and the program after it.
     pub fn trace(&self) -> Trace {
         // The equations compiled before, so they do again.
@@ -173,6 +181,22 @@ impl Operator {
 
     pub(crate) fn compiled(&self) -> &Compiled {
         &self.inner.compiled
+    }
+
+    /// The C kernel that is made beside runs.
+    pub(crate) fn background(&self) -> &Background {
+        &self.inner.background
+    }
+
+    /// The kernel for a backend, if it was compiled before.
+    pub(crate) fn known(&self, backend: Backend) -> Option<Arc<Kernel>> {
+        self.inner.kernels.lock().unwrap_or_else(PoisonError::into_inner).get(&backend).cloned()
+    }
+
+    /// Keeps a kernel, unless there is one.
+    pub(crate) fn keep(&self, backend: Backend, kernel: Arc<Kernel>) {
+        let mut kernels = self.inner.kernels.lock().unwrap_or_else(PoisonError::into_inner);
+        kernels.entry(backend).or_insert(kernel);
     }
 
     /// The kernel for a resolved backend, compiled once, with the seconds that it took now.

@@ -25,7 +25,7 @@ fn every_stage_prints_and_reads_back() {
     for equations in [op0, op1, acoustic(8, &[40, 30, 20]), acoustic(4, &[40, 30]), acoustic(2, &[40])] {
         for stage in compiled(&equations).stages {
             let again = match stage.pass {
-                "lower" | "legality" | "invariants" | "temporaries" | "discretize" => {
+                "lower" | "legality" | "divide" | "invariants" | "temporaries" | "discretize" => {
                     stencil::Program::parse(&stage.text).map(|p| p.to_string())
                 }
                 "schedule" | "contract" | "jam" => tree::Program::parse(&stage.text).map(|p| p.to_string()),
@@ -39,7 +39,7 @@ fn every_stage_prints_and_reads_back() {
 #[test]
 fn acoustic_is_one_nest_one_injection_one_interpolation() {
     let p = compiled(&acoustic(8, &[40, 30, 20])).tree;
-    assert_eq!(outline(&p), ["nest u", "inject src -> u", "interpolate rec"]);
+    assert_eq!(outline(&p), ["first", "nest u", "inject src -> u", "interpolate rec"]);
     assert_eq!(p.time().map(|(direction, _)| direction), Some(Direction::Ascending));
 }
 
@@ -56,9 +56,9 @@ fn acoustic_needs_few_operations() {
 fn costs_do_not_depend_on_how_planes_are_taken() {
     for planes in [2, 3, 40, 41] {
         let cost = compiled(&acoustic(8, &[planes, 30, 20])).cost;
-        // Read u at two levels, m and damp; write u.
+        // Read u at two levels, and two values of m and damp; write u.
         assert_eq!(cost.bytes, 20.0, "{planes} planes");
-        assert!((40.0..=42.0).contains(&cost.flops), "{planes} planes: {}", cost.flops);
+        assert!((36.0..=38.0).contains(&cost.flops), "{planes} planes: {}", cost.flops);
     }
 }
 

@@ -34,6 +34,7 @@
 
 mod cost;
 mod interpret;
+mod outline;
 mod text;
 mod verify;
 
@@ -44,6 +45,7 @@ use crate::{
 };
 pub use cost::{Cost, cost};
 pub use interpret::interpret;
+pub use outline::outline;
 pub use text::line;
 
 /// An index computed at the start of each step: `(t / every + shift)`, modulo `modulus` when that is not 0.
@@ -96,7 +98,11 @@ impl Step {
 
     /// Whether levels are kept in place at this step.
     pub fn is_in_place(&self) -> bool {
-        (self.t - self.first).abs() < self.in_place
+        let done = match self.direction {
+            Direction::Ascending => self.t - self.first,
+            Direction::Descending => self.first - self.t,
+        };
+        (0..self.in_place).contains(&done)
     }
 }
 

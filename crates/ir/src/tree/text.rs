@@ -44,7 +44,7 @@ fn source(s: &Stmt) -> Vec<String> {
     }
 }
 
-fn loop_head(l: &Loop, d: &Decls) -> String {
+pub(super) fn loop_head(l: &Loop, d: &Decls) -> String {
     let dim = &d.dims[l.dim].name;
     let step = if l.step == 1 { String::new() } else { format!(" by {}", l.step) };
     match l.form {

@@ -8,9 +8,8 @@ use std::time::Instant;
 use wavefold_codecs::{Bounded, ErrorReport};
 use wavefold_ir::{Decls, Direction, FieldId, FieldKind, ScalarId, SparseId, TableId, abi};
 
-use super::{
-    Access, BoundField, BoundStore, EffectProfile, Host, Inner, KernelThreads, TileMemory, Work, in_place,
-};
+use super::in_place::InPlace;
+use super::{Access, BoundField, BoundStore, EffectProfile, Host, Inner, KernelThreads, TileMemory, Work};
 use crate::{Buffer, Dense, MemoryLimit, Result, RuntimeError, SparseTables, SparseValues, Store, threads};
 
 /// Binds memory, values and stores to the declarations of a program, see [`Host::builder`].
@@ -37,6 +36,7 @@ struct Settings<'a> {
     watched: Vec<(FieldId, i32)>,
     progress: Option<&'a (dyn Fn(i64, i64) + Sync)>,
     cancel: Option<&'a AtomicBool>,
+    handover: Option<&'a (dyn Fn(i64, i64) -> bool + Sync)>,
     memory_limit: Option<MemoryLimit>,
 }
 
@@ -68,6 +68,7 @@ impl<'a> HostBuilder<'a> {
                 watched: vec![],
                 progress: None,
                 cancel: None,
+                handover: None,
                 memory_limit: None,
             },
         }
@@ -121,6 +122,13 @@ impl<'a> HostBuilder<'a> {
     /// A flag that stops the run before the next step once it is set.
     pub fn cancel(&mut self, cancel: &'a AtomicBool) -> &mut Self {
         self.settings.cancel = Some(cancel);
+        self
+    }
+
+    /// Asked at the start of every step but the first, with the number of steps done and of all steps, whether
+    /// the kernel stops there for the next one, see [`Host::run_in_turn`].
+    pub fn handover(&mut self, ask: &'a (dyn Fn(i64, i64) -> bool + Sync)) -> &mut Self {
+        self.settings.handover = Some(ask);
         self
     }
 
@@ -274,12 +282,13 @@ impl<'a> HostBuilder<'a> {
             .map(|(decl, t)| t.ok_or_else(|| unbound(&self.decls.sparse(decl.sparse).name)))
             .collect::<Result<_>>()?;
         begin_writes(&self.stores, self.settings.memory_limit.as_ref())?;
-        let Settings { time, direction, threads, measure, watched, progress, cancel, .. } = self.settings;
+        let Settings { time, direction, threads, measure, watched, progress, cancel, handover, .. } =
+            self.settings;
         let inner = Inner {
             decls: self.decls,
             pointers: fields.iter().map(|f: &BoundField| f.pointer.cast()).collect(),
             work: Mutex::new(work(fields.len())),
-            in_place: in_place::steps(self.decls, &fields, time),
+            in_place: InPlace::of(self.decls, &fields, direction, time),
             fields,
             scalars,
             sparse,
@@ -289,11 +298,11 @@ impl<'a> HostBuilder<'a> {
             stores: self.stores,
             _scratch: self.scratch,
             time,
-            direction,
             threads,
             pool,
             progress,
             cancel,
+            handover,
             measure,
             watched,
             finished: false,
@@ -380,6 +389,7 @@ fn work(fields: usize) -> Work {
         start: Instant::now(),
         steps: 0,
         step: 0,
+        handed_over: None,
         tickets: 0,
         compress: vec![EffectProfile::default(); fields],
         decompress: vec![EffectProfile::default(); fields],

@@ -6,9 +6,26 @@ use std::time::Instant;
 use wavefold_codecs::{Bounded, EncodeError, ErrorReport, Parallel, View, ViewError, ViewMut, decode};
 use wavefold_ir::{FieldId, FieldKind};
 
-use super::{Access, BoundStore, Inner, Work, cube, finite};
+use super::{Access, BoundStore, Handover, Inner, Work, cube, finite};
 use crate::data::{Scalar, with_type};
 use crate::{Buffer, Result, RuntimeError, locks};
+
+/// Whether the kernel stops before step `t` for the next kernel; it does so once.
+pub(super) fn hands_over(inner: &Inner<'_>, t: i64) -> bool {
+    let Some(ask) = inner.handover else { return false };
+    let (done, seconds) = {
+        let work = inner.work();
+        if work.steps == 0 || work.handed_over.is_some() {
+            return false;
+        }
+        (work.steps, work.start.elapsed().as_secs_f64() - work.measuring)
+    };
+    let wanted = ask(done, inner.time.1 - inner.time.0 + 1);
+    if wanted {
+        inner.work().handed_over = Some(Handover { step: t, done, seconds });
+    }
+    wanted
+}
 
 /// A step begins.
 pub(super) fn step(inner: &Inner<'_>, t: i64) -> Result<()> {

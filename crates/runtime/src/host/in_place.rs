@@ -5,10 +5,38 @@ use wavefold_ir::{Decls, Direction, FieldId, FieldKind};
 
 use super::{BoundField, Inner};
 
-/// Steps of a run in which levels are kept in place. Levels that differ in their halos keep their own memory.
-pub(super) fn steps(decls: &Decls, fields: &[BoundField], (first, last): (i64, i64)) -> i64 {
-    let mut in_place = decls.fields.iter().zip(fields).filter(|(decl, _)| decl.is_in_place());
-    if in_place.all(|(_, field)| field.empty_halo) { decls.steps_in_place(last - first + 1) } else { 0 }
+/// Which steps of a kernel keep levels in place.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct InPlace {
+    pub(super) direction: Direction,
+    /// The first step of the kernel, in the direction of time.
+    first: i64,
+    /// Steps from there.
+    pub(super) steps: i64,
+}
+
+impl InPlace {
+    /// Of the kernel for a range of steps. Levels that may differ in their halos keep their own memory.
+    pub(super) fn of(
+        decls: &Decls,
+        fields: &[BoundField],
+        direction: Direction,
+        range: (i64, i64),
+    ) -> InPlace {
+        let first = match direction {
+            Direction::Ascending => range.0,
+            Direction::Descending => range.1,
+        };
+        let mut in_place = decls.fields.iter().zip(fields).filter(|(decl, _)| decl.is_in_place());
+        let empty = in_place.all(|(_, field)| field.empty_halo);
+        let steps = if empty { decls.steps_in_place(range.1 - range.0 + 1) } else { 0 };
+        InPlace { direction, first, steps }
+    }
+
+    /// Of another kernel of the same run.
+    pub(super) fn again(&self, inner: &Inner<'_>, range: (i64, i64)) -> InPlace {
+        InPlace::of(inner.decls, &inner.fields, self.direction, range)
+    }
 }
 
 /// The slot of a level, or snapshot, after step `t`; `None` for one that is not kept.
@@ -27,11 +55,8 @@ pub(super) fn slot(inner: &Inner<'_>, field: FieldId, level: i64, t: i64) -> Opt
 
 /// What slots at step `t` are computed from.
 pub(super) fn step(inner: &Inner<'_>, t: i64) -> Step {
-    let first = match inner.direction {
-        Direction::Ascending => inner.time.0,
-        Direction::Descending => inner.time.1,
-    };
-    Step { t, first, direction: inner.direction, in_place: inner.in_place }
+    let InPlace { direction, first, steps } = inner.in_place;
+    Step { t, first, direction, in_place: steps }
 }
 
 /// Puts the levels of a run that stopped in step `t`, or after it, where users look for them.
@@ -40,7 +65,7 @@ pub(super) fn settle(inner: &Inner<'_>, t: i64) {
     if !step.is_in_place() {
         return;
     }
-    let (newest, back) = match inner.direction {
+    let (newest, back) = match step.direction {
         Direction::Ascending => (t + 1, -1),
         Direction::Descending => (t - 1, 1),
     };

@@ -8,6 +8,7 @@ mod in_place;
 mod report;
 
 pub use builder::HostBuilder;
+use in_place::InPlace;
 pub use report::{EffectProfile, HostReport, StoreProfile};
 
 use std::ffi::c_void;
@@ -28,6 +29,8 @@ pub mod status {
     pub const OK: i32 = 0;
     /// An error was recorded; the run stops.
     pub const FAILED: i32 = 1;
+    /// The kernel stops before the step that begins, and the next kernel goes on there.
+    pub const HANDOVER: i32 = 2;
 }
 
 /// Who runs the parallel loops of a kernel.
@@ -91,14 +94,13 @@ struct Inner<'a> {
     /// Memory of the fields that the compiler made.
     _scratch: Vec<Dense>,
     time: (i64, i64),
-    direction: Direction,
-    /// Steps in which fields in place are.
-    in_place: i64,
+    in_place: InPlace,
     threads: usize,
     /// The threads of [`KernelThreads::Host`], when there are several.
     pool: Option<Arc<ThreadPool>>,
     progress: Option<&'a (dyn Fn(i64, i64) + Sync)>,
     cancel: Option<&'a AtomicBool>,
+    handover: Option<&'a (dyn Fn(i64, i64) -> bool + Sync)>,
     measure: bool,
     /// Fields whose values must stay finite, with the time shift at which they are written.
     watched: Vec<(FieldId, i32)>,
@@ -128,6 +130,17 @@ struct TileMemory(*mut u8);
 // SAFETY: the memory lives as long as the run and belongs to one thread at a time.
 unsafe impl Send for TileMemory {}
 
+/// Where one kernel stopped and the next one went on.
+#[derive(Clone, Copy, Debug)]
+struct Handover {
+    /// The step that the first did not begin.
+    step: i64,
+    /// Steps that it did.
+    done: i64,
+    /// Seconds that it took.
+    seconds: f64,
+}
+
 /// What changes during a run.
 #[derive(Debug)]
 struct Work {
@@ -136,6 +149,7 @@ struct Work {
     steps: i64,
     /// The current step.
     step: i64,
+    handed_over: Option<Handover>,
     /// The last step after which values were looked at, and found finite.
     finite: Option<i64>,
     tickets: i64,
@@ -178,7 +192,7 @@ impl<'a> Host<'a> {
             tables: inner.tables.as_ptr(),
             time_m: inner.time.0,
             time_max: inner.time.1,
-            in_place: inner.in_place,
+            in_place: inner.in_place.steps,
             threads: inner.threads as i64,
             host: (&raw const *inner).cast_mut().cast(),
             parallel: callbacks::parallel,
@@ -210,6 +224,50 @@ impl<'a> Host<'a> {
     /// As for [`run`](Host::run).
     #[must_use]
     pub unsafe fn run_with(self, kernel: impl Fn(*const abi::Context) -> i32 + Sync) -> HostReport {
+        // SAFETY: by the contract.
+        unsafe { self.run_in_turn(kernel, |_| status::FAILED) }
+    }
+
+    /// As [`run_with`](Host::run_with), with a second kernel that does the rest of the steps when the first one was
+    /// stopped by [`HostBuilder::handover`]. It is called on this thread, and its parallel loops are its own. What
+    /// the program does at its first step only, it does again at the first step of the second kernel.
+    ///
+    /// # Safety
+    /// As for [`run`](Host::run), for both.
+    #[must_use]
+    pub unsafe fn run_in_turn(
+        mut self,
+        kernel: impl Fn(*const abi::Context) -> i32 + Sync,
+        next: impl FnOnce(*const abi::Context) -> i32,
+    ) -> HostReport {
+        let mut status = self.call(kernel);
+        if status == status::HANDOVER
+            && let Some(rest) = self.rest()
+        {
+            let _flush = threads::flush_denormals();
+            status = next(&raw const rest);
+        }
+        self.finish(status)
+    }
+
+    /// The context for the steps that are left after a handover.
+    fn rest(&mut self) -> Option<abi::Context> {
+        let (last, Handover { step, .. }) = {
+            let work = self.inner.work();
+            (work.step, work.handed_over?)
+        };
+        in_place::settle(&self.inner, last);
+        let mut range = self.inner.time;
+        match self.inner.in_place.direction {
+            Direction::Ascending => range.0 = step,
+            Direction::Descending => range.1 = step,
+        }
+        self.inner.in_place = self.inner.in_place.again(&self.inner, range);
+        Some(abi::Context { time_m: range.0, time_max: range.1, ..self.context() })
+    }
+
+    /// Calls a kernel with denormals flushed, next to the threads of the pool if there is one.
+    fn call(&self, kernel: impl Fn(*const abi::Context) -> i32 + Sync) -> i32 {
         struct Shared(abi::Context);
         // SAFETY: the context is only read, and what it points to may be used from any thread, see `Inner`.
         unsafe impl Sync for Shared {}
@@ -221,7 +279,7 @@ impl<'a> Host<'a> {
         }
         let context = Shared(self.context());
         self.inner.work().start = Instant::now();
-        let status = match self.inner.pool.as_deref() {
+        match self.inner.pool.as_deref() {
             // A thread of another pool would take up other work while it waits, perhaps a run that waits for the
             // data of this one: it hands the run to a thread that does nothing else.
             Some(pool)
@@ -232,8 +290,7 @@ impl<'a> Host<'a> {
             }
             Some(pool) => pool.install(|| context.call(&kernel)),
             None => context.call(&kernel),
-        };
-        self.finish(status)
+        }
     }
 
     /// Ends the run with the status that the kernel returned: seals the stores that it wrote, or poisons them

@@ -60,6 +60,8 @@ pub struct HostReport {
     pub seconds: f64,
     /// Steps begun.
     pub steps: i64,
+    /// Steps and seconds of the first of two kernels that ran in turn.
+    pub first_kernel: Option<(i64, f64)>,
     /// Compressed functions, in order of declaration.
     pub stores: Vec<StoreProfile>,
 }
@@ -92,5 +94,6 @@ pub(super) fn take(
     };
     let bound = inner.decls.field_ids().zip(&inner.stores).filter_map(|(id, s)| Some((id, s.as_ref()?)));
     let stores = bound.map(profile).collect();
-    HostReport { error, seconds, steps: work.steps, stores }
+    let first_kernel = work.handed_over.map(|h| (h.done, h.seconds));
+    HostReport { error, seconds, steps: work.steps, first_kernel, stores }
 }
