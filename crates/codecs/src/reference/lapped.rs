@@ -190,11 +190,12 @@ pub(super) fn decode<T: Element>(
     for (row, folded) in rows.iter_mut().zip(folded.chunks_exact(covered)) {
         let Some(row) = row else { continue };
         for (z, x) in row.iter_mut().enumerate() {
-            let sum = match border(z, n2, tiles.blocks) {
-                Some((t, mirror)) => lapped.own[t] * folded[z] - lapped.partner[t] * folded[mirror],
-                None => folded[z],
+            *x = match border(z, n2, tiles.blocks) {
+                Some((t, mirror)) => {
+                    lapped.unfold_own[t] * folded[z] - lapped.unfold_partner[t] * folded[mirror]
+                }
+                None => folded[z] * lapped.backward,
             };
-            *x = sum * lapped.backward[0] * lapped.backward[1];
         }
     }
     bytes.is_empty()
@@ -244,7 +245,6 @@ fn fold<T: Element>(
     length: usize,
     tiles: &Tiles,
 ) -> Vec<T> {
-    let [s1, s2] = lapped.forward;
     let tiny = T::from_f64(TINY);
     let n = tiles.tile[2];
     let mut folded = Vec::new();
@@ -254,11 +254,11 @@ fn fold<T: Element>(
             let (a, b) = (row(x.own, y.own), row(x.partner, y.own));
             let (c, d) = (row(x.own, y.partner), row(x.partner, y.partner));
             let (rx, fx) = (T::from_f64(x.r), T::from_f64(x.f));
-            let (ry, fy) = (T::from_f64(y.r) * s1, T::from_f64(y.f) * s1);
+            let (ry, fy) = (T::from_f64(y.r) * lapped.forward, T::from_f64(y.f) * lapped.forward);
             let value = |z: usize| {
                 let z = z % (2 * length);
                 let z = if z < length { z } else { 2 * length - 1 - z };
-                let v = (ry * (rx * a[z] + fx * b[z]) + fy * (rx * c[z] + fx * d[z])) * s2;
+                let v = ry * (rx * a[z] + fx * b[z]) + fy * (rx * c[z] + fx * d[z]);
                 let below = if v < tiny { v } else { tiny };
                 v - if below > -tiny { below } else { -tiny }
             };
