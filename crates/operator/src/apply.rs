@@ -259,7 +259,7 @@ impl<'a> Apply<'a> {
             };
             let known = store(i).filter(|s| s.written() > 0);
             if let Some(store) = known.filter(|_| !codecs.iter().any(|(id, _)| id.index() == i)) {
-                let codec = store.codec().unwrap_or(codec);
+                let codec = store.codec().map_or(codec, |bounded| bounded.codec);
                 let (snapshots, written) = (store.written(), Some(store.bytes()));
                 return Some(History { codec, snapshots, on_disk, written });
             }

@@ -368,7 +368,7 @@ fn begin_writes(stores: &[Option<BoundStore>], limit: Option<&MemoryLimit>) -> R
     let mut begun: Vec<&Store> = Vec::new();
     for bound in stores.iter().flatten() {
         let result = match bound.access {
-            Access::Write(bounded) => bound.store.begin_write(bounded.codec, limit),
+            Access::Write(bounded) => bound.store.begin_write(bounded, limit),
             Access::Read => bound.store.check_readable(),
         };
         if let Err(error) = result {

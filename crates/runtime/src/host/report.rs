@@ -85,7 +85,7 @@ pub(super) fn take(
             field,
             name: inner.decls.field(field).name.clone(),
             written,
-            codec: bound.store.codec(),
+            codec: bound.store.codec().map(|bounded| bounded.codec),
             bound: with.and_then(|with| with.max_error),
             compress: work.compress[i],
             decompress: work.decompress[i],
