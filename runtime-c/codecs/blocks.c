@@ -64,18 +64,18 @@ size_t wavefold_lapped_scratch(const wf_lapped *l, size_t size, size_t *room) {
     return wf_squares_##S(src, box, scale1, scale2);                                                                   \
   }                                                                                                                    \
   WF_CLONES size_t wavefold_lapped_encode_##S(const T *src, const wf_lapped *l, const wf_tap *x, const wf_tap *y,      \
-                                              const T *own, const T *partner, T scale1, T scale2, uint8_t *scratch,    \
+                                              const T *own, const T *partner, T scale, uint8_t *scratch,               \
                                               uint8_t *out) {                                                          \
-    return wf_lapped_encode_##S(src, l, x, y, own, partner, scale1, scale2, scratch, out);                             \
+    return wf_lapped_encode_##S(src, l, x, y, own, partner, scale, scratch, out);                                      \
   }                                                                                                                    \
   WF_CLONES void wavefold_lapped_errors_##S(const T *src, const wf_lapped *l, const wf_tap *x, const wf_tap *y,        \
-                                            const T *own, const T *partner, T scale1, T scale2, uint8_t *scratch,      \
+                                            const T *own, const T *partner, T scale, uint8_t *scratch,                 \
                                             double *errors) {                                                          \
-    wf_lapped_errors_##S(src, l, x, y, own, partner, scale1, scale2, scratch, errors);                                 \
+    wf_lapped_errors_##S(src, l, x, y, own, partner, scale, scratch, errors);                                          \
   }                                                                                                                    \
   WF_CLONES int wavefold_lapped_decode_##S(const uint8_t *in, size_t len, const wf_lapped *l, const T *own,            \
-                                           const T *partner, T scale1, T scale2, uint8_t *scratch, T *const *rows) {   \
-    return wf_lapped_decode_##S(in, len, l, own, partner, scale1, scale2, scratch, rows);                              \
+                                           const T *partner, T scale, uint8_t *scratch, T *const *rows) {              \
+    return wf_lapped_decode_##S(in, len, l, own, partner, scale, scratch, rows);                                       \
   }                                                                                                                    \
   WF_CLONES void wavefold_lapped_unfold_##S(T *a, T *b, T *c, T *d, T rx, T fx, T ry, T fy, int64_t length) {          \
     if (c && b)                                                                                                        \

@@ -79,7 +79,8 @@ typedef struct {
   double r, f;
 } wf_tap;
 
-/* What follows from the sizes: extents of a tile, groups, and offsets in the scratch buffer. */
+/* What follows from the sizes: extents of a tile, groups, and offsets in the scratch buffer. One plane of the row of
+ * blocks is folded at a time, and transformed along the middle axis into all tiles while it is in the cache. */
 typedef struct {
   int64_t tile[3];        /* extents of a tile */
   int64_t blocks, tiles;  /* along the last axis */
@@ -91,7 +92,8 @@ typedef struct {
   /* Where the lanes of point j of the groups of a unit begin in a quad; to the next run of them; units
    * side by side, and from one row of those to the next. */
   int64_t point[16], below, step, side;
-  size_t folded, carry, work, quad, turned, lines, masks, widths, longs, planes, signs, bytes;
+  int64_t points; /* elements between tiles */
+  size_t folded, carry, work, quad, turned, other, lines, loud, masks, widths, longs, planes, signs, bytes;
 } wf_lapped_plan;
 
 WF_INLINE size_t wf_l_align(size_t n) { return (n + 63) & ~(size_t)63; }
@@ -117,12 +119,15 @@ WF_INLINE void wf_lapped_layout(const wf_lapped *l, size_t size, wf_lapped_plan 
       for (int b = 0; b < p->gy; b++, j++) p->point[j] = (x * p->tile[2] + a) * p->tile[1] + b * p->run;
   const size_t groups = (size_t)p->units * WF_L_GROUP;
   size_t at = 0;
-  p->folded = at, at += wf_l_align((size_t)(l->size[0] * l->size[1] * p->row) * size);
+  p->folded = at, at += wf_l_align((size_t)(l->size[1] * p->row) * size);
   p->carry = at, at += wf_l_align((size_t)(l->size[0] * (l->size[1] / 2) * p->row) * size);
-  p->work = at, at += wf_l_align((size_t)(p->tile[0] * p->plane) * size);
+  p->points = (int64_t)(wf_l_align((size_t)(p->tile[0] * p->plane) * size) / size);
+  p->work = at, at += (size_t)(p->tiles * p->points) * size;
   p->quad = at, at += wf_l_align((size_t)(p->gx * p->tile[1] * p->tile[2]) * size);
   p->turned = at, at += wf_l_align((size_t)(p->tile[1] * p->tile[2]) * size);
+  p->other = at, at += wf_l_align((size_t)(p->tile[1] * p->tile[2]) * size);
   p->lines = at, at += wf_l_align((size_t)(2 * p->row) * size);
+  p->loud = at, at += wf_l_align((size_t)p->tiles * sizeof(uint32_t));
   p->masks = at, at += wf_l_align((size_t)p->units * 2);
   p->widths = at, at += wf_l_align(groups + 1);
   p->longs = at, at += wf_l_align(groups);

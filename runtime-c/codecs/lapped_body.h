@@ -116,15 +116,14 @@ WF_CLONES void WF_FN(wavefold_lapped_lines)(int kind, int64_t n, int where, cons
   }
 }
 
-/* Transposes `rows` rows of n points, both powers of two: `in` and `other` hold all of them, and the result is in the one
- * that is returned. Interleaving the halves of an array rotates the bits of its indices; compilers know it as a shuffle. */
-WF_INLINE WF_T *WF_FN(wf_lapped_turn)(WF_T *in, WF_T *other, int64_t rows, int64_t n) {
+/* Transposes `rows` rows of n points, both powers of two; the result is in `one` or in `other`, whichever is returned.
+ * Interleaving the halves of an array rotates the bits of its indices; compilers know it as a shuffle. */
+WF_INLINE const WF_T *WF_FN(wf_lapped_turn)(const WF_T *in, WF_T *one, WF_T *other, int64_t rows, int64_t n) {
   const int64_t half = rows * n / 2;
   for (; rows > 1; rows /= 2) {
     const WF_T *restrict low = in, *restrict high = in + half;
-    WF_T *restrict to = other;
+    WF_T *restrict to = in == one ? other : one;
     for (int64_t i = 0; i < half; i++) to[2 * i] = low[i], to[2 * i + 1] = high[i];
-    other = in;
     in = to;
   }
   return in;
@@ -132,18 +131,18 @@ WF_INLINE WF_T *WF_FN(wf_lapped_turn)(WF_T *in, WF_T *other, int64_t rows, int64
 
 /* One row of the folded field: r (rx a + fx b) + f (rx c + fx d), from rows at its own place and beyond the border. */
 WF_INLINE void WF_FN(wf_lapped_fold_row)(const WF_T *a, const WF_T *b, const WF_T *c, const WF_T *d, WF_T rx, WF_T fx,
-                                         WF_T r, WF_T f, WF_T scale, int64_t length, WF_T *restrict out) {
-  for (int64_t z = 0; z < length; z++) out[z] = (r * (rx * a[z] + fx * b[z]) + f * (rx * c[z] + fx * d[z])) * scale;
+                                         WF_T r, WF_T f, int64_t length, WF_T *restrict out) {
+  for (int64_t z = 0; z < length; z++) out[z] = r * (rx * a[z] + fx * b[z]) + f * (rx * c[z] + fx * d[z]);
 }
 
 /* That, and the row beyond the border. */
 WF_INLINE void WF_FN(wf_lapped_fold_two)(const WF_T *a, const WF_T *b, const WF_T *c, const WF_T *d, WF_T rx, WF_T fx,
-                                         WF_T r, WF_T f, WF_T scale, int64_t length, WF_T *restrict out,
+                                         WF_T r, WF_T f, int64_t length, WF_T *restrict out,
                                          WF_T *restrict beyond) {
   for (int64_t z = 0; z < length; z++) {
     const WF_T here = rx * a[z] + fx * b[z], there = rx * c[z] + fx * d[z];
-    out[z] = (r * here + f * there) * scale;
-    beyond[z] = (r * there + -f * here) * scale;
+    out[z] = r * here + f * there;
+    beyond[z] = r * there + -f * here;
   }
 }
 
@@ -175,44 +174,26 @@ WF_INLINE void WF_FN(wf_lapped_fold_last)(WF_T *line, const wf_lapped *l, const 
   for (int64_t z = covered; z < most; z++) out[z] = 0;
 }
 
-/* Rows are too short for the hardware to see them coming. */
-WF_INLINE void WF_FN(wf_lapped_prefetch)(const WF_T *src, const wf_tap *x, const wf_tap *y, int64_t length) {
-  const WF_T *a = src + x->own + y->own, *b = src + x->partner + y->own;
-  const WF_T *c = src + x->own + y->partner, *d = src + x->partner + y->partner;
-  for (int64_t z = 0; z < length; z += 64 / (int64_t)sizeof(WF_T)) {
-    __builtin_prefetch(a + z);
-    __builtin_prefetch(b + z);
-    __builtin_prefetch(c + z);
-    __builtin_prefetch(d + z);
-  }
-}
-
-/* Folds all rows of the row of blocks, and divides by the step. */
+/* Folds the rows of plane i of the row of blocks, and divides by the step. */
 WF_INLINE void WF_FN(wf_lapped_fold)(const WF_T *src, const wf_lapped *l, const wf_lapped_plan *p, const wf_tap *x,
-                                     const wf_tap *y, const WF_T *own, const WF_T *partner, WF_T scale1, WF_T scale2,
+                                     const wf_tap *y, const WF_T *own, const WF_T *partner, WF_T scale, int64_t i,
                                      uint8_t *scratch) {
-  const int64_t n0 = l->size[0], n1 = l->size[1], half = n1 / 2, first = l->before ? half : 0;
+  const int64_t n1 = l->size[1], half = n1 / 2, first = l->before ? half : 0;
   const int64_t most = p->tiles * (n1 > 1 ? l->size[2] : 16 * l->size[2]);
   WF_T *line = (WF_T *)(scratch + p->lines), *beyond = line + p->row;
-  WF_T *folded = (WF_T *)(scratch + p->folded), *carry = (WF_T *)(scratch + p->carry);
-  for (int64_t i = 0; i < n0; i++, folded += n1 * p->row, carry += half * p->row) {
-    for (int64_t j = 0; j < first; j++) memcpy(folded + j * p->row, carry + j * p->row, (size_t)most * sizeof(WF_T));
-    for (int64_t j = first; j < n1; j++) {
-      const WF_T *a = src + x[i].own + y[j].own, *b = src + x[i].partner + y[j].own;
-      const WF_T *c = src + x[i].own + y[j].partner, *d = src + x[i].partner + y[j].partner;
-      const WF_T rx = (WF_T)x[i].r, fx = (WF_T)x[i].f, ry = (WF_T)y[j].r * scale1, fy = (WF_T)y[j].f * scale1;
-      if (j + 1 < n1)
-        WF_FN(wf_lapped_prefetch)(src, x + i, y + j + 1, l->length);
-      else if (i + 1 < n0)
-        WF_FN(wf_lapped_prefetch)(src, x + i + 1, y + first, l->length);
-      if (l->after && j >= half) {
-        WF_FN(wf_lapped_fold_two)(a, b, c, d, rx, fx, ry, fy, scale2, l->length, line, beyond);
-        WF_FN(wf_lapped_fold_last)(beyond, l, p, own, partner, carry + (n1 - 1 - j) * p->row);
-      } else {
-        WF_FN(wf_lapped_fold_row)(a, b, c, d, rx, fx, ry, fy, scale2, l->length, line);
-      }
-      WF_FN(wf_lapped_fold_last)(line, l, p, own, partner, folded + j * p->row);
+  WF_T *folded = (WF_T *)(scratch + p->folded), *carry = (WF_T *)(scratch + p->carry) + i * half * p->row;
+  for (int64_t j = 0; j < first; j++) memcpy(folded + j * p->row, carry + j * p->row, (size_t)most * sizeof(WF_T));
+  for (int64_t j = first; j < n1; j++) {
+    const WF_T *a = src + x[i].own + y[j].own, *b = src + x[i].partner + y[j].own;
+    const WF_T *c = src + x[i].own + y[j].partner, *d = src + x[i].partner + y[j].partner;
+    const WF_T rx = (WF_T)x[i].r, fx = (WF_T)x[i].f, ry = (WF_T)y[j].r * scale, fy = (WF_T)y[j].f * scale;
+    if (l->after && j >= half) {
+      WF_FN(wf_lapped_fold_two)(a, b, c, d, rx, fx, ry, fy, l->length, line, beyond);
+      WF_FN(wf_lapped_fold_last)(beyond, l, p, own, partner, carry + (n1 - 1 - j) * p->row);
+    } else {
+      WF_FN(wf_lapped_fold_row)(a, b, c, d, rx, fx, ry, fy, l->length, line);
     }
+    WF_FN(wf_lapped_fold_last)(line, l, p, own, partner, folded + j * p->row);
   }
 }
 
@@ -308,8 +289,8 @@ WF_INLINE WF_T WF_FN(wf_lapped_energy)(const WF_T *v, int64_t n) {
   return part[0];
 }
 
-/* How many rows of a tile are not silent after their transform: all after them become 0, and are 0 up to a full part. */
-WF_INLINE int64_t WF_FN(wf_lapped_audible)(WF_T *work, const wf_lapped_plan *p) {
+/* How many rows of a tile, in full parts, are not silent after their transform: all after them become 0. */
+WF_INLINE int64_t WF_FN(wf_lapped_audible)(const WF_T *work, const wf_lapped_plan *p) {
   const int64_t nx = p->tile[0], ny = p->tile[1], nz = p->tile[2];
   const WF_T silent = (WF_T)WF_L_SILENT / (WF_T)(nx * nz);
   int64_t rows = ny;
@@ -319,30 +300,30 @@ WF_INLINE int64_t WF_FN(wf_lapped_audible)(WF_T *work, const wf_lapped_plan *p) 
       sum += WF_FN(wf_lapped_energy)(work + x * p->plane + (rows - 1) * nz, nz);
     if (!(sum < silent)) break;
   }
-  const int64_t full = (rows + p->part - 1) / p->part * p->part;
-  for (int64_t x = 0; x < nx && rows < full; x++)
-    memset(work + x * p->plane + rows * nz, 0, (size_t)((full - rows) * nz) * sizeof(WF_T));
-  return full;
+  return (rows + p->part - 1) / p->part * p->part;
 }
 
 /* Transforms along the last axis one part of a plane of a tile, [y][z], into a quad, [z][y]. `end`: the row of the block
- * whose end has no fold; all rows where it is -1, none where it is -2. The part is lost. */
-WF_INLINE void WF_FN(wf_lapped_forward_last)(WF_T *part, const wf_lapped_plan *p, int64_t end, WF_T *other, WF_T *quad) {
+ * whose end has no fold; all rows where it is -1, none where it is -2. */
+WF_INLINE void WF_FN(wf_lapped_forward_last)(const WF_T *part, const wf_lapped_plan *p, int64_t end, uint8_t *scratch,
+                                             WF_T *quad) {
   const int64_t ny = p->tile[1], nz = p->tile[2], rows = p->part;
-  const WF_T *turned = WF_FN(wf_lapped_turn)(part, other, rows, nz);
+  const WF_T *turned =
+      WF_FN(wf_lapped_turn)(part, (WF_T *)(scratch + p->turned), (WF_T *)(scratch + p->other), rows, nz);
   WF_FN(wavefold_lapped_lines)
   (end == -1 ? WF_L_II : WF_L_IV, nz, p->cube ? WF_L_TO_QUAD : WF_L_ANY, turned, rows, quad, ny, rows);
   if (end >= 0) WF_FN(wavefold_lapped_lines)(WF_L_II, nz, WF_L_ANY, turned + end, rows, quad + end, ny, 1);
 }
 
 /* The way back. */
-WF_INLINE void WF_FN(wf_lapped_inverse_last)(const WF_T *quad, const wf_lapped_plan *p, int64_t end, WF_T *other,
+WF_INLINE void WF_FN(wf_lapped_inverse_last)(const WF_T *quad, const wf_lapped_plan *p, int64_t end, uint8_t *scratch,
                                              WF_T *part) {
   const int64_t ny = p->tile[1], nz = p->tile[2], rows = p->part;
+  WF_T *other = (WF_T *)(scratch + p->other);
   WF_FN(wavefold_lapped_lines)
   (end == -1 ? WF_L_III : WF_L_IV, nz, p->cube ? WF_L_FROM_QUAD : WF_L_ANY, quad, ny, other, rows, rows);
   if (end >= 0) WF_FN(wavefold_lapped_lines)(WF_L_III, nz, WF_L_ANY, quad + end, ny, other + end, rows, 1);
-  const WF_T *turned = WF_FN(wf_lapped_turn)(other, part, nz, rows);
+  const WF_T *turned = WF_FN(wf_lapped_turn)(other, part, other, nz, rows);
   if (turned != part) memcpy(part, turned, (size_t)(rows * nz) * sizeof(WF_T));
 }
 
@@ -386,11 +367,41 @@ WF_INLINE void WF_FN(wf_lapped_inverse_middle)(const WF_T *plane, const wf_lappe
   if (l->size[1] > 1) WF_FN(wavefold_lapped_lines)(kind, ny, WF_L_ANY, other, nz, folded, row, nz);
 }
 
-/* Transforms a tile of the folded field along the middle and the first axis; returns the rows that may be audible. */
-WF_INLINE int64_t WF_FN(wf_lapped_forward)(const WF_T *folded, const wf_lapped *l, const wf_lapped_plan *p, int whole,
-                                           WF_T *work, WF_T *other) {
-  const int64_t nx = p->tile[0], ny = p->tile[1], nz = p->tile[2], row = l->size[1] > 1 ? p->row : nz;
-  for (int64_t x = 0; x < nx; x++) WF_FN(wf_lapped_forward_middle)(folded + x * ny * row, l, p, work + x * p->plane, other);
+/* Whether a plane of a tile of the folded field has a point that is not 0. */
+WF_INLINE int WF_FN(wf_lapped_is_loud)(const WF_T *folded, int64_t rows, int64_t row, int64_t nz) {
+  int any = 0;
+  for (int64_t y = 0; y < rows && !any; y++)
+    for (int64_t z = 0; z < nz; z++) any |= folded[y * row + z] != 0;
+  return any;
+}
+
+/* Folds the planes of a row of blocks, and transforms them along the middle axis into the tiles. Where a plane of a tile
+ * is all 0, its bit is missing in loud[tile], and it is not written. */
+WF_INLINE void WF_FN(wf_lapped_planes_in)(const WF_T *src, const wf_lapped *l, const wf_lapped_plan *p, const wf_tap *x,
+                                          const wf_tap *y, const WF_T *own, const WF_T *partner, WF_T scale,
+                                          uint8_t *scratch) {
+  const int64_t ny = p->tile[1], nz = p->tile[2], across = l->size[1] > 1;
+  const WF_T *folded = (const WF_T *)(scratch + p->folded);
+  WF_T *work = (WF_T *)(scratch + p->work), *other = (WF_T *)(scratch + p->other);
+  uint32_t *loud = (uint32_t *)(scratch + p->loud);
+  memset(loud, 0, (size_t)p->tiles * sizeof *loud);
+  for (int64_t i = 0; i < p->tile[0]; i++) {
+    WF_FN(wf_lapped_fold)(src, l, p, x, y, own, partner, scale, i, scratch);
+    for (int64_t tile = 0; tile < p->tiles; tile++) {
+      const WF_T *from = folded + tile * (across ? nz : ny * nz);
+      if (!WF_FN(wf_lapped_is_loud)(from, ny, across ? p->row : nz, nz)) continue;
+      loud[tile] |= UINT32_C(1) << i;
+      WF_FN(wf_lapped_forward_middle)(from, l, p, work + tile * p->points + i * p->plane, other);
+    }
+  }
+}
+
+/* Transforms a tile along the first axis; returns the rows that may be audible, all if `whole`. */
+WF_INLINE int64_t WF_FN(wf_lapped_forward)(const wf_lapped *l, const wf_lapped_plan *p, uint32_t loud, int whole,
+                                           WF_T *work) {
+  const int64_t nx = p->tile[0], ny = p->tile[1], nz = p->tile[2];
+  for (int64_t x = 0; x < nx; x++)
+    if (!(loud >> x & 1)) memset(work + x * p->plane, 0, (size_t)(ny * nz) * sizeof(WF_T));
   if (nx == 1) return ny;
   const int64_t rows = whole ? ny : WF_FN(wf_lapped_audible)(work, p);
   WF_FN(wavefold_lapped_lines)
@@ -398,57 +409,64 @@ WF_INLINE int64_t WF_FN(wf_lapped_forward)(const WF_T *folded, const wf_lapped *
   return rows;
 }
 
-/* Codes one tile of the folded field; `out` holds 1 + the bytes of its coefficients. */
+/* The coefficients of a tile as they are: what `forward` has left out of its first axis, then the last axis. */
+WF_INLINE size_t WF_FN(wf_lapped_plain)(const wf_lapped *l, const wf_lapped_plan *p, int64_t end, int64_t rows,
+                                        WF_T *work, uint8_t *scratch, uint8_t *out) {
+  const int64_t nx = p->tile[0], ny = p->tile[1], nz = p->tile[2];
+  const size_t plane = (size_t)(ny * nz) * sizeof(WF_T);
+  WF_T *quad = (WF_T *)(scratch + p->quad);
+  if (rows < ny)
+    WF_FN(wavefold_lapped_lines)
+    (l->last[0] ? WF_L_II : WF_L_IV, nx, WF_L_ANY, work + rows * nz, p->plane, work + rows * nz, p->plane, (ny - rows) * nz);
+  for (int64_t x = 0; x < nx; x++) {
+    for (int64_t h = 0; h < p->parts; h++)
+      WF_FN(wf_lapped_forward_last)(work + x * p->plane + h * p->part * nz, p, end, scratch, quad + h * p->part);
+    memcpy(out + (size_t)x * plane, quad, plane);
+  }
+  return (size_t)nx * plane;
+}
+
+/* Codes one tile of transformed planes; `out` holds 1 + the bytes of its coefficients. */
 WF_INLINE size_t WF_FN(wf_lapped_encode_tile)(const wf_lapped *l, const wf_lapped_plan *p, int64_t tile,
                                               uint8_t *scratch, uint8_t *out) {
   const int64_t nx = p->tile[0], ny = p->tile[1], nz = p->tile[2], end = WF_FN(wf_lapped_end)(l, p, tile);
-  const WF_T *folded = (const WF_T *)(scratch + p->folded) + tile * (l->size[1] > 1 ? nz : ny * nz);
-  WF_T *work = (WF_T *)(scratch + p->work), *quad = (WF_T *)(scratch + p->quad), *other = (WF_T *)(scratch + p->turned);
+  const uint32_t loud = ((const uint32_t *)(scratch + p->loud))[tile];
+  WF_T *work = (WF_T *)(scratch + p->work) + tile * p->points, *quad = (WF_T *)(scratch + p->quad);
   uint16_t *masks = (uint16_t *)(scratch + p->masks);
-  const int64_t row = l->size[1] > 1 ? p->row : nz;
-  int any = 0, fits = 1;
-  for (int64_t i = 0; i < nx * ny && !any; i++)
-    for (int64_t z = 0; z < nz; z++) any |= folded[i * row + z] != 0;
+  int fits = 1;
   out[0] = WF_L_ZERO;
-  if (!any) return 1;
-  const int64_t rows = WF_FN(wf_lapped_forward)(folded, l, p, 0, work, other);
+  if (!loud) return 1;
+  const int64_t rows = WF_FN(wf_lapped_forward)(l, p, loud, 0, work);
   const WF_T silent = (WF_T)WF_L_SILENT / (WF_T)nz;
   wf_lapped_sections s = {scratch + p->widths, scratch + p->longs, scratch + p->planes, scratch + p->signs, 0, 0, 0};
   for (int64_t x = 0; x < nx && fits; x += p->gx) {
     uint32_t sound = 0;
     for (int64_t h = 0; h * p->part < rows; h++) {
-      WF_T *part = work + x * p->plane + h * p->part * nz;
-      int loud = p->gx == 1;
-      for (int64_t i = 0; i < p->gx && !loud; i++)
-        loud = !(WF_FN(wf_lapped_energy)(part + i * p->plane, p->part * nz) < silent);
-      sound |= (uint32_t)loud << h;
-      for (int64_t i = 0; i < p->gx && loud; i++)
-        WF_FN(wf_lapped_forward_last)(part + i * p->plane, p, end, other, quad + i * ny * nz + h * p->part);
+      const WF_T *part = work + x * p->plane + h * p->part * nz;
+      int heard = p->gx == 1;
+      for (int64_t i = 0; i < p->gx && !heard; i++)
+        heard = !(WF_FN(wf_lapped_energy)(part + i * p->plane, p->part * nz) < silent);
+      sound |= (uint32_t)heard << h;
+      for (int64_t i = 0; i < p->gx && heard; i++)
+        WF_FN(wf_lapped_forward_last)(part + i * p->plane, p, end, scratch, quad + i * ny * nz + h * p->part);
     }
     fits = WF_FN(wf_lapped_code)(quad, p, sound, masks + x / p->gx * p->per_quad, &s);
   }
-  const size_t plane = (size_t)(ny * nz) * sizeof(WF_T), plain = (size_t)nx * plane;
   if (fits && s.width_count == 0) return 1;
+  const size_t plain = (size_t)(nx * ny * nz) * sizeof(WF_T);
   const size_t used = fits ? wf_lapped_join(p, scratch, &s, out + 1, plain) : 0;
   out[0] = used ? WF_L_CODED : WF_L_PLAIN;
-  if (used) return 1 + used;
-  WF_FN(wf_lapped_forward)(folded, l, p, 1, work, other);
-  for (int64_t x = 0; x < nx; x++) {
-    for (int64_t h = 0; h < p->parts; h++)
-      WF_FN(wf_lapped_forward_last)(work + x * p->plane + h * p->part * nz, p, end, other, quad + h * p->part);
-    memcpy(out + 1 + (size_t)x * plane, quad, plane);
-  }
-  return 1 + plain;
+  return 1 + (used ? used : WF_FN(wf_lapped_plain)(l, p, end, rows, work, scratch, out + 1));
 }
 
-/* Codes a row of blocks. `own` and `partner` are the weights of the fold along the last axis, scale1 * scale2 = 1 / (D
- * sqrt(points of a block)). `out` holds, for each tile, 1 byte and its coefficients. */
+/* Codes a row of blocks. `own` and `partner` are the weights of the fold along the last axis, scale = 1 / (D sqrt(points
+ * of a block)). `out` holds, for each tile, 1 byte and its coefficients. */
 WF_INLINE size_t WF_FN(wf_lapped_encode)(const WF_T *src, const wf_lapped *l, const wf_tap *x, const wf_tap *y,
-                                         const WF_T *own, const WF_T *partner, WF_T scale1, WF_T scale2,
-                                         uint8_t *scratch, uint8_t *out) {
+                                         const WF_T *own, const WF_T *partner, WF_T scale, uint8_t *scratch,
+                                         uint8_t *out) {
   wf_lapped_plan p;
   wf_lapped_layout(l, sizeof(WF_T), &p);
-  WF_FN(wf_lapped_fold)(src, l, &p, x, y, own, partner, scale1, scale2, scratch);
+  WF_FN(wf_lapped_planes_in)(src, l, &p, x, y, own, partner, scale, scratch);
   size_t used = 0;
   for (int64_t tile = 0; tile < p.tiles; tile++)
     used += WF_FN(wf_lapped_encode_tile)(l, &p, tile, scratch, out + used);
@@ -478,23 +496,24 @@ WF_INLINE void WF_FN(wf_lapped_errors_of)(const WF_T *restrict v, int64_t n, dou
   }
 }
 
-/* The same for a row of blocks, with the arguments of `encode`; steps are units of 1 / (scale1 scale2 sqrt(points of a
- * block)). */
+/* The same for a row of blocks, with the arguments of `encode`; steps are units of 1 / (scale sqrt(points of a block)). */
 WF_INLINE void WF_FN(wf_lapped_errors)(const WF_T *src, const wf_lapped *l, const wf_tap *x, const wf_tap *y,
-                                       const WF_T *own, const WF_T *partner, WF_T scale1, WF_T scale2,
-                                       uint8_t *scratch, double *errors) {
+                                       const WF_T *own, const WF_T *partner, WF_T scale, uint8_t *scratch,
+                                       double *errors) {
   wf_lapped_plan p;
   wf_lapped_layout(l, sizeof(WF_T), &p);
-  WF_FN(wf_lapped_fold)(src, l, &p, x, y, own, partner, scale1, scale2, scratch);
+  WF_FN(wf_lapped_planes_in)(src, l, &p, x, y, own, partner, scale, scratch);
   const int64_t ny = p.tile[1], nz = p.tile[2];
-  WF_T *work = (WF_T *)(scratch + p.work), *quad = (WF_T *)(scratch + p.quad), *other = (WF_T *)(scratch + p.turned);
+  const uint32_t *loud = (const uint32_t *)(scratch + p.loud);
+  WF_T *quad = (WF_T *)(scratch + p.quad);
   for (int64_t tile = 0; tile < p.tiles; tile++) {
-    const WF_T *folded = (const WF_T *)(scratch + p.folded) + tile * (l->size[1] > 1 ? nz : ny * nz);
-    WF_FN(wf_lapped_forward)(folded, l, &p, 1, work, other);
+    WF_T *work = (WF_T *)(scratch + p.work) + tile * p.points;
+    if (!loud[tile]) continue;
+    WF_FN(wf_lapped_forward)(l, &p, loud[tile], 1, work);
     for (int64_t x0 = 0; x0 < p.tile[0]; x0++) {
       for (int64_t h = 0; h < p.parts; h++)
         WF_FN(wf_lapped_forward_last)
-      (work + x0 * p.plane + h * p.part * nz, &p, WF_FN(wf_lapped_end)(l, &p, tile), other, quad + h * p.part);
+      (work + x0 * p.plane + h * p.part * nz, &p, WF_FN(wf_lapped_end)(l, &p, tile), scratch, quad + h * p.part);
       WF_FN(wf_lapped_errors_of)(quad, ny * nz, errors);
     }
   }
@@ -531,22 +550,20 @@ WF_INLINE int WF_FN(wf_lapped_uncode)(wf_lapped_reader *r, const wf_lapped_plan 
   return 1;
 }
 
-/* Decodes one tile into the folded field; returns the bytes read, 0 when they make no tile. */
+/* Decodes one tile into planes that still are to be transformed along the middle axis; returns the bytes read, 0 when
+ * they make no tile. */
 WF_INLINE size_t WF_FN(wf_lapped_decode_tile)(const uint8_t *in, size_t len, const wf_lapped *l, const wf_lapped_plan *p,
                                               int64_t tile, uint8_t *scratch) {
   const int64_t nx = p->tile[0], ny = p->tile[1], nz = p->tile[2], end = WF_FN(wf_lapped_end)(l, p, tile);
-  WF_T *folded = (WF_T *)(scratch + p->folded) + tile * (l->size[1] > 1 ? nz : ny * nz);
-  WF_T *work = (WF_T *)(scratch + p->work), *quad = (WF_T *)(scratch + p->quad), *other = (WF_T *)(scratch + p->turned);
+  WF_T *work = (WF_T *)(scratch + p->work) + tile * p->points, *quad = (WF_T *)(scratch + p->quad);
   const uint16_t *masks = (const uint16_t *)(scratch + p->masks);
-  const int64_t row = l->size[1] > 1 ? p->row : nz;
+  uint32_t *loud = (uint32_t *)(scratch + p->loud);
   const size_t plane = (size_t)(ny * nz) * sizeof(WF_T), plain = (size_t)nx * plane;
   wf_lapped_reader r = {0};
   size_t used = 1;
   if (len < 1 || in[0] > WF_L_PLAIN) return 0;
-  if (in[0] == WF_L_ZERO) {
-    for (int64_t i = 0; i < nx * ny; i++) memset(folded + i * row, 0, (size_t)nz * sizeof(WF_T));
-    return used;
-  }
+  loud[tile] = in[0] != WF_L_ZERO;
+  if (in[0] == WF_L_ZERO) return used;
   if (in[0] == WF_L_PLAIN) {
     if (len < 1 + plain) return 0;
     used += plain;
@@ -565,7 +582,7 @@ WF_INLINE size_t WF_FN(wf_lapped_decode_tile)(const uint8_t *in, size_t len, con
       for (int64_t i = 0; i < p->gx; i++) {
         WF_T *part = work + (x + i) * p->plane + h * p->part * nz;
         if (sound >> h & 1)
-          WF_FN(wf_lapped_inverse_last)(quad + i * ny * nz + h * p->part, p, end, other, part);
+          WF_FN(wf_lapped_inverse_last)(quad + i * ny * nz + h * p->part, p, end, scratch, part);
         else
           memset(part, 0, (size_t)(p->part * nz) * sizeof(WF_T));
       }
@@ -575,19 +592,57 @@ WF_INLINE size_t WF_FN(wf_lapped_decode_tile)(const uint8_t *in, size_t len, con
   if (nx > 1)
     WF_FN(wavefold_lapped_lines)
     (l->last[0] ? WF_L_III : WF_L_IV, nx, p->cube ? WF_L_PLANES : WF_L_ANY, work, p->plane, work, p->plane, lanes);
-  for (int64_t x = 0; x < nx; x++) WF_FN(wf_lapped_inverse_middle)(work + x * p->plane, l, p, folded + x * ny * row, other);
   return used;
 }
 
-/* Decodes a row of blocks of exactly `len` bytes and undoes the fold along the last axis; scale1 * scale2 = D /
- * sqrt(points of a block). rows[i * size[1] + j] is where row (i, j) goes, NULL: nowhere. Returns 1, or 0 when the bytes
- * make no row of blocks. */
+/* Undoes the fold along the last axis of one row; the weights have the step in them. */
+WF_INLINE void WF_FN(wf_lapped_unfold_last)(const WF_T *folded, const wf_lapped *l, const wf_lapped_plan *p,
+                                            const WF_T *own, const WF_T *partner, WF_T scale, WF_T *restrict line) {
+  const int64_t n = l->size[2], covered = p->blocks * n;
+  for (int64_t z = 0; z < n / 2; z++) line[z] = folded[z] * scale;
+  for (int64_t z = n; z < covered; z += n) {
+    const WF_T *from = folded + z - n / 2, *mirror = folded + z + n / 2 - 1;
+    WF_T *to = line + z - n / 2;
+    for (int64_t t = 0; t < n; t++) to[t] = own[t] * from[t] - partner[t] * mirror[-t];
+  }
+  for (int64_t z = covered - n / 2; z < covered; z++) line[z] = folded[z] * scale;
+}
+
+/* Transforms the planes of the tiles along the middle axis, and writes their rows. */
+WF_INLINE void WF_FN(wf_lapped_planes_out)(const wf_lapped *l, const wf_lapped_plan *p, const WF_T *own,
+                                           const WF_T *partner, WF_T scale, uint8_t *scratch, WF_T *const *rows) {
+  const int64_t ny = p->tile[1], nz = p->tile[2], across = l->size[1] > 1;
+  const int64_t covered = p->blocks * l->size[2];
+  const uint32_t *loud = (const uint32_t *)(scratch + p->loud);
+  const WF_T *work = (const WF_T *)(scratch + p->work);
+  WF_T *folded = (WF_T *)(scratch + p->folded), *other = (WF_T *)(scratch + p->other);
+  for (int64_t i = 0; i < p->tile[0]; i++, rows += l->size[1]) {
+    for (int64_t tile = 0; tile < p->tiles; tile++) {
+      WF_T *to = folded + tile * (across ? nz : ny * nz);
+      for (int64_t j = tile; j < l->size[1]; j += p->tiles)
+        if (rows[j])
+          for (int64_t z = 0; z < l->length; z += 64 / (int64_t)sizeof(WF_T)) __builtin_prefetch(rows[j] + z, 1);
+      if (loud[tile])
+        WF_FN(wf_lapped_inverse_middle)(work + tile * p->points + i * p->plane, l, p, to, other);
+      else
+        for (int64_t y = 0; y < ny; y++) memset(to + y * (across ? p->row : nz), 0, (size_t)nz * sizeof(WF_T));
+    }
+    for (int64_t j = 0; j < l->size[1]; j++) {
+      if (!rows[j]) continue;
+      WF_T *line = covered == l->length ? rows[j] : (WF_T *)(scratch + p->lines);
+      WF_FN(wf_lapped_unfold_last)(folded + j * p->row, l, p, own, partner, scale, line);
+      if (line != rows[j]) memcpy(rows[j], line, (size_t)l->length * sizeof(WF_T));
+    }
+  }
+}
+
+/* Decodes a row of blocks of exactly `len` bytes and undoes the fold along the last axis; `own` and `partner` are its
+ * weights times scale = D / sqrt(points of a block). rows[i * size[1] + j] is where row (i, j) goes, NULL: nowhere. Returns
+ * 1, or 0 when the bytes make no row of blocks. */
 WF_INLINE int WF_FN(wf_lapped_decode)(const uint8_t *in, size_t len, const wf_lapped *l, const WF_T *own,
-                                      const WF_T *partner, WF_T scale1, WF_T scale2, uint8_t *scratch,
-                                      WF_T *const *rows) {
+                                      const WF_T *partner, WF_T scale, uint8_t *scratch, WF_T *const *rows) {
   wf_lapped_plan p;
   wf_lapped_layout(l, sizeof(WF_T), &p);
-  const int64_t n = l->size[2], covered = p.blocks * n;
   size_t at = 0;
   for (int64_t tile = 0; tile < p.tiles; tile++) {
     const size_t used = WF_FN(wf_lapped_decode_tile)(in + at, len - at, l, &p, tile, scratch);
@@ -595,20 +650,7 @@ WF_INLINE int WF_FN(wf_lapped_decode)(const uint8_t *in, size_t len, const wf_la
     at += used;
   }
   if (at != len) return 0;
-  for (int64_t i = 0; i < l->size[0] * l->size[1]; i++) {
-    const WF_T *folded = (const WF_T *)(scratch + p.folded) + i * p.row;
-    if (!rows[i]) continue;
-    WF_T *line = covered == l->length ? rows[i] : (WF_T *)(scratch + p.lines);
-    for (int64_t z = 0; z < n / 2; z++) line[z] = folded[z] * scale1 * scale2;
-    for (int64_t z = n; z < covered; z += n) {
-      const WF_T *from = folded + z - n / 2, *mirror = folded + z + n / 2 - 1;
-      WF_T *to = line + z - n / 2;
-#pragma GCC ivdep
-      for (int64_t t = 0; t < n; t++) to[t] = (own[t] * from[t] - partner[t] * mirror[-t]) * scale1 * scale2;
-    }
-    for (int64_t z = covered - n / 2; z < covered; z++) line[z] = folded[z] * scale1 * scale2;
-    if (line != rows[i]) memcpy(rows[i], line, (size_t)l->length * sizeof(WF_T));
-  }
+  WF_FN(wf_lapped_planes_out)(l, &p, own, partner, scale, scratch, rows);
   return 1;
 }
 

@@ -46,6 +46,7 @@ struct wf_context {
   const wf_table *tables;  /* per table: cells and weights */
   int64_t time_m;          /* first step */
   int64_t time_max;        /* last step, included */
+  int64_t in_place;        /* steps, from the first on, in which fields in place are */
   int64_t threads;         /* number of threads to use */
   void *host;              /* belongs to the runtime */
   wf_parallel *parallel;   /* threads of the runtime */
@@ -104,6 +105,23 @@ static inline void wf_parallel_openmp(const wf_context *cx, int64_t count, wf_bo
 #else
   cx->parallel(cx, count, body, argument);
 #endif
+}
+
+/* Remainder of a division, never negative. */
+static inline int64_t wf_modulo(int64_t n, int64_t divisor) { return (n % divisor + divisor) % divisor; }
+
+/* The slot of level t + shift of a field in place. In the first steps of a run, a level that is written takes the slot of
+ * the oldest, so that levels share the slots of those that the first step reads. */
+static inline int64_t wf_slot_ascending(const wf_context *cx, int64_t t, int64_t shift, int64_t slots) {
+  const int64_t level = t + shift, oldest = cx->time_m + 2 - slots;
+  const int in_place = t - cx->time_m < cx->in_place;
+  return wf_modulo(in_place ? oldest + wf_modulo(level - oldest, slots - 1) : level, slots);
+}
+
+static inline int64_t wf_slot_descending(const wf_context *cx, int64_t t, int64_t shift, int64_t slots) {
+  const int64_t level = t + shift, oldest = cx->time_max;
+  const int in_place = cx->time_max - t < cx->in_place;
+  return wf_modulo(in_place ? oldest + wf_modulo(level - oldest, slots - 1) : level, slots);
 }
 
 /* The callbacks, as a kernel writes them. */

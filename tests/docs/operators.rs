@@ -2,8 +2,8 @@
 
 use wavefold::prelude::*;
 
-/// `op0` and `op1` of the notebook, and `wave`, which has derivatives.
-pub struct Operators([Operator; 4]);
+/// `op0` and `op1` of the notebook, and those that show what these do not.
+pub struct Operators([Operator; 5]);
 
 impl Operators {
     pub fn new() -> wavefold::Result<Operators> {
@@ -15,7 +15,7 @@ impl Operators {
         let vsave = TimeFunction::new("vsave", &grid).save(nt).layers(Layers::None).build()?;
         let op0 = Operator::named("op0", [eq(u.forward(), &u + 1.0), eq(&usave, &u)])?;
         let op1 = Operator::named("op1", [eq(v.backward(), &v - 1.0), eq(&vsave, &usave)])?;
-        Ok(Operators([op0, op1, wave()?, heat()?]))
+        Ok(Operators([op0, op1, wave()?, damped()?, heat()?]))
     }
 
     /// What a marker asks for.
@@ -60,8 +60,16 @@ fn wave() -> wavefold::Result<Operator> {
     Operator::named("wave", [eq(u.forward(), update), eq(&usave, u.dx2())])
 }
 
+fn damped() -> wavefold::Result<Operator> {
+    let grid = Grid::new([256]).with_spacing(10.0);
+    let (m, d) = (Function::new("m", &grid).build()?, Function::new("d", &grid).build()?);
+    let u = TimeFunction::new("u", &grid).time_order(2).build()?;
+    let update = solve(&m * u.dt2() + &d * u.dt() - u.laplace(), u.forward())?;
+    Operator::named("damped", [eq(u.forward(), update)])
+}
+
 fn heat() -> wavefold::Result<Operator> {
-    let grid = Grid::new([65, 64, 64]).with_spacing(10.0);
+    let grid = Grid::new([65, 32, 64]).with_spacing(10.0);
     let u = TimeFunction::new("u", &grid).build()?;
     Operator::named("heat", [eq(u.forward(), &u + 0.5 * u.laplace())])
 }

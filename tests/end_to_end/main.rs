@@ -7,6 +7,7 @@
 //! | `convergence` | manufactured solutions: measured order = order of the stencils, staggered grids included |
 //! | `generated` | generated programs of the whole language: interpreter, Cranelift and C agree |
 //! | `memory` | estimates, arrays of the caller's, initial values, numbers from fields, weights of the user's own |
+//! | `in_place` | levels that take the place of others leave no trace |
 //! | `surfaces` | surfaces by images, temporaries between the nodes |
 //! | `threads` | the same bits at any number of threads, on either backend, in every run |
 //! | `compression` | error bounds, overrides, measured errors, what is known about a history |
@@ -36,6 +37,7 @@ mod examples;
 mod forms;
 mod fusion;
 mod generated;
+mod in_place;
 mod layers;
 mod memory;
 mod notebook;

@@ -23,8 +23,9 @@ use wavefold_passes as passes;
 const SEPARATOR: &str = "; -----\n";
 
 /// Folder, and the fewest cases that it may hold.
-const FOLDERS: [(&str, usize); 17] = [
+const FOLDERS: [(&str, usize); 19] = [
     ("legality", 3),
+    ("divide", 3),
     ("invariants", 3),
     ("temporaries", 3),
     ("discretize", 3),
@@ -34,6 +35,7 @@ const FOLDERS: [(&str, usize); 17] = [
     ("factorize", 3),
     ("hoist", 3),
     ("cse", 3),
+    ("in_place", 3),
     ("layout", 3),
     ("schedule", 3),
     ("parts", 3),
@@ -131,6 +133,7 @@ fn test(pass: &str, input: &str) -> Result<String, String> {
                 Err(e) => refusal(&e),
             })
         }
+        "divide" => of_stencil(passes::divide(stencils(input)?)),
         "invariants" => of_stencil(passes::invariants(stencils(input)?)),
         "temporaries" => of_stencil(passes::temporaries(stencils(input)?)),
         "discretize" => match passes::discretize(stencils(input)?) {
@@ -146,8 +149,9 @@ fn test(pass: &str, input: &str) -> Result<String, String> {
         "factorize" => on_clusters(passes::factorize),
         "hoist" => on_clusters(passes::hoist),
         "cse" => on_clusters(passes::cse),
+        "in_place" => on_clusters(passes::in_place),
         "layout" => on_clusters(passes::layout),
-        "schedule" => of_tree(passes::schedule(clusters(input)?)),
+        "schedule" => of_tree(passes::schedule(clusters(input)?, &passes::Machine::default())),
         "parts" => of_tree(passes::parts(text(tree::Program::parse(input))?)),
         // Powers are what this pass removes: its input is not yet a legal tree.
         "contract" => of_tree(passes::contract(text(tree::Program::parse(input))?)),

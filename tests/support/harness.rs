@@ -195,6 +195,7 @@ impl Host {
             tables: tables.as_ptr(),
             time_m: range.0,
             time_max: range.1,
+            in_place: self.decls.steps_in_place(range.1 - range.0 + 1),
             threads,
             host: (self as *mut Host).cast(),
             parallel,

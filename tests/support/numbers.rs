@@ -79,6 +79,38 @@ fn indices_and_steps() {
     }
 }
 
+/// Levels take the place of others while the run is long enough, in fields of two, three and four levels.
+#[test]
+fn levels_in_place() {
+    for dtype in BOTH {
+        for (time, w, back) in [("ascending", 1i32, -1), ("descending", -1, 1)] {
+            let sizes = [3, 9];
+            let at = |shift: i32| format!("t{shift:+}").replace("t+0", "t");
+            let slots = |count: i32, first: i32| -> String {
+                let slot =
+                    |i: i32| format!("slot {} = t/1{:+} % {count} in place\n", first + i, w + back * i);
+                (0..count).map(slot).collect()
+            };
+            let text = head(dtype, &sizes)
+                + &field("u", "buffered 2 in place", 1, &sizes)
+                + &field("v", "buffered 3 in place", 1, &sizes)
+                + &field("w", "buffered 4 in place", 1, &sizes)
+                + &format!("time {time} {{\n{}{}{}", slots(2, 0), slots(3, 2), slots(4, 5))
+                + &"parallel tiles x by 2 { for x in tile { simd y {
+                      u[NEW, x, y] = u[t, x, y]*0.5 + v[t, x-1, y]
+                      v[NEW, x, y] = v[t, x+1, y] - v[OLD, x, y]*0.5
+                      w[NEW, x, y] = (w[OLDEST, x, y] + w[t, x, y+1]) - w[OLD, x, y]*0.25
+                    } } } } }"
+                    .replace("NEW", &at(w))
+                    .replace("OLDEST", &at(w + 3 * back))
+                    .replace("OLD", &at(w + 2 * back));
+            for last in [4, 15, 16, 17, 18, 40] {
+                check(&text, (4, last));
+            }
+        }
+    }
+}
+
 #[test]
 fn scalars_of_the_step() {
     for dtype in BOTH {

@@ -89,6 +89,19 @@ impl Cache {
         })
     }
 
+    /// As [`object`](Cache::object), without compiling: nothing when the best way that may work is not in the cache.
+    pub(crate) fn held<T>(
+        &self,
+        source: &str,
+        compiler: &Compiler,
+        load: impl Fn(&Path) -> Result<T, libloading::Error>,
+    ) -> Option<(Object, T)> {
+        let variant = Variant::ALL.into_iter().find(|v| !compiler.refuses(*v))?;
+        let object = self.find(source, compiler, variant)?;
+        let loaded = load(&object.path).ok()?;
+        Some((object, loaded))
+    }
+
     /// The sound object of a source that the cache holds.
     fn find(&self, source: &str, compiler: &Compiler, variant: Variant) -> Option<Object> {
         let path = self.directory.as_ref()?.join(format!("{}.so", key(source, compiler, variant)));
@@ -211,9 +224,14 @@ mod tests {
         let built = cache.build(source, &compiler, least, load).unwrap();
         assert!(built.is_ok_and(|(object, ())| object.status == CacheStatus::Built));
         assert!(cache.find(source, &compiler, least).is_some());
+        // What is there is not the best.
+        assert!(cache.held(source, &compiler, load).is_none());
         for status in [CacheStatus::Built, CacheStatus::Hit] {
             let (object, ()) = cache.object(source, &compiler, load).unwrap();
             assert_eq!((object.variant, object.status), (best, status));
         }
+        let held = cache.held(source, &compiler, load);
+        assert!(held.is_some_and(|(object, ())| object.status == CacheStatus::Hit));
+        assert!(cache.held("int other;\n", &compiler, load).is_none());
     }
 }

@@ -1,5 +1,6 @@
 //! From a tree to a function in memory.
 
+use crate::cache::Object;
 use crate::{Cache, CacheStatus, CompileError, Compiler, ENTRY};
 use libloading::Library;
 use std::path::Path;
@@ -25,6 +26,17 @@ impl std::fmt::Debug for Kernel {
 }
 
 impl Kernel {
+    fn of(source: String, (object, (library, entry)): (Object, Loaded), start: Instant) -> Kernel {
+        Kernel {
+            entry,
+            openmp: object.variant.openmp,
+            source,
+            status: object.status,
+            compile_seconds: start.elapsed().as_secs_f64(),
+            _library: library,
+        }
+    }
+
     /// The function. It must not be called after the kernel is dropped.
     pub fn entry(&self) -> KernelFn {
         self.entry
@@ -71,15 +83,16 @@ pub fn compile(program: &Program) -> Result<Kernel, CompileError> {
 pub fn compile_with(program: &Program, compiler: &Compiler, cache: &Cache) -> Result<Kernel, CompileError> {
     let start = Instant::now();
     let source = crate::emit(program);
-    let (object, (library, entry)) = cache.object(&source, compiler, load)?;
-    Ok(Kernel {
-        entry,
-        openmp: object.variant.openmp,
-        source,
-        status: object.status,
-        compile_seconds: start.elapsed().as_secs_f64(),
-        _library: library,
-    })
+    let found = cache.object(&source, compiler, load)?;
+    Ok(Kernel::of(source, found, start))
+}
+
+/// The kernel of a verified program that the cache holds; nothing is compiled.
+pub fn cached(program: &Program, compiler: &Compiler, cache: &Cache) -> Option<Kernel> {
+    let start = Instant::now();
+    let source = crate::emit(program);
+    let found = cache.held(&source, compiler, load)?;
+    Some(Kernel::of(source, found, start))
 }
 
 type Loaded = (Library, KernelFn);

@@ -18,7 +18,7 @@ pub use cache::{Cache, CacheStatus};
 pub use compiler::Compiler;
 pub use emit::{ENTRY, emit};
 pub use error::CompileError;
-pub use kernel::{Kernel, compile, compile_with};
+pub use kernel::{Kernel, cached, compile, compile_with};
 
 /// The text of `wavefold.h`, which emitted files include.
 pub const HEADER: &str = include_str!("../../../runtime-c/include/wavefold.h");

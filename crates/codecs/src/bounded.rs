@@ -1,6 +1,7 @@
 //! A codec with a bound on the error at every point.
 
 use std::fmt;
+use std::str::FromStr;
 
 use crate::{
     Compression, CompressionError, Element, EncodeError, Parallel, SliceInfo, View, encode, encode_within,
@@ -70,6 +71,20 @@ impl fmt::Display for Bounded {
     }
 }
 
+impl FromStr for Bounded {
+    type Err = CompressionError;
+
+    /// Reads what [`Display`](fmt::Display) writes.
+    fn from_str(s: &str) -> Result<Self, Self::Err> {
+        let Some((codec, bound)) = s.split_once(" within ") else {
+            return Ok(s.parse::<Compression>()?.into());
+        };
+        let codec: Compression = codec.parse()?;
+        let bad = |_| CompressionError::BadParameter { codec: codec.name(), text: bound.into() };
+        codec.within(bound.parse().map_err(bad)?).validate()
+    }
+}
+
 /// A bound must be above 0, and at most half the range of the values.
 pub(crate) fn check(max_error: f64) -> Result<(), CompressionError> {
     let inside = max_error > 0.0 && max_error <= 0.5;
@@ -90,5 +105,16 @@ mod tests {
         let good = Compression::Lapped { compscale: 1e-2 }.within(1e-3);
         assert_eq!(good.validate().unwrap().to_string(), "lapped:1e-2 within 1e-3");
         assert_eq!(Bounded::from(Compression::Noop).validate().unwrap().to_string(), "noop");
+    }
+
+    #[test]
+    fn text_reads_back() {
+        for text in ["noop", "quantize:12 within 1e-4", "lapped:1e-2 within 1e-3", "lapped:60dB"] {
+            assert_eq!(text.parse::<Bounded>().unwrap().to_string(), text);
+        }
+        for text in ["noop within 1e-3", "lapped:1e-2 within", "lapped:1e-2 within x", "lapped:1e-2 within 2"]
+        {
+            assert!(text.parse::<Bounded>().is_err(), "{text}");
+        }
     }
 }

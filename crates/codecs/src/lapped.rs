@@ -3,7 +3,6 @@
 use std::sync::LazyLock;
 
 use crate::Element;
-use crate::scale::Step;
 
 /// Largest points of a block along an axis.
 const MOST: usize = 32;
@@ -24,12 +23,15 @@ pub(crate) struct Lapped<T> {
     pub(crate) shape: [usize; 3],
     pub(crate) size: [usize; 3],
     /// Multiplied with values: 1 / (step x sqrt(points of a block)).
-    pub(crate) forward: [T; 2],
+    pub(crate) forward: T,
     /// Multiplied with transformed coefficients: step / sqrt(points of a block).
-    pub(crate) backward: [T; 2],
+    pub(crate) backward: T,
     /// Weights of the fold along the last axis, for the points of half a block before a border and half a block behind.
     pub(crate) own: [T; MOST],
     pub(crate) partner: [T; MOST],
+    /// The same times `backward`, to undo it.
+    pub(crate) unfold_own: [T; MOST],
+    pub(crate) unfold_partner: [T; MOST],
 }
 
 /// One value of a fold: r x own + f x partner. `wf_tap` of `lapped.h`.
@@ -65,15 +67,27 @@ impl<T: Element> Lapped<T> {
         let shape = axes.map(|a| shape[a]);
         let size = sizes(shape);
         let gain = (size.iter().product::<usize>() as f64).sqrt();
-        let half = size[2] / 2;
-        let weight = |t: usize| {
+        let (forward, backward) = (1.0 / (step * gain), step / gain);
+        let weight = |t: usize, part: usize, scale: f64| {
+            let half = size[2] / 2;
             let (r, f) = if t < half { weights(size[2], half - 1 - t) } else { weights(size[2], t - half) };
-            (T::from_f64(r), T::from_f64(if t < half { -f } else { f }))
+            [r, if t < half { -f } else { f }][part] * scale
         };
-        let (mut own, mut partner) = ([T::default(); MOST], [T::default(); MOST]);
-        (0..size[2].min(MOST)).for_each(|t| (own[t], partner[t]) = weight(t));
-        let (forward, backward) = (Step::new(step * gain).inverse, Step::new(step / gain).value);
-        Lapped { axes, shape, size, forward, backward, own, partner }
+        let all = |part: usize, scale: f64| {
+            let value = |t: usize| if t < size[2] { weight(t, part, scale) } else { 0.0 };
+            std::array::from_fn(|t| T::from_f64(value(t)))
+        };
+        Lapped {
+            axes,
+            shape,
+            size,
+            forward: T::from_f64(forward),
+            backward: T::from_f64(backward),
+            own: all(0, 1.0),
+            partner: all(1, 1.0),
+            unfold_own: all(0, backward),
+            unfold_partner: all(1, backward),
+        }
     }
 
     /// Weights of the fold along the last axis.

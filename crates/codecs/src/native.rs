@@ -98,7 +98,7 @@ pub trait Blocks: Sized {
         row: &Row,
         taps: [&[Tap]; 2],
         window: [&[Self]; 2],
-        forward: [Self; 2],
+        forward: Self,
         scratch: *mut u8,
         out: *mut u8,
     ) -> usize;
@@ -111,7 +111,7 @@ pub trait Blocks: Sized {
         row: &Row,
         taps: [&[Tap]; 2],
         window: [&[Self]; 2],
-        forward: [Self; 2],
+        forward: Self,
         scratch: *mut u8,
         errors: &mut [f64; STEPS],
     );
@@ -122,7 +122,7 @@ pub trait Blocks: Sized {
         bytes: &[u8],
         row: &Row,
         window: [&[Self]; 2],
-        backward: [Self; 2],
+        backward: Self,
         scratch: *mut u8,
         rows: &[*mut Self],
     ) -> c_int;
@@ -183,8 +183,7 @@ macro_rules! blocks {
                 y: *const Tap,
                 own: *const $t,
                 partner: *const $t,
-                s1: $t,
-                s2: $t,
+                scale: $t,
                 scratch: *mut u8,
                 out: *mut u8,
             ) -> usize;
@@ -195,8 +194,7 @@ macro_rules! blocks {
                 y: *const Tap,
                 own: *const $t,
                 partner: *const $t,
-                s1: $t,
-                s2: $t,
+                scale: $t,
                 scratch: *mut u8,
                 errors: *mut f64,
             );
@@ -206,8 +204,7 @@ macro_rules! blocks {
                 row: *const Row,
                 own: *const $t,
                 partner: *const $t,
-                s1: $t,
-                s2: $t,
+                scale: $t,
                 scratch: *mut u8,
                 rows: *const *mut $t,
             ) -> c_int;
@@ -285,15 +282,13 @@ macro_rules! blocks {
                 row: &Row,
                 [x, y]: [&[Tap]; 2],
                 [own, partner]: [&[Self]; 2],
-                forward: [Self; 2],
+                forward: Self,
                 scratch: *mut u8,
                 out: *mut u8,
             ) -> usize {
                 let (own, partner) = (own.as_ptr(), partner.as_ptr());
                 // SAFETY: the caller's duty.
-                unsafe {
-                    $le(src, row, x.as_ptr(), y.as_ptr(), own, partner, forward[0], forward[1], scratch, out)
-                }
+                unsafe { $le(src, row, x.as_ptr(), y.as_ptr(), own, partner, forward, scratch, out) }
             }
 
             unsafe fn lapped_errors(
@@ -301,28 +296,26 @@ macro_rules! blocks {
                 row: &Row,
                 [x, y]: [&[Tap]; 2],
                 [own, partner]: [&[Self]; 2],
-                forward: [Self; 2],
+                forward: Self,
                 scratch: *mut u8,
                 errors: &mut [f64; STEPS],
             ) {
                 let (own, partner, errors) = (own.as_ptr(), partner.as_ptr(), errors.as_mut_ptr());
-                let [s1, s2] = forward;
                 // SAFETY: the caller's duty.
-                unsafe { $lx(src, row, x.as_ptr(), y.as_ptr(), own, partner, s1, s2, scratch, errors) }
+                unsafe { $lx(src, row, x.as_ptr(), y.as_ptr(), own, partner, forward, scratch, errors) }
             }
 
             unsafe fn lapped_decode(
                 bytes: &[u8],
                 row: &Row,
                 [own, partner]: [&[Self]; 2],
-                backward: [Self; 2],
+                backward: Self,
                 scratch: *mut u8,
                 rows: &[*mut Self],
             ) -> c_int {
                 let (own, partner, rows) = (own.as_ptr(), partner.as_ptr(), rows.as_ptr());
-                let [s1, s2] = backward;
                 // SAFETY: the caller's duty; reads are checked against the length.
-                unsafe { $ld(bytes.as_ptr(), bytes.len(), row, own, partner, s1, s2, scratch, rows) }
+                unsafe { $ld(bytes.as_ptr(), bytes.len(), row, own, partner, backward, scratch, rows) }
             }
 
             unsafe fn lapped_unfold([a, b, c, d]: [*mut Self; 4], w: [Self; 4], length: usize) {
@@ -586,7 +579,7 @@ impl BlockCoder for Native {
         rows: &[*mut T],
     ) -> bool {
         assert_eq!(rows.len(), lapped.size[0] * lapped.size[1]);
-        let window = lapped.window();
+        let window = [&lapped.unfold_own[..], &lapped.unfold_partner[..]];
         let (size, _) = lapped_scratch::<T>(row);
         with_scratch(size, |scratch| {
             // SAFETY: the caller's duty for the rows; scratch has its size.

@@ -67,6 +67,8 @@ pub struct Context {
     pub time_m: i64,
     /// Last step of the range, included.
     pub time_max: i64,
+    /// Steps, from the first on, in which fields in place are, see [`Slot`](crate::tree::Slot).
+    pub in_place: i64,
     /// Number of threads to use.
     pub threads: i64,
     /// Belongs to the runtime; passed back to its callbacks.

@@ -45,6 +45,9 @@ pub enum FieldKind {
     Buffered {
         /// Number of slots.
         slots: usize,
+        /// Whether most steps of a run put the level that they write where the oldest lies, see
+        /// [`Slot`](crate::tree::Slot). What the program means does not depend on it.
+        in_place: bool,
     },
     /// Every snapshot is kept in memory: snapshot `i` holds time step `i * every`.
     Saved {
@@ -220,7 +223,7 @@ impl Field {
     pub fn slots(&self) -> usize {
         match self.kind {
             FieldKind::Space | FieldKind::Invariant | FieldKind::Tile => 1,
-            FieldKind::Buffered { slots } | FieldKind::Ring { slots, .. } => slots,
+            FieldKind::Buffered { slots, .. } | FieldKind::Ring { slots, .. } => slots,
             FieldKind::Saved { steps, .. } => steps,
             FieldKind::Compressed { .. } => 0,
         }
@@ -236,14 +239,21 @@ impl Field {
         }
     }
 
-    /// Whether two time shifts name the same place in memory: fields with slots use them in turn.
+    /// Whether two time shifts name the same place in memory, at some steps at least: fields with slots use them in turn,
+    /// and the newest level of a field in place takes the slot of the oldest.
     pub fn same_slot(&self, a: i32, b: i32) -> bool {
         match self.kind {
-            FieldKind::Buffered { slots } | FieldKind::Ring { slots, .. } if slots > 0 => {
+            FieldKind::Buffered { slots, in_place: true } if a.abs_diff(b) as usize + 1 == slots => true,
+            FieldKind::Buffered { slots, .. } | FieldKind::Ring { slots, .. } if slots > 0 => {
                 (i64::from(a) - i64::from(b)) % slots as i64 == 0
             }
             _ => a == b,
         }
+    }
+
+    /// Whether most steps write a level where the oldest lies.
+    pub fn is_in_place(&self) -> bool {
+        matches!(self.kind, FieldKind::Buffered { in_place: true, .. })
     }
 
     /// Whether the field has a time axis.
@@ -303,6 +313,16 @@ pub struct Decls {
 }
 
 impl Decls {
+    /// The first steps of a run of `steps` in which levels of fields that are kept in place lie there: a whole number of
+    /// rounds through their slots, both with the last slot and without it. The others put levels where users look for
+    /// them, so that a run ends as if nothing had been in place. 0 if no field is.
+    pub fn steps_in_place(&self, steps: i64) -> i64 {
+        let round = |slots: i64| slots * (slots - 1);
+        let rounds = self.fields.iter().filter(|f| f.is_in_place()).map(|f| round(f.slots() as i64));
+        let period = rounds.reduce(num_integer::lcm);
+        period.map_or(0, |period| (steps - 1).max(0) / period * period)
+    }
+
     /// The next local above those that are used, and whose printed form no declaration is named like.
     pub fn next_local(&self, used: impl IntoIterator<Item = LocalId>) -> LocalId {
         let names = self.fields.iter().map(|f| f.name.as_str());

@@ -5,7 +5,7 @@
 use crate::abi::{AGAIN, Context, EffectFn};
 use crate::cluster::{PointStatement, Slice, Stage};
 use crate::stencil::Reduction;
-use crate::tree::Slot;
+use crate::tree::{Slot, Step};
 use crate::{
     Access, Arena, Comparison, DType, Decls, Direction, Expr, ExprId, Field, FieldId, FieldKind, Func,
     LocalId, SparseId, TableId, TicketId,
@@ -108,8 +108,7 @@ pub(crate) struct Machine<'a> {
     pub(crate) decls: &'a Decls,
     pub(crate) exprs: &'a Arena,
     pub(crate) context: &'a Context,
-    pub(crate) t: i64,
-    pub(crate) first_step: bool,
+    pub(crate) step: Step,
     /// Current point, or corner.
     pub(crate) point: [i64; 3],
     /// First point of the current tile and the point after its last, in dimensions that have tiles.
@@ -132,8 +131,12 @@ impl<'a> Machine<'a> {
             decls,
             exprs,
             context,
-            t: context.time_m,
-            first_step: true,
+            step: Step {
+                t: context.time_m,
+                first: context.time_m,
+                direction: Direction::Ascending,
+                in_place: 0,
+            },
             point: [0; 3],
             tile: [None; 3],
             tile_memory: std::ptr::null_mut(),
@@ -146,19 +149,19 @@ impl<'a> Machine<'a> {
 
     /// Goes to step `i` of the range.
     pub(crate) unsafe fn begin_step(&mut self, direction: Direction, i: i64) -> Result<(), Stop> {
-        self.t = match direction {
-            Direction::Ascending => self.context.time_m + i,
-            Direction::Descending => self.context.time_max - i,
+        let (first, t) = match direction {
+            Direction::Ascending => (self.context.time_m, self.context.time_m + i),
+            Direction::Descending => (self.context.time_max, self.context.time_max - i),
         };
-        self.first_step = i == 0;
+        self.step = Step { t, first, direction, in_place: self.context.in_place };
         // SAFETY: `step` takes any step of the range.
-        stop_unless_zero(unsafe { (self.context.step)(self.context.host, self.t) })
+        stop_unless_zero(unsafe { (self.context.step)(self.context.host, t) })
     }
 
     /// Where an access at the current point and step lies in memory.
     unsafe fn place(&self, a: &Access, field: &Field) -> *mut c_void {
         let Some(layout) = &field.layout else { return std::ptr::null_mut() };
-        let slot = Slot::of(field, a.time).map_or(0, |s| s.at(self.t));
+        let slot = Slot::of(field, a.time).map_or(0, |s| s.at(&self.step));
         let mut at = slot * layout.slot_len() as i64;
         for (d, stride) in layout.strides().into_iter().enumerate() {
             let window = field.window.as_ref().map_or(0, |w| w.from[d] as i64);
@@ -184,7 +187,7 @@ impl<'a> Machine<'a> {
     /// Where the value of the current sparse point lies, at a time shift.
     unsafe fn sparse_place(&self, id: SparseId, time: i32) -> *mut c_void {
         let decl = self.decls.sparse(id);
-        let row = if decl.steps.is_some() { self.t + time as i64 } else { 0 };
+        let row = if decl.steps.is_some() { self.step.t + time as i64 } else { 0 };
         let at = (row * decl.points as i64 + self.sparse_point) * decl.dtype.size() as i64;
         // SAFETY: the context holds values per point set; the range of steps keeps the row inside.
         unsafe { (*self.context.sparse.add(id.index())).values.byte_offset(at as isize) }
@@ -200,7 +203,7 @@ impl<'a> Machine<'a> {
                 Expr::Scalar(s) => T::round(*self.context.scalars.add(s.index())),
                 Expr::Local(l) => T::round(self.locals.get(l).copied().unwrap_or(f64::NAN)),
                 Expr::Index(d) => T::round(self.point[*d as usize] as f64),
-                Expr::Step => T::round(self.t as f64),
+                Expr::Step => T::round(self.step.t as f64),
                 Expr::Load(a) => T::round(self.load::<T>(a)),
                 Expr::Sparse(id, time) => {
                     T::round(read(self.sparse_place(*id, *time), self.decls.sparse(*id).dtype))
@@ -290,7 +293,7 @@ impl<'a> Machine<'a> {
     unsafe fn corner<T: Real>(&mut self, table: TableId, corner: usize) -> T {
         let decl = self.decls.table(table);
         let rank = self.decls.rank();
-        let row = if decl.moving { self.t * self.decls.sparse(decl.sparse).points as i64 } else { 0 };
+        let row = if decl.moving { self.step.t * self.decls.sparse(decl.sparse).points as i64 } else { 0 };
         let at = (row + self.sparse_point) as usize * decl.corners + corner;
         // SAFETY: tables have `corners` entries for each point (and step, for points that move), with `rank` indices.
         unsafe {
@@ -367,7 +370,7 @@ impl<'a> Machine<'a> {
         slice: Slice,
         rows: usize,
     ) -> Result<(), Stop> {
-        let index = |f: FieldId, shift| Slot::of(self.decls.field(f), shift).map_or(0, |s| s.at(self.t));
+        let index = |f: FieldId, shift| Slot::of(self.decls.field(f), shift).map_or(0, |s| s.at(&self.step));
         let (snapshot, slot) = (index(store, time), index(slice.field, slice.time));
         let (store, field, parallel) = (store.0 as i64, slice.field.0 as i64, self.context.parallel);
         // SAFETY: the callback belongs to this context.

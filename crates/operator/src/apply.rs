@@ -5,7 +5,10 @@ use crate::memory::{self, History, MemoryEstimate};
 use crate::overrides::{Override, Parameter, codecs};
 use crate::replace::{Bound, Handle, Replacements};
 use crate::sizes;
-use crate::{ApplyError, Backend, CompressionSummary, Operator, PerformanceSummary, Result, Use, range};
+use crate::tier::{Change, Start};
+use crate::{
+    ApplyError, Backend, CompressionSummary, Operator, PerformanceSummary, Result, Tier, Use, range,
+};
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Instant;
@@ -256,7 +259,7 @@ impl<'a> Apply<'a> {
             };
             let known = store(i).filter(|s| s.written() > 0);
             if let Some(store) = known.filter(|_| !codecs.iter().any(|(id, _)| id.index() == i)) {
-                let codec = store.codec().unwrap_or(codec);
+                let codec = store.codec().map_or(codec, |bounded| bounded.codec);
                 let (snapshots, written) = (store.written(), Some(store.bytes()));
                 return Some(History { codec, snapshots, on_disk, written });
             }
@@ -292,7 +295,14 @@ impl<'a> Apply<'a> {
             schemes.check(op, &bound.functions, &scalars, time_max - time_m + 1)?;
         }
         let threads = self.threads.unwrap_or_else(threads::available);
-        let backend = self.backend.resolve();
+        let begin = match self.backend {
+            Backend::Auto => op.start(threads),
+            other => Start::Fixed(other),
+        };
+        let (backend, change) = match begin {
+            Start::Fixed(backend) => (backend, None),
+            Start::Tiered(compiler) => (Backend::Cranelift, Some(Change::new(op, compiler, threads))),
+        };
         let (kernel, compile_seconds) = op.kernel(backend)?;
 
         let fields = Fields::find(op, &bound)?;
@@ -306,10 +316,17 @@ impl<'a> Apply<'a> {
         };
         let mut host = Host::builder(kernel.decls(op));
         host.time(time_m, time_max).threads(threads).measure_errors(self.measure_errors).progress(&tell);
+        if let Some((direction, _)) = self.op.program().time() {
+            host.direction(direction);
+        }
         if self.check_finite {
             watched(op).into_iter().for_each(|(field, time)| {
                 host.watch(field, time);
             });
+        }
+        let due = |done, total| change.as_ref().is_some_and(|change| change.due(done, total));
+        if change.is_some() {
+            host.handover(&due);
         }
         if let Some(flag) = self.cancel {
             host.cancel(flag);
@@ -340,14 +357,35 @@ impl<'a> Apply<'a> {
             host.kernel_threads(KernelThreads::Own);
         }
         let host = host.build()?;
+        let next = || change.as_ref().and_then(Change::next);
         // SAFETY: the kernel was compiled from the program whose declarations the host has bound, for this machine;
         // what it writes is bound for writing, see `Fields::find` and `Points::find`; the builder was told of its
-        // threads.
-        let report = unsafe { host.run_with(|context| kernel.call(context)) };
+        // threads. So was that which takes over.
+        let report = unsafe {
+            host.run_in_turn(
+                |context| kernel.call(context),
+                |context| next().map_or(wavefold_runtime::status::FAILED, |kernel| kernel.call(context)),
+            )
+        };
+        let mut tiers = Tier::of(backend, &report);
+        if self.backend == Backend::Auto && backend == Backend::Cranelift {
+            op.background().spend(tiers[0].seconds);
+        }
         if let Some(error) = report.error {
             return Err(error.into());
         }
-        Ok(summary(op, &kernel, backend, (time_m, time_max), threads, compile_seconds, start, report))
+        // A program without time makes one step, which it does not tell of.
+        if op.program().time().is_none() {
+            tiers[0].steps = 1;
+        }
+        let last = next().filter(|_| tiers.len() > 1).unwrap_or(&kernel);
+        let mut summary = summary(op, last, (time_m, time_max), threads, compile_seconds, start, report);
+        if self.backend == Backend::Auto && backend == Backend::Cranelift {
+            summary.note = op.background().failure();
+        }
+        summary.backend = tiers.last().map_or(backend, |t| t.backend);
+        summary.tiers = tiers;
+        Ok(summary)
     }
 
     fn scalar_values(&self, op: &Operator) -> Result<Vec<f64>> {
@@ -395,7 +433,6 @@ fn watched(op: &Operator) -> Vec<(FieldId, i32)> {
 fn summary(
     op: &Operator,
     kernel: &Kernel,
-    backend: Backend,
     (time_m, time_max): (i64, i64),
     threads: usize,
     compile_seconds: f64,
@@ -406,7 +443,9 @@ fn summary(
     let timed = p.time().is_some();
     PerformanceSummary {
         operator: op.name().into(),
-        backend,
+        backend: Backend::Auto,
+        tiers: vec![],
+        note: None,
         threads: if kernel.threaded { threads } else { 1 },
         time_m,
         time_max,
@@ -418,6 +457,7 @@ fn summary(
         cached: kernel.cached,
         total_seconds: start.elapsed().as_secs_f64(),
         cost: op.compiled().cost,
+        schedule: op.schedule(),
         compression: report.stores.iter().filter_map(compression).collect(),
     }
 }

@@ -10,7 +10,8 @@ use wavefold_ir::{Decls, abi, cluster};
 /// Where the code comes from.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Backend {
-    /// C where a C compiler answers, otherwise Cranelift.
+    /// C where it is in the compile cache; otherwise Cranelift, until the C compiler is done, if there is one and the run is
+    /// long enough for it to pay. The results are the same, bit for bit.
     #[default]
     Auto,
     /// The C compiler of the machine, with OpenMP.
@@ -23,7 +24,7 @@ pub enum Backend {
 }
 
 impl Backend {
-    /// The backend that `Auto` stands for on this machine.
+    /// The backend that long runs with `Auto` end up with on this machine.
     pub fn resolve(self) -> Backend {
         match self {
             Backend::Auto if wavefold_backend_c::Compiler::find().is_some() => Backend::C,
@@ -60,12 +61,7 @@ impl Backend {
             }
             Backend::C => {
                 let k = wavefold_backend_c::compile(program).map_err(|e| Error::C(Arc::new(e)))?;
-                Ok(Kernel {
-                    seconds: k.compile_seconds(),
-                    cached: k.cached(),
-                    threaded: k.uses_openmp(),
-                    code: Code::C(k),
-                })
+                Ok(Kernel::c(k))
             }
             _ => {
                 let k = wavefold_backend_cranelift::compile(program)
@@ -133,6 +129,15 @@ impl Kernel {
         match &self.code {
             Code::Interpreter(p) => &p.decls,
             Code::C(_) | Code::Cranelift(_) => &op.program().decls,
+        }
+    }
+
+    pub(crate) fn c(k: wavefold_backend_c::Kernel) -> Kernel {
+        Kernel {
+            seconds: k.compile_seconds(),
+            cached: k.cached(),
+            threaded: k.uses_openmp(),
+            code: Code::C(k),
         }
     }
 

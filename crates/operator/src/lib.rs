@@ -17,6 +17,7 @@ mod replace;
 mod sizes;
 mod stability;
 mod summary;
+mod tier;
 
 pub use adjoint::{DotProducts, Values, dot_product_test};
 pub use apply::{Apply, Progress};
@@ -26,5 +27,5 @@ pub use measure::{Measure, initialise, inner, maximum, minimum, norm, total};
 pub use memory::{MemoryEntry, MemoryEstimate, MemoryUse};
 pub use operator::{Operator, Trace};
 pub use replace::Handle;
-pub use summary::{CompressionSummary, PerformanceSummary, Use};
+pub use summary::{CompressionSummary, PerformanceSummary, Tier, Use};
 pub use wavefold_ir::tree::Cost;

@@ -2,13 +2,15 @@
 
 use crate::backend::Kernel;
 use crate::stability::Schemes;
+use crate::tier::Background;
 use crate::{Apply, Backend, Result};
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 use wavefold_ir::{cluster, tree};
-use wavefold_passes::{Compiled, Specialisation, compile};
+use wavefold_passes::{Compiled, Machine, Specialisation, compile};
+use wavefold_runtime::{system, threads};
 use wavefold_symbolic::Equation;
 
 /// Equations, compiled. Cheap to clone; may be applied any number of times, from any thread.
@@ -34,6 +36,7 @@ struct Inner {
     lowering: Duration,
     special: Specialisation,
     kernels: Mutex<HashMap<Backend, Arc<Kernel>>>,
+    background: Background,
     /// The updates whose stability is known, found when they are first asked for.
     schemes: OnceLock<Option<Schemes>>,
     /// The operator for other sizes.
@@ -61,7 +64,7 @@ impl Operator {
 
     fn with_sizes(name: String, equations: Vec<Equation>, special: &Specialisation) -> Result<Operator> {
         let start = Instant::now();
-        let compiled = compile(&name, &equations, special, false)?;
+        let compiled = compile(&name, &equations, special, &machine(), false)?;
         let operator = Operator {
             inner: Arc::new(Inner {
                 name,
@@ -70,6 +73,7 @@ impl Operator {
                 lowering: start.elapsed(),
                 special: special.clone(),
                 kernels: Mutex::new(HashMap::new()),
+                background: Background::default(),
                 schemes: OnceLock::new(),
                 variants: Mutex::new(HashMap::new()),
             }),
@@ -123,10 +127,15 @@ impl Operator {
         self.program().to_string()
     }
 
+    /// The schedule that the compiler chose: the loops of a step in a few words, one line for each kind of nest.
+    pub fn schedule(&self) -> Vec<String> {
+        tree::outline(self.program())
+    }
+
     /// Every pass with its time and the program after it.
     pub fn trace(&self) -> Trace {
         // The equations compiled before, so they do again.
-        let stages = compile(self.name(), self.equations(), &self.inner.special, true)
+        let stages = compile(self.name(), self.equations(), &self.inner.special, &machine(), true)
             .map(|c| c.stages)
             .unwrap_or_default();
         Trace { name: self.name().into(), stages }
@@ -174,6 +183,22 @@ impl Operator {
         &self.inner.compiled
     }
 
+    /// The C kernel that is made beside runs.
+    pub(crate) fn background(&self) -> &Background {
+        &self.inner.background
+    }
+
+    /// The kernel for a backend, if it was compiled before.
+    pub(crate) fn known(&self, backend: Backend) -> Option<Arc<Kernel>> {
+        self.inner.kernels.lock().unwrap_or_else(PoisonError::into_inner).get(&backend).cloned()
+    }
+
+    /// Keeps a kernel, unless there is one.
+    pub(crate) fn keep(&self, backend: Backend, kernel: Arc<Kernel>) {
+        let mut kernels = self.inner.kernels.lock().unwrap_or_else(PoisonError::into_inner);
+        kernels.entry(backend).or_insert(kernel);
+    }
+
     /// The kernel for a resolved backend, compiled once, with the seconds that it took now.
     pub(crate) fn kernel(&self, backend: Backend) -> Result<(Arc<Kernel>, f64)> {
         let mut kernels = self.inner.kernels.lock().unwrap_or_else(PoisonError::into_inner);
@@ -198,6 +223,13 @@ impl fmt::Display for Operator {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.equations().iter().try_for_each(|e| writeln!(f, "{e}"))
     }
+}
+
+/// This machine.
+fn machine() -> Machine {
+    static CACHE: OnceLock<usize> = OnceLock::new();
+    let probed = || system::second_level_cache().unwrap_or(Machine::default().cache);
+    Machine { threads: threads::available(), cache: *CACHE.get_or_init(probed) }
 }
 
 fn identifier(name: &str) -> String {

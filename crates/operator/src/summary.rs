@@ -4,6 +4,7 @@ use crate::Backend;
 use std::fmt;
 use wavefold_ir::Compression;
 use wavefold_ir::tree::Cost;
+use wavefold_runtime::HostReport;
 
 /// Whether a compressed function was written or read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,13 +52,43 @@ impl CompressionSummary {
     }
 }
 
+/// The steps of a run that one backend did.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Tier {
+    /// The backend.
+    pub backend: Backend,
+    /// Number of steps.
+    pub steps: u64,
+    /// Time in its kernel, in seconds, as [`PerformanceSummary::seconds`].
+    pub seconds: f64,
+}
+
+impl Tier {
+    /// The parts of a run that began with a backend.
+    pub(crate) fn of(backend: Backend, report: &HostReport) -> Vec<Tier> {
+        let steps = |n: i64| n.max(0) as u64;
+        let Some((done, seconds)) = report.first_kernel else {
+            return vec![Tier { backend, steps: steps(report.steps), seconds: report.seconds }];
+        };
+        let rest = report.seconds - seconds;
+        vec![
+            Tier { backend, steps: steps(done), seconds },
+            Tier { backend: Backend::C, steps: steps(report.steps - done), seconds: rest },
+        ]
+    }
+}
+
 /// What a run did and how fast; prints as a small table.
 #[derive(Clone, Debug)]
 pub struct PerformanceSummary {
     /// Name of the operator.
     pub operator: String,
-    /// The backend that ran.
+    /// The backend that ran, the last if it was more than one.
     pub backend: Backend,
+    /// What ran one after the other: with [`Backend::Auto`] Cranelift perhaps, and then C.
+    pub tiers: Vec<Tier>,
+    /// Why a run with [`Backend::Auto`] went on with Cranelift, if the C compiler was started and failed.
+    pub note: Option<String>,
     /// Number of threads.
     pub threads: usize,
     /// First step.
@@ -80,6 +111,8 @@ pub struct PerformanceSummary {
     pub total_seconds: f64,
     /// Operations and bytes per point and step, by the compiler's own count.
     pub cost: Cost,
+    /// The loops of a step, see [`Operator::schedule`](crate::Operator::schedule).
+    pub schedule: Vec<String>,
     /// Per compressed function.
     pub compression: Vec<CompressionSummary>,
 }
@@ -98,6 +131,19 @@ impl PerformanceSummary {
     /// Floating-point operations by the compiler's own count, in 10^9 a second.
     pub fn gflops(&self) -> f64 {
         self.gpts_per_s() * self.cost.flops
+    }
+
+    /// `c`, or `cranelift 40 steps, c 260 steps`.
+    fn backends(&self) -> String {
+        match self.tiers.as_slice() {
+            [] | [_] => self.backend.to_string(),
+            tiers => {
+                let part = |t: &Tier| {
+                    format!("{} {} {}", t.backend, t.steps, if t.steps == 1 { "step" } else { "steps" })
+                };
+                tiers.iter().map(part).collect::<Vec<_>>().join(", ")
+            }
+        }
     }
 
     /// What the run did with one compressed function.
@@ -120,7 +166,7 @@ impl fmt::Display for PerformanceSummary {
             self.points,
             self.seconds,
             self.threads,
-            self.backend
+            self.backends()
         )?;
         writeln!(
             f,
@@ -135,6 +181,10 @@ impl fmt::Display for PerformanceSummary {
             self.compile_seconds * 1e3,
             if self.cached { " (cached)" } else { "" }
         )?;
+        if let Some(note) = &self.note {
+            let first = note.lines().next().unwrap_or_default();
+            writeln!(f, "  stayed with {}: {first}", self.backend)?;
+        }
         for c in &self.compression {
             write!(
                 f,

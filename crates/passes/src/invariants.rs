@@ -21,19 +21,16 @@ pub fn invariants(mut p: Program) -> Program {
     if !matches!(crate::direction(&p), Ok(Some(_))) {
         return p;
     }
-    let written: HashSet<FieldId> =
-        p.statements.iter().filter_map(|s| s.action.target()).map(|a| a.field).collect();
-    let values: Vec<ExprId> = p
-        .statements
-        .iter()
-        .filter(|s| matches!(s.action, Action::Assign { .. }))
-        .map(|s| s.action.value())
-        .collect();
-    let mut search =
-        Search { decls: &p.decls, written, constant: HashMap::new(), found: vec![], seen: HashSet::new() };
-    values.iter().for_each(|value| search.collect(&mut p.exprs, *value));
-    let candidates = std::mem::take(&mut search.found);
-    let chosen = choose(&p, &candidates);
+    let mut search = Search::new(&p);
+    for s in &p.statements {
+        match s.action {
+            Action::Assign { value, .. } => search.collect(&mut p.exprs, value),
+            // Sparse points read little.
+            Action::Inject { .. } | Action::Interpolate { .. } => {}
+            _ => search.elsewhere.extend(p.exprs.loads(s.action.value()).iter().map(|a| a.field)),
+        }
+    }
+    let chosen = search.chosen(&p.exprs);
     let mut names: HashMap<ExprId, ExprId> = HashMap::new();
     let mut first = Vec::new();
     for value in chosen {
@@ -56,37 +53,71 @@ pub fn invariants(mut p: Program) -> Program {
     p
 }
 
-struct Search<'a> {
-    decls: &'a Decls,
-    written: HashSet<FieldId>,
-    constant: HashMap<ExprId, bool>,
-    /// Largest constant expressions that hold a function.
-    found: Vec<ExprId>,
-    seen: HashSet<ExprId>,
+/// What does not change during a run, and reads the current point alone.
+pub(crate) struct Constants {
+    /// Functions of space that are not written.
+    fields: HashSet<FieldId>,
+    known: HashMap<ExprId, bool>,
 }
 
-impl Search<'_> {
+impl Constants {
+    pub(crate) fn of(p: &Program) -> Constants {
+        let written: HashSet<FieldId> =
+            p.statements.iter().filter_map(|s| s.action.target()).map(|a| a.field).collect();
+        let is_constant = |id: &FieldId| {
+            let field = p.decls.field(*id);
+            field.kind == FieldKind::Space && field.window.is_none() && !written.contains(id)
+        };
+        Constants { fields: p.decls.field_ids().filter(is_constant).collect(), known: HashMap::new() }
+    }
+
     /// Whether nothing in an expression changes during a run.
-    fn is_constant(&mut self, exprs: &Arena, root: ExprId) -> bool {
-        if let Some(known) = self.constant.get(&root) {
+    pub(crate) fn has(&mut self, exprs: &Arena, root: ExprId) -> bool {
+        if let Some(known) = self.known.get(&root) {
             return *known;
         }
         exprs.visit(root, &mut |id, e| {
             let constant = match e {
                 Expr::Number(_) | Expr::Scalar(_) | Expr::Index(_) => true,
-                Expr::Load(a) => {
-                    let field = self.decls.field(a.field);
-                    field.kind == FieldKind::Space
-                        && field.window.is_none()
-                        && a.is_here()
-                        && !self.written.contains(&a.field)
-                }
+                Expr::Load(a) => a.is_here() && self.fields.contains(&a.field),
                 Expr::Local(_) | Expr::Sparse(..) | Expr::Step | Expr::Derivative(_) => false,
-                e => e.children().iter().all(|c| self.constant[c]),
+                e => e.children().iter().all(|c| self.known[c]),
             };
-            self.constant.insert(id, constant);
+            self.known.insert(id, constant);
         });
-        self.constant[&root]
+        self.known[&root]
+    }
+
+    /// The constant factors of a product that has others as well, as one product.
+    fn part(&mut self, exprs: &mut Arena, id: ExprId) -> Option<(ExprId, Vec<ExprId>)> {
+        let Expr::Product(factors) = exprs[id].clone() else { return None };
+        let (same, others): (Vec<ExprId>, Vec<ExprId>) =
+            factors.into_iter().partition(|f| self.has(exprs, *f));
+        // Numbers and scalars go well with what changes: they stay outside.
+        let (with, without): (Vec<ExprId>, Vec<ExprId>) =
+            same.into_iter().partition(|c| !exprs.loads(*c).is_empty());
+        if with.len() < 2 || others.is_empty() {
+            return None;
+        }
+        let part = exprs.product(with);
+        self.known.insert(part, true);
+        Some((part, without.into_iter().chain(others).collect()))
+    }
+}
+
+/// Largest constant expressions that hold a function, of the assignments of a program.
+struct Search {
+    constants: Constants,
+    found: Vec<ExprId>,
+    /// Functions that are read besides, at every point.
+    elsewhere: HashSet<FieldId>,
+    seen: HashSet<ExprId>,
+}
+
+impl Search {
+    fn new(p: &Program) -> Search {
+        let (found, elsewhere, seen) = (vec![], HashSet::new(), HashSet::new());
+        Search { constants: Constants::of(p), found, elsewhere, seen }
     }
 
     fn collect(&mut self, exprs: &mut Arena, id: ExprId) {
@@ -95,68 +126,46 @@ impl Search<'_> {
         }
         // A condition is no number that a field could keep; what it compares is.
         let condition = matches!(exprs[id], Expr::Compare(..) | Expr::And(..) | Expr::Or(..) | Expr::Not(_));
-        if !condition && self.is_constant(exprs, id) {
-            if !exprs.loads(id).is_empty() && !self.found.contains(&id) {
+        let reads = !exprs.loads(id).is_empty();
+        if !condition && reads && self.constants.has(exprs, id) && cost(exprs, id) >= WORTH {
+            if !self.found.contains(&id) {
                 self.found.push(id);
             }
             return;
         }
-        match constant_part(exprs, id, &self.constant) {
+        if let Expr::Load(a) = exprs[id] {
+            self.elsewhere.insert(a.field);
+        }
+        match self.constants.part(exprs, id) {
             Some((part, others)) => {
-                self.constant.insert(part, true);
                 self.collect(exprs, part);
                 others.into_iter().for_each(|c| self.collect(exprs, c));
             }
             None => exprs[id].children().into_iter().for_each(|c| self.collect(exprs, c)),
         }
     }
-}
 
-/// The constant factors of a product that has others as well, as one product.
-fn constant_part(
-    exprs: &mut Arena,
-    id: ExprId,
-    constant: &HashMap<ExprId, bool>,
-) -> Option<(ExprId, Vec<ExprId>)> {
-    let Expr::Product(factors) = exprs[id].clone() else { return None };
-    let is_constant = |c: &ExprId| constant.get(c).copied().unwrap_or(false);
-    let (same, others): (Vec<ExprId>, Vec<ExprId>) = factors.into_iter().partition(is_constant);
-    // Numbers and scalars go well with what changes: they stay outside.
-    let (with, without): (Vec<ExprId>, Vec<ExprId>) =
-        same.into_iter().partition(|c| !exprs.loads(*c).is_empty());
-    if with.len() < 2 || others.is_empty() {
-        return None;
-    }
-    Some((exprs.product(with), without.into_iter().chain(others).collect()))
-}
-
-/// The candidates that are worth a field.
-fn choose(p: &Program, candidates: &[ExprId]) -> Vec<ExprId> {
-    // Fields that are read besides.
-    let mut elsewhere: HashSet<FieldId> = HashSet::new();
-    let mut seen: HashSet<ExprId> = HashSet::new();
-    let mut stack: Vec<ExprId> = p.statements.iter().map(|s| s.action.value()).collect();
-    while let Some(id) = stack.pop() {
-        if candidates.contains(&id) && cost(&p.exprs, id) >= WORTH || !seen.insert(id) {
-            continue;
+    /// Those that are worth a field: because they are expensive, or because they and all that share functions with them
+    /// take the place of at least as many.
+    fn chosen(&self, exprs: &Arena) -> Vec<ExprId> {
+        let fields = |id: &ExprId| -> HashSet<FieldId> { exprs.loads(*id).iter().map(|a| a.field).collect() };
+        let mut families: Vec<(HashSet<FieldId>, Vec<ExprId>)> = Vec::new();
+        for id in &self.found {
+            let mut family = (fields(id), vec![*id]);
+            for other in families.extract_if(.., |f| !f.0.is_disjoint(&family.0)).collect::<Vec<_>>() {
+                family.0.extend(other.0);
+                family.1.extend(other.1);
+            }
+            families.push(family);
         }
-        if let Expr::Load(a) = p.exprs[id] {
-            elsewhere.insert(a.field);
-        }
-        stack.extend(p.exprs[id].children());
+        let worth = |id: &ExprId| {
+            cost(exprs, *id) >= EXPENSIVE
+                || families.iter().any(|(fields, all)| {
+                    all.contains(id) && all.len() <= fields.len() && fields.is_disjoint(&self.elsewhere)
+                })
+        };
+        self.found.iter().copied().filter(worth).collect()
     }
-    let alone = |id: &ExprId| {
-        let fields: HashSet<FieldId> = p.exprs.loads(*id).iter().map(|a| a.field).collect();
-        fields.iter().all(|f| !elsewhere.contains(f))
-            && candidates
-                .iter()
-                .all(|other| other == id || p.exprs.loads(*other).iter().all(|a| !fields.contains(&a.field)))
-    };
-    let worth = |id: &&ExprId| match cost(&p.exprs, **id) {
-        c if c >= EXPENSIVE => true,
-        c => c >= WORTH && alone(id),
-    };
-    candidates.iter().filter(worth).copied().collect()
 }
 
 /// A rough cost in cycles for a vector of points.

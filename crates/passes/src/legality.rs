@@ -75,7 +75,7 @@ fn shifts(p: &Program, id: FieldId) -> Option<RangeInclusive<i32>> {
 fn buffers(p: &Program, id: FieldId) -> Result<()> {
     let field = p.decls.field(id);
     let slots = match field.kind {
-        FieldKind::Buffered { slots } => slots,
+        FieldKind::Buffered { slots, .. } => slots,
         FieldKind::Saved { steps, .. } | FieldKind::Compressed { steps, .. } => steps,
         FieldKind::Space | FieldKind::Invariant | FieldKind::Tile | FieldKind::Ring { .. } => return Ok(()),
     };

@@ -163,7 +163,9 @@ impl<'a> Builder<'a> {
         self.check_grid(f.name(), f.grid())?;
         let kind = match *f.kind() {
             FunctionKind::Space => FieldKind::Space,
-            FunctionKind::Time { save: None, .. } => FieldKind::Buffered { slots: f.buffers() },
+            FunctionKind::Time { save: None, .. } => {
+                FieldKind::Buffered { slots: f.buffers(), in_place: false }
+            }
             FunctionKind::Time { save: Some(steps), every, compression: None, .. } => {
                 FieldKind::Saved { steps, every: self.every(f.name(), every) }
             }

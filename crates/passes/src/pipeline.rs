@@ -1,8 +1,9 @@
 //! The pipeline: every pass in order, each timed, verified, and shown on request.
 
 use crate::{
-    Bindings, Lowered, Result, Specialisation, clusters, compress, contract, cse, discretize, factorize,
-    fuse, hoist, invariants, jam, layout, legality, lower, parts, schedule, sizes, temporaries,
+    Bindings, Lowered, Machine, Result, Specialisation, clusters, compress, contract, cse, discretize,
+    divide, factorize, fuse, hoist, in_place, invariants, jam, layout, legality, lower, parts, schedule,
+    sizes, temporaries,
 };
 use std::time::{Duration, Instant};
 use wavefold_ir::{FieldId, VerifyError, cluster, stencil, tree};
@@ -45,14 +46,22 @@ pub struct Compiled {
     pub stages: Vec<Stage>,
 }
 
-/// Compiles the equations of an operator called `name` for the sizes of a run; `show` keeps the text after every pass.
+/// Compiles the equations of an operator called `name` for the sizes of a run and a machine; `show` keeps the text after
+/// every pass.
 ///
 /// # Errors
 /// See [`crate::CompileError`].
-pub fn compile(name: &str, equations: &[Equation], special: &Specialisation, show: bool) -> Result<Compiled> {
+pub fn compile(
+    name: &str,
+    equations: &[Equation],
+    special: &Specialisation,
+    machine: &Machine,
+    show: bool,
+) -> Result<Compiled> {
     let mut log = Log { show, stages: Vec::new() };
     let Lowered { program, bindings } = log.stage("lower", equations, |e| lower(name, e, special))?;
     let p = log.stage("legality", program, |p| legality(&p).map(|()| p))?;
+    let p = log.stage("divide", p, |p| Ok(divide(p)))?;
     let p = log.stage("invariants", p, |p| Ok(invariants(p)))?;
     let p = log.stage("temporaries", p, |p| Ok(temporaries(p)))?;
     let p = log.stage("discretize", p, discretize)?;
@@ -63,8 +72,9 @@ pub fn compile(name: &str, equations: &[Equation], special: &Specialisation, sho
     let p = log.stage("factorize", p, |p| Ok(factorize(p)))?;
     let p = log.stage("hoist", p, |p| Ok(hoist(p)))?;
     let p = log.stage("cse", p, |p| Ok(cse(p)))?;
+    let p = log.stage("in_place", p, |p| Ok(in_place(p)))?;
     let p = log.stage("layout", p, |p| Ok(layout(p)))?;
-    let p = log.stage("schedule", p, |p| Ok(schedule(p)))?;
+    let p = log.stage("schedule", p, |p| Ok(schedule(p, machine)))?;
     let p = log.stage("parts", p, |p| Ok(parts(p)))?;
     let p = log.stage("contract", p, |p| Ok(contract(p)))?;
     let tree = log.stage("jam", p, |p| Ok(jam(p)))?;
@@ -82,7 +92,7 @@ pub fn compile(name: &str, equations: &[Equation], special: &Specialisation, sho
 pub fn reference(name: &str, equations: &[Equation], special: &Specialisation) -> Result<cluster::Program> {
     let Lowered { program, .. } = lower(name, equations, special)?;
     legality(&program)?;
-    let p = layout(compress(clusters(discretize(temporaries(invariants(program)))?)?));
+    let p = layout(compress(clusters(discretize(temporaries(invariants(divide(program))))?)?));
     p.verify()?;
     Ok(p)
 }

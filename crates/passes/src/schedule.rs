@@ -4,17 +4,24 @@
 //! points { u[t+1, x, y, z] = .. }   ->   parallel tiles y by 32 { for x { for y in tile { simd z { .. } } } }
 //! ```
 //! In three dimensions the tiles are strips of y that each thread follows along x, so that the planes of a strip
-//! stay in its cache; z, the contiguous dimension, is never cut. In one and two dimensions the tiles cut x.
+//! stay in its cache; z, the contiguous dimension, is never cut. Every thread gets as many strips, and they are as wide as
+//! the cache allows: their edges are read twice. In one and two dimensions the tiles cut x.
 //!
 //! Clusters with stages get tiles small enough for the tile fields to stay in the cache of a core: blocks of x and y in
 //! three dimensions. Each stage runs over the whole tile, and as far around it as its readers need.
 
-use wavefold_ir::cluster::{self, Cluster, PointStatement, Stage};
+use crate::Machine;
+use std::collections::BTreeMap;
+use wavefold_ir::cluster::{self, Cluster, PointStatement, Stage, Touch};
 use wavefold_ir::tree::{Loop, LoopForm, Program, Slice, Slot, Stmt};
 use wavefold_ir::{Access, Arena, Decls, Expr, FieldId, FieldKind, Layout, Region, Window};
 
-/// Rows of a strip: enough to amortise its overlap with the neighbours, few enough for the second-level cache.
+/// Rows of a tile in two dimensions: enough to amortise its overlap with the neighbours, few enough for the second-level cache.
 const STRIP: usize = 32;
+/// Least number of strips in three dimensions, and fewest rows of one: threads are not equally fast.
+const STRIPS: (usize, usize) = (8, 4);
+/// Largest part of the second-level cache for the rows that a strip goes on to read.
+const CACHE_PART: f64 = 0.75;
 /// Points of a tile where only one dimension exists.
 const SEGMENT: usize = 4096;
 /// Points of a tile with stages along each of its dimensions, if its memory allows.
@@ -25,13 +32,13 @@ const TILE_BYTES: usize = 1 << 20;
 const REDUCTION_TILES: usize = 1024;
 
 /// Builds the tree.
-pub fn schedule(mut p: cluster::Program) -> Program {
+pub fn schedule(mut p: cluster::Program, machine: &Machine) -> Program {
     let mut step = Vec::new();
-    let first: Vec<Stmt> = guarded(&p.first, &mut p.decls);
+    let first: Vec<Stmt> = guarded(&p.first, &p.exprs, &mut p.decls, machine);
     if !first.is_empty() {
         step.push(Stmt::First(first));
     }
-    step.extend(guarded(&p.clusters, &mut p.decls));
+    step.extend(guarded(&p.clusters, &p.exprs, &mut p.decls, machine));
     let body = match p.direction {
         None => step,
         Some(direction) => {
@@ -43,10 +50,10 @@ pub fn schedule(mut p: cluster::Program) -> Program {
 }
 
 /// Neighbours with the same guard share it.
-fn guarded(clusters: &[Cluster], decls: &mut Decls) -> Vec<Stmt> {
+fn guarded(clusters: &[Cluster], exprs: &Arena, decls: &mut Decls, machine: &Machine) -> Vec<Stmt> {
     let mut out: Vec<Stmt> = Vec::new();
     for c in clusters {
-        let s = statement(c, decls);
+        let s = statement(c, exprs, decls, machine);
         match (c.every, out.last_mut()) {
             (1, _) => out.push(s),
             (k, Some(Stmt::When { every, body })) if *every == k => body.push(s),
@@ -56,12 +63,16 @@ fn guarded(clusters: &[Cluster], decls: &mut Decls) -> Vec<Stmt> {
     out
 }
 
-fn statement(c: &Cluster, decls: &mut Decls) -> Stmt {
+fn statement(c: &Cluster, exprs: &Arena, decls: &mut Decls, machine: &Machine) -> Stmt {
     let source = c.source.first().cloned().unwrap_or_default();
     match c.action.clone() {
         cluster::Action::Points { region, stages, statements, serial } => {
             let outer = if stages.is_empty() {
-                nest(body(statements), &region, serial, decls)
+                let mut outer = nest(body(statements), &region, serial, decls);
+                if let (LoopForm::Tiles { size, .. }, 3) = (&mut outer.form, decls.rank()) {
+                    *size = strip(&c.touches(exprs), &region, decls, machine);
+                }
+                outer
             } else {
                 staged(&region, stages, statements, decls)
             };
@@ -198,6 +209,38 @@ fn extent(region: &Region, dim: usize) -> usize {
 fn tile(size: usize, rank: usize) -> usize {
     let largest = if rank == 1 { SEGMENT } else { STRIP };
     (size / 16).clamp(largest.min(4), largest)
+}
+
+/// Rows of a strip of y in three dimensions.
+fn strip(touches: &[Touch], region: &Region, decls: &Decls, machine: &Machine) -> usize {
+    let (rows, (fewest, least)) = (extent(region, 1), STRIPS);
+    let round = machine.threads.max(1) * fewest.div_ceil(machine.threads.max(1));
+    let size = |strips: usize| rows.div_ceil(strips).max(least);
+    let fits = |size: usize| kept(touches, size, region, decls) <= CACHE_PART * machine.cache as f64;
+    let mut strips = round;
+    while size(strips) > least && !fits(size(strips)) {
+        strips += round;
+    }
+    size(strips)
+}
+
+/// Bytes that should stay in the cache while a strip goes from one plane to the next: of each array the planes between the
+/// first and the last that a point reads, and those of a second point, which [`jam`](crate::jam) may add.
+fn kept(touches: &[Touch], rows: usize, region: &Region, decls: &Decls) -> f64 {
+    let mut arrays: BTreeMap<(FieldId, i32), [(i32, i32); 2]> = BTreeMap::new();
+    for Touch { access, .. } in touches {
+        let spans = arrays.entry((access.field, access.time)).or_default();
+        for (d, span) in spans.iter_mut().enumerate() {
+            *span = (span.0.min(access.offsets[d]), span.1.max(access.offsets[d]));
+        }
+    }
+    let bytes = |((field, _), [x, y]): (&(FieldId, i32), &[(i32, i32); 2])| {
+        let planes = f64::from(x.1 - x.0 + 2);
+        planes
+            * (rows as f64 + f64::from(y.1 - y.0))
+            * (extent(region, 2) * decls.field(*field).dtype.size()) as f64
+    };
+    arrays.iter().map(bytes).sum()
 }
 
 /// Every slot that the step uses, in order of first use.

@@ -6,8 +6,14 @@ use wavefold_symbolic::Equation;
 use wavefold_symbolic::prelude::*;
 
 fn refused(equations: &[Equation]) -> (&'static str, String, String) {
-    let e =
-        compile("op", equations, &wavefold_passes::Specialisation::default(), false).expect_err("refused");
+    let e = compile(
+        "op",
+        equations,
+        &wavefold_passes::Specialisation::default(),
+        &wavefold_passes::Machine::default(),
+        false,
+    )
+    .expect_err("refused");
     (e.code(), e.to_string(), e.help().unwrap_or_default())
 }
 

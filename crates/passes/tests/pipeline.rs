@@ -25,7 +25,7 @@ fn every_stage_prints_and_reads_back() {
     for equations in [op0, op1, acoustic(8, &[40, 30, 20]), acoustic(4, &[40, 30]), acoustic(2, &[40])] {
         for stage in compiled(&equations).stages {
             let again = match stage.pass {
-                "lower" | "legality" | "invariants" | "temporaries" | "discretize" => {
+                "lower" | "legality" | "divide" | "invariants" | "temporaries" | "discretize" => {
                     stencil::Program::parse(&stage.text).map(|p| p.to_string())
                 }
                 "schedule" | "parts" | "contract" | "jam" => {
@@ -41,7 +41,7 @@ fn every_stage_prints_and_reads_back() {
 #[test]
 fn acoustic_is_one_nest_one_injection_one_interpolation() {
     let p = compiled(&acoustic(8, &[40, 30, 20])).tree;
-    assert_eq!(outline(&p), ["nest u", "inject src -> u", "interpolate rec"]);
+    assert_eq!(outline(&p), ["first", "nest u", "inject src -> u", "interpolate rec"]);
     assert_eq!(p.time().map(|(direction, _)| direction), Some(Direction::Ascending));
 }
 
@@ -58,9 +58,9 @@ fn acoustic_needs_few_operations() {
 fn costs_do_not_depend_on_how_planes_are_taken() {
     for planes in [2, 3, 40, 41] {
         let cost = compiled(&acoustic(8, &[planes, 30, 20])).cost;
-        // Read u at two levels, m and damp; write u.
+        // Read u at two levels, and two values of m and damp; write u.
         assert_eq!(cost.bytes, 20.0, "{planes} planes");
-        assert!((40.0..=42.0).contains(&cost.flops), "{planes} planes: {}", cost.flops);
+        assert!((36.0..=38.0).contains(&cost.flops), "{planes} planes: {}", cost.flops);
     }
 }
 
@@ -170,7 +170,15 @@ fn shared_expressions_stay_small() {
     }
     let equation = eq(u.forward(), e);
     let start = Instant::now();
-    let p = compile("op", &[equation], &wavefold_passes::Specialisation::default(), false).unwrap().tree;
+    let p = compile(
+        "op",
+        &[equation],
+        &wavefold_passes::Specialisation::default(),
+        &wavefold_passes::Machine::default(),
+        false,
+    )
+    .unwrap()
+    .tree;
     println!("12 levels: {:?}, {} characters", start.elapsed(), p.to_string().len());
     assert!(p.to_string().len() < 8_000, "{p}");
     assert!(flops(&p) < 120, "{}", flops(&p));
@@ -201,7 +209,15 @@ fn compiling_takes_milliseconds() {
         for _ in 0..5 {
             let start = Instant::now();
             count = flops(
-                &compile("op", &equations, &wavefold_passes::Specialisation::default(), false).unwrap().tree,
+                &compile(
+                    "op",
+                    &equations,
+                    &wavefold_passes::Specialisation::default(),
+                    &wavefold_passes::Machine::default(),
+                    false,
+                )
+                .unwrap()
+                .tree,
             );
             best = best.min(start.elapsed().as_secs_f64());
         }
@@ -218,7 +234,15 @@ fn many_equations_fuse_in_reasonable_time() {
     let outs: Vec<Function> = (0..60).map(|i| Function::new(format!("w{i}"), &g).build().unwrap()).collect();
     let equations: Vec<Equation> = outs.iter().map(|w| inc(w, u.laplace())).collect();
     let start = Instant::now();
-    let p = compile("op", &equations, &wavefold_passes::Specialisation::default(), false).unwrap().tree;
+    let p = compile(
+        "op",
+        &equations,
+        &wavefold_passes::Specialisation::default(),
+        &wavefold_passes::Machine::default(),
+        false,
+    )
+    .unwrap()
+    .tree;
     println!("60 equations: {:?}", start.elapsed());
     assert_eq!(outline(&p).len(), 1, "one nest");
     assert!(start.elapsed().as_secs_f64() < 2.0);

@@ -2,6 +2,7 @@
 
 use std::alloc::{Layout, alloc_zeroed, dealloc};
 use std::ptr::NonNull;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use wavefold_codecs::{DType, Element};
 
@@ -10,12 +11,12 @@ use crate::{Result, RuntimeError};
 /// Alignment of every buffer: a cache line, and the widest vector.
 const ALIGN: usize = 64;
 
-/// Size of a large page; buffers of this size and more are mapped, and aligned to it.
+/// Size of a large page; buffers of this size and more are mapped.
 const LARGE_PAGE: usize = 2 << 20;
 
 /// Zeroed memory that is aligned for vectors.
 ///
-/// From 2 MiB on (on Linux) the memory is mapped, on a 2 MiB boundary, with large pages asked for: the first
+/// From 2 MiB on (on Linux) the memory is mapped, shortly after a 2 MiB boundary, with large pages asked for: the first
 /// touch of fresh 4 KiB pages costs seconds per GiB. Pages are real only once they are touched.
 #[derive(Debug)]
 pub struct Buffer {
@@ -187,6 +188,11 @@ fn allocate(len: usize) -> Option<NonNull<u8>> {
     NonNull::new(unsafe { alloc_zeroed(layout) })
 }
 
+/// Lines of cache by which a mapping begins later than the one before, and after how many they begin again. Were all on
+/// one boundary, equal points of all fields would compete for one set of each cache, and a store to one would look to the
+/// processor like one to the others, of which it compares the lowest twelve bits.
+const STAGGER: (usize, usize) = (131, 32);
+
 /// Bytes that are mapped for `len`: whole pages of any common size, so that the rest can be given back.
 #[cfg(target_os = "linux")]
 fn whole_pages(len: usize) -> Option<usize> {
@@ -195,7 +201,9 @@ fn whole_pages(len: usize) -> Option<usize> {
 
 #[cfg(target_os = "linux")]
 fn map(len: usize) -> Option<NonNull<u8>> {
-    let size = whole_pages(len)?;
+    static MADE: AtomicUsize = AtomicUsize::new(0);
+    let shift = MADE.fetch_add(1, Ordering::Relaxed) % STAGGER.1 * STAGGER.0 * ALIGN;
+    let size = whole_pages(len.checked_add(shift)?)?;
     let reserved = size.checked_add(LARGE_PAGE)?;
     isize::try_from(reserved).ok()?;
     let (protection, flags) = (libc::PROT_READ | libc::PROT_WRITE, libc::MAP_PRIVATE | libc::MAP_ANONYMOUS);
@@ -219,15 +227,16 @@ fn map(len: usize) -> Option<NonNull<u8>> {
         }
         // Advice only: without large pages the buffer is slower to touch, nothing else.
         libc::madvise(start.cast(), size, libc::MADV_HUGEPAGE);
-        NonNull::new(start)
+        NonNull::new(start.add(shift))
     }
 }
 
 #[cfg(target_os = "linux")]
 fn unmap(start: NonNull<u8>, len: usize) {
-    if let Some(size) = whole_pages(len) {
+    let shift = start.addr().get() % LARGE_PAGE;
+    if let Some(size) = whole_pages(len + shift) {
         // SAFETY: `map` kept exactly this range, and nothing borrows it any more.
-        unsafe { libc::munmap(start.as_ptr().cast(), size) };
+        unsafe { libc::munmap(start.as_ptr().sub(shift).cast(), size) };
     }
 }
 
@@ -250,8 +259,7 @@ mod tests {
             assert_eq!(buffer.len(), len);
             assert_eq!(buffer.is_empty(), len == 0);
             assert!(buffer.bytes().iter().all(|b| *b == 0));
-            let align = if len >= LARGE_PAGE && cfg!(target_os = "linux") { LARGE_PAGE } else { ALIGN };
-            assert_eq!(buffer.pointer() as usize % align, 0, "{len}");
+            assert_eq!(buffer.pointer() as usize % ALIGN, 0, "{len}");
             buffer.bytes_mut().fill(7);
             assert!(buffer.bytes().iter().all(|b| *b == 7));
             assert_eq!(buffer.values::<f64>().len(), len / 8);

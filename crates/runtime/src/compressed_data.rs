@@ -4,7 +4,7 @@ use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 
-use wavefold_codecs::{Compression, ErrorReport, ViewMut, decode};
+use wavefold_codecs::{Bounded, Compression, ErrorReport, ViewMut, decode};
 use wavefold_symbolic::{FunctionDecl, TimeFunction};
 
 use crate::data::{Scalar, array, count, with_type, zeros};
@@ -80,6 +80,8 @@ pub struct CompressionInfo {
     pub state: State,
     /// The codec that wrote it, or that it is declared with.
     pub codec: Compression,
+    /// The bound on the error that it was written with, or is declared with, over the range of a snapshot.
+    pub max_error: Option<f64>,
     /// Snapshots written.
     pub written: usize,
     /// Snapshots that it can hold.
@@ -98,7 +100,8 @@ pub struct CompressionInfo {
 
 impl fmt::Display for CompressionInfo {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let CompressionInfo { name, state, codec, written, steps, raw_bytes, bytes, ratio, .. } = self;
+        let CompressionInfo { name, state, written, steps, raw_bytes, bytes, ratio, .. } = self;
+        let codec = Bounded { codec: self.codec, max_error: self.max_error };
         write!(f, "{name}: {codec}, {state}, {written} of {steps} snapshots, ")?;
         write!(f, "{raw_bytes} bytes in {bytes} ({ratio:.2} : 1)")?;
         match self.bytes_on_disk {
@@ -163,10 +166,16 @@ impl CompressedData for TimeFunction {
 
     fn compression_info(&self) -> Result<CompressionInfo> {
         let store = store_of(self)?;
+        let declared = Bounded {
+            codec: self.compression().copied().unwrap_or(Compression::Noop),
+            max_error: self.max_error(),
+        };
+        let Bounded { codec, max_error } = store.codec().unwrap_or(declared);
         Ok(CompressionInfo {
             name: self.name().into(),
             state: store.state(),
-            codec: store.codec().or(self.compression().copied()).unwrap_or(Compression::Noop),
+            codec,
+            max_error,
             written: store.written(),
             steps: store.steps(),
             raw_bytes: store.raw_bytes(),

@@ -28,6 +28,8 @@ pub struct Dense {
     slots: usize,
     layout: Layout,
     buffer: Buffer,
+    /// Whether nothing but zeros was ever put into the halo.
+    empty_halo: bool,
 }
 
 impl Dense {
@@ -62,7 +64,16 @@ impl Dense {
         let too_large = || RuntimeError::TooLarge { what: what.clone(), shape: shape.to_vec() };
         let bytes = layout.slot_len().checked_mul(slots).and_then(|n| n.checked_mul(dtype.size()));
         let buffer = Buffer::zeroed(bytes.ok_or_else(too_large)?, &what)?;
-        Ok(Dense { name: name.into(), dtype, shape: shape.to_vec(), halo, slots, layout, buffer })
+        Ok(Dense {
+            name: name.into(),
+            dtype,
+            shape: shape.to_vec(),
+            halo,
+            slots,
+            layout,
+            buffer,
+            empty_halo: true,
+        })
     }
 
     /// Zeros for a declared function: its time levels or snapshots, with its halo.
@@ -95,7 +106,7 @@ impl Dense {
         let Some(buffer) = data.into_buffer() else {
             return Err(self.cannot_wrap("the array is not row-major and contiguous"));
         };
-        self.buffer = buffer;
+        (self.buffer, self.empty_halo) = (buffer, false);
         Ok(())
     }
 
@@ -117,6 +128,7 @@ impl Dense {
         }
         // SAFETY: the caller keeps the promise; length and alignment were checked.
         self.buffer = unsafe { Buffer::lent(start.cast(), len * size_of::<T>()) };
+        self.empty_halo = false;
         Ok(())
     }
 
@@ -188,6 +200,12 @@ impl Dense {
     #[must_use]
     pub fn bytes(&self) -> usize {
         self.buffer.len()
+    }
+
+    /// Whether the halo of every slot is known to hold zeros.
+    #[must_use]
+    pub fn has_empty_halo(&self) -> bool {
+        self.halo == 0 || self.empty_halo
     }
 
     /// The start of slot 0: what a kernel takes. Writing through it needs exclusive access.
@@ -268,6 +286,12 @@ impl Dense {
         result
     }
 
+    /// As [`with_halo`](Dense::with_halo), where `body` writes.
+    pub fn write_with_halo<R>(&mut self, body: impl FnOnce(&mut Dense) -> R) -> R {
+        self.empty_halo = false;
+        self.with_halo(body)
+    }
+
     /// Fills the halo with the nearest values of the domain.
     ///
     /// # Errors
@@ -283,7 +307,7 @@ impl Dense {
                 inner[&at[..]]
             };
             let data = Data::from(ndarray::ArrayD::from_shape_fn(wide, nearest));
-            self.with_halo(|dense| dense.write_slot(slot, &data))?;
+            self.write_with_halo(|dense| dense.write_slot(slot, &data))?;
         }
         Ok(())
     }

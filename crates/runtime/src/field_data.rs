@@ -110,7 +110,7 @@ pub trait FieldData {
     {
         let data = data.into();
         write(self.function(), |dense, is_time| {
-            dense.with_halo(|d| if is_time { d.write_all(&data) } else { d.write_slot(0, &data) })
+            dense.write_with_halo(|d| if is_time { d.write_all(&data) } else { d.write_slot(0, &data) })
         })
     }
 

@@ -17,6 +17,13 @@ fn field(text: &str, name: &str) -> Option<u64> {
     line.split_whitespace().next()?.parse::<u64>().ok()?.checked_mul(1024)
 }
 
+/// Bytes of the second-level cache of a core; `None` where the system does not tell.
+#[must_use]
+pub fn second_level_cache() -> Option<usize> {
+    let text = std::fs::read_to_string("/sys/devices/system/cpu/cpu0/cache/index2/size").ok()?;
+    text.trim().strip_suffix('K')?.parse::<usize>().ok()?.checked_mul(1024)
+}
+
 /// A new file in the directory of `path`, since only there it can take that name when it is complete. Its extension is that
 /// of `path`; it is not private, as temporary files are, but readable for those whom the user's mask allows.
 ///

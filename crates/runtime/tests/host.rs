@@ -40,7 +40,7 @@ fn decls(dtype: DType) -> Decls {
         dims: vec![dim("x", SHAPE[0]), dim("y", SHAPE[1])],
         scalars: vec![ScalarDecl { name: "dt".into(), kind: ScalarKind::Step }],
         fields: vec![
-            field("u", FieldKind::Buffered { slots: 2 }, layout()),
+            field("u", FieldKind::Buffered { slots: 2, in_place: false }, layout()),
             field("usave", FieldKind::Compressed { steps: 4, every: 1, codec }, None),
             field("usave_ring", FieldKind::Ring { slots: 2, every: 1, of: USAVE }, layout()),
         ],

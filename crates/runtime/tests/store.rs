@@ -54,7 +54,10 @@ fn a_history_is_written_once_and_read_back() {
     assert!(info.to_string().starts_with("usave: noop, sealed, 4 of 4 snapshots, 192 bytes in "));
 
     let store = store_of(&usave).unwrap();
-    assert_eq!((store.first_written(), store.last_written(), store.codec()), (Some(0), Some(3), Some(Noop)));
+    assert_eq!(
+        (store.first_written(), store.last_written(), store.codec()),
+        (Some(0), Some(3), Some(Noop.into()))
+    );
     let error = store.begin_write(Noop, None).unwrap_err();
     assert_eq!(error.code(), "store::second_write");
     assert!(error.help().unwrap().contains("usave.twin(\"usave1\")"));
@@ -266,6 +269,22 @@ fn a_history_goes_through_a_file() {
     assert_eq!(twin.decompress_step(0).unwrap(), usave.decompress_step(0).unwrap());
     assert_eq!(usave.twin("third").open_history(&path).unwrap_err().code(), "history::file");
     assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 0);
+}
+
+#[test]
+fn a_file_tells_the_codec_and_its_bound() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("u.wfh");
+    for with in [Wavelet { compscale: 1e-2 }.within(1e-3), Wavelet { compscale: 1e-2 }.into()] {
+        let store = Store::new("u", kind(1, vec![3]), Layers::Host);
+        store.begin_write(with, None).unwrap();
+        store.put(0, &mut vec![1, 2, 3], &Everywhere).unwrap();
+        store.seal().unwrap();
+        store.save(&path).unwrap();
+        let other = Store::new("v", kind(1, vec![3]), Layers::Host);
+        other.open(&path).unwrap();
+        assert_eq!(other.codec(), Some(with));
+    }
 }
 
 #[test]

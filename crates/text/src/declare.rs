@@ -310,6 +310,7 @@ impl Machine<'_> {
         let wrong = || values(s, "the name of a codec, and its parameter");
         let at = |span| move |e: CompressionError| Diagnostic::of(&e.into(), span);
         let (first, mut rest) = s.values.split_first().ok_or_else(wrong)?;
+        self.followed_by_number(rest)?;
         let codec: Compression = word(first).ok_or_else(wrong)?.parse().map_err(at(first.span))?;
         let mut bounded = Bounded::from(codec);
         if let (1, [e, named @ ..]) = (rest.len() % 2, rest) {
@@ -338,6 +339,21 @@ impl Machine<'_> {
             .map_err(at(pair[1].span))?;
         }
         Ok(bounded)
+    }
+
+    /// Refuses the name of a parameter of a codec behind which nothing stands.
+    fn followed_by_number(&self, values: &[Expr]) -> Result<()> {
+        let Some(last) = values.last() else { return Ok(()) };
+        let name = word(last).filter(|name| ["nbits", "compscale", "snr", "max_error"].contains(name));
+        match name {
+            // It may be a number of that name.
+            Some(name) if self.lookup(name, last.span).is_err() => {
+                let message = format!("`{name}` takes a number");
+                Err(Diagnostic::new("setting::values", last.span, message)
+                    .help("as in `compress quantize nbits 12`, `compress lapped snr 60`, `compress lapped 1e-2 max_error 1e-3`"))
+            }
+            _ => Ok(()),
+        }
     }
 
     fn layers(&mut self, settings: &mut Settings) -> Result<Option<Layers>> {

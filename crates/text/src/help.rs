@@ -43,11 +43,13 @@ pub(crate) fn of(code: &str, message: &str, help: Option<String>) -> Option<Stri
         "solve::target" => "solve for a function at one time level, such as `u.forward`".into(),
         "operator::empty" => "write an equation into it: `u.forward = u + 1`".into(),
         "compress::unknown_codec" => {
-            "there are `noop`, `quantize` (or `bitcomp`) and `wavelet` (or `cvxcompress`), as in `compress quantize 12`, \
-             `compress wavelet 1e-4`"
+            "there are `noop`, `quantize` (or `bitcomp`), `wavelet` (or `cvxcompress`) and `lapped`, as in `compress quantize \
+             12`, `compress wavelet 1e-4`, `compress lapped snr 60`"
                 .into()
         }
-        "compress::bad_parameter" => "as in `compress quantize 12`, `compress wavelet 1e-4`; `noop` has no parameter".into(),
+        "compress::bad_parameter" => {
+            "as in `compress quantize 12`, `compress wavelet 1e-4`, `compress lapped snr 60`; `noop` has no parameter".into()
+        }
         "compress::partial" => {
             "a snapshot is compressed whole: write `select(condition, value, 0)` everywhere, or declare the function `on` \
              the part"

@@ -34,7 +34,7 @@ pub use wavefold_symbolic as symbolic;
 pub mod prelude {
     pub use wavefold_operator::{
         Apply, Backend, CompressionSummary, Cost, Measure, MemoryEstimate, Operator, PerformanceSummary,
-        dot_product_test, initialise, inner, maximum, minimum, norm, total,
+        Tier, dot_product_test, initialise, inner, maximum, minimum, norm, total,
     };
     pub use wavefold_runtime::prelude::*;
     pub use wavefold_symbolic::prelude::*;

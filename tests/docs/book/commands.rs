@@ -89,6 +89,7 @@ fn every_key_of_the_objects_is_there() {
     let ran = object("run a.wf --backend cranelift --json");
     same("run", &ran);
     same("a run", &ran["runs"][0]);
+    same("a tier", &ran["runs"][0]["tiers"][0]);
     same("a history", &ran["runs"][0]["compression"][0]);
 }
 

@@ -183,6 +183,7 @@ fn of_wavefold<'a>(words: &[&'a str]) -> Option<Vec<&'a str>> {
 fn small(arguments: Vec<&str>, folder: &Path) -> Vec<String> {
     let mut words: Vec<String> = arguments.into_iter().map(str::to_string).collect();
     match words.first().map(String::as_str) {
+        Some("bench") if words.iter().any(|w| w == "--all") => set(&mut words, "--repeat", "1"),
         Some("bench") => {
             let flat = words.get(1).is_some_and(|case| case.ends_with("2d"));
             set(&mut words, "--shape", if flat { "24x24" } else { "16x16x16" });

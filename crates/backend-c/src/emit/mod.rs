@@ -8,8 +8,8 @@ use crate::names::Names;
 use expr::Printer;
 use std::cell::Cell;
 use std::fmt::Write;
-use wavefold_ir::FieldId;
 use wavefold_ir::tree::{Program, Reduction, Stmt};
+use wavefold_ir::{Direction, FieldId};
 
 /// The function that an emitted file defines.
 pub const ENTRY: &str = "wavefold_kernel";
@@ -23,11 +23,13 @@ const WIDTH: usize = 110;
 /// slot and by point plus padding: `u[t1][x + 8][y + 16]`.
 pub fn emit(program: &Program) -> String {
     let names = Names::new(&program.decls);
+    let direction = program.time().map_or(Direction::Ascending, |(direction, _)| direction);
     let slot = |field: FieldId, shift: i32| -> Option<String> {
         let decl = program.decls.field(field);
         let wanted = wavefold_ir::tree::Slot::of(decl, shift)?;
         // T6: every access to a field with time has a slot.
-        Some(program.slot(field, shift).map_or_else(|| statement::slot_text(&wanted), |i| format!("t{i}")))
+        let computed = || statement::slot_text(&wanted, direction);
+        Some(program.slot(field, shift).map_or_else(computed, |i| format!("t{i}")))
     };
     let printer = Printer {
         decls: &program.decls,

@@ -14,8 +14,11 @@ pub(super) fn is_parallel(s: &Stmt) -> bool {
 }
 
 /// The index of a slot at step `t`, which is never negative.
-pub(super) fn slot_text(s: &Slot) -> String {
+pub(super) fn slot_text(s: &Slot, direction: Direction) -> String {
     let step = if s.every == 1 { "t".to_string() } else { format!("t / {}", s.every) };
+    if s.in_place {
+        return format!("wf_slot_{direction}(cx, t, {}, {})", s.shift, s.modulus);
+    }
     if s.modulus == 0 {
         return shifted(&step, s.shift as i64);
     }
@@ -161,7 +164,7 @@ impl Writer<'_> {
         });
         self.check("wf_step(cx, t)");
         for (i, slot) in slots.iter().enumerate() {
-            self.line(&format!("const int64_t t{i} = {};", slot_text(slot)));
+            self.line(&format!("const int64_t t{i} = {};", slot_text(slot, direction)));
         }
         self.scalars(scalars);
         self.blank();

@@ -9,7 +9,8 @@ use std::mem::offset_of;
 use wavefold_ir::tree::{Program, Slot, Stmt};
 use wavefold_ir::{Access, FieldId, LocalId, TicketId, abi};
 
-/// One slot of a field, or a field without time: a piece of memory that no other buffer overlaps.
+/// One slot of a field, or a field without time: a piece of memory that no other buffer overlaps, but for the oldest and
+/// newest levels of a field in place.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub(super) struct Buffer {
     pub(super) field: FieldId,
@@ -87,13 +88,24 @@ impl Frame {
         self.place(3) as u32
     }
 
+    /// Whether two buffers may share memory.
+    pub(super) fn overlap(&self, a: Buffer, b: Buffer) -> bool {
+        let (Some(i), Some(j)) = (a.slot, b.slot) else { return a == b };
+        let (s, other) = (self.slots[i], self.slots[j]);
+        let share = s.in_place && s.shift.abs_diff(other.shift) as usize == s.modulus - 1;
+        a == b || a.field == b.field && share
+    }
+
     /// The buffer of an access. Time shifts that always meet in one slot give one buffer.
     pub(super) fn buffer(&self, program: &Program, access: &Access) -> Buffer {
         let slot = Slot::of(program.decls.field(access.field), access.time).and_then(|wanted| {
             self.slots.iter().position(|s| {
                 let distance = s.shift as i64 - wanted.shift as i64;
                 let same = if s.modulus == 0 { distance == 0 } else { distance % s.modulus as i64 == 0 };
-                s.every == wanted.every && s.modulus == wanted.modulus && same
+                s.every == wanted.every
+                    && s.modulus == wanted.modulus
+                    && s.in_place == wanted.in_place
+                    && same
             })
         });
         Buffer { field: access.field, slot }
@@ -109,6 +121,7 @@ pub(super) mod context {
     pub(in crate::lower) const TABLES: i32 = offset_of!(abi::Context, tables) as i32;
     pub(in crate::lower) const TIME_MIN: i32 = offset_of!(abi::Context, time_m) as i32;
     pub(in crate::lower) const TIME_MAX: i32 = offset_of!(abi::Context, time_max) as i32;
+    pub(in crate::lower) const IN_PLACE: i32 = offset_of!(abi::Context, in_place) as i32;
     pub(in crate::lower) const HOST: i32 = offset_of!(abi::Context, host) as i32;
     pub(in crate::lower) const PARALLEL: i32 = offset_of!(abi::Context, parallel) as i32;
     pub(in crate::lower) const STEP: i32 = offset_of!(abi::Context, step) as i32;

@@ -130,7 +130,7 @@ impl<'a> Writer<'a, '_> {
         let run = Run { t: at[0], first: Some(first), ..*run };
         self.begin_step(&run);
         for (i, slot) in slots.iter().enumerate() {
-            let index = self.slot_index(slot, run.t);
+            let index = self.slot_index(slot, &run, direction);
             self.set_frame(index, self.layout.slot(i));
         }
         self.set_frame(run.t, Frame::STEP);
@@ -143,15 +143,35 @@ impl<'a> Writer<'a, '_> {
         self.b.switch_to_block(after);
     }
 
-    /// `t / every + shift`, modulo `modulus` when that is not 0.
-    fn slot_index(&mut self, slot: &Slot, t: Value) -> Value {
-        let snapshot = self.snapshot(t, slot.every, slot.shift);
-        if slot.modulus == 0 {
-            return snapshot;
-        }
+    /// The index of a slot at this step, see [`Slot`].
+    fn slot_index(&mut self, slot: &Slot, run: &Run, direction: Direction) -> Value {
+        let snapshot = self.snapshot(run.t, slot.every, slot.shift);
         let modulus = slot.modulus as i64;
-        let rest = self.b.ins().srem_imm_s(snapshot, modulus);
-        let wrapped = self.b.ins().iadd_imm_s(rest, modulus);
+        match (slot.in_place, run.first) {
+            _ if modulus == 0 => snapshot,
+            (true, Some(first)) => {
+                let oldest = match direction {
+                    Direction::Ascending => self.b.ins().iadd_imm_s(first, 2 - modulus),
+                    Direction::Descending => first,
+                };
+                let after = self.b.ins().isub(snapshot, oldest);
+                let after = self.modulo(after, modulus - 1);
+                let shared = self.b.ins().iadd(oldest, after);
+                let steps = self.b.ins().isub(run.t, first);
+                let steps = self.b.ins().iabs(steps);
+                let limit = self.context_word(context::IN_PLACE);
+                let in_place = self.b.ins().icmp(IntCC::SignedLessThan, steps, limit);
+                let level = self.b.ins().select(in_place, shared, snapshot);
+                self.modulo(level, modulus)
+            }
+            _ => self.modulo(snapshot, modulus),
+        }
+    }
+
+    /// The remainder of a division, never negative.
+    fn modulo(&mut self, value: Value, divisor: i64) -> Value {
+        let rest = self.b.ins().srem_imm_s(value, divisor);
+        let wrapped = self.b.ins().iadd_imm_s(rest, divisor);
         let negative = self.b.ins().icmp_imm_s(IntCC::SignedLessThan, rest, 0);
         self.b.ins().select(negative, wrapped, rest)
     }

@@ -122,7 +122,7 @@ impl<'a, 'f> Writer<'a, 'f> {
     pub(super) fn load_flags(&mut self, buffer: Buffer) -> MemFlagsData {
         let flags = MemFlagsData::new().with_notrap();
         let Some(written) = &self.written else { return flags };
-        match written.iter().position(|w| *w == buffer) {
+        match written.iter().position(|w| self.layout.overlap(*w, buffer)) {
             None => flags.with_can_move().with_readonly(),
             Some(at) => {
                 let name = &self.program.decls.field(buffer.field).name;

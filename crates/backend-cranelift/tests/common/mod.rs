@@ -43,6 +43,7 @@ pub fn threaded(context: *const Context) -> Context {
         tables: c.tables,
         time_m: c.time_m,
         time_max: c.time_max,
+        in_place: c.in_place,
         threads: c.threads,
         host: c.host,
         parallel: threads,

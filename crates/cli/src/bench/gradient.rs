@@ -46,7 +46,8 @@ pub fn run(settings: &Settings) -> Result<Report> {
         flops: 0.5 * (forward.cost.flops + adjoint.cost.flops),
         bytes: 0.5 * (forward.cost.bytes + adjoint.cost.bytes),
     };
-    Ok(Report::new(settings, first, &with, 2, cost, Some(history)))
+    let schedule = [forward.schedule.clone(), adjoint.schedule.clone()].concat();
+    Ok(Report::new(settings, first, &with, 2, (cost, schedule), Some(history)))
 }
 
 /// Velocities on the whole grid, in km/s.

@@ -10,6 +10,7 @@ mod pages;
 mod plain;
 mod progress;
 mod report;
+mod stream;
 mod systems;
 mod wave;
 
@@ -23,6 +24,7 @@ use crate::codec::{parameters, thread_count};
 use crate::error::{CliError, Result};
 use crate::output;
 use crate::shape::Shape;
+use report::Report;
 
 /// Measure a problem: points a second, time to the first step, cost and error of a compressed history
 ///
@@ -53,6 +55,10 @@ use crate::shape::Shape;
 ///                       WAVEFOLD_CACHE_DIR to an empty directory to measure without it
 ///   cpu_utilisation     CPU time over wall time x threads; well below 1 means that the machine was shared
 ///   gb_per_s            bytes_per_point x gpts_per_s: memory traffic by the compiler's own count
+///   stream_gb_per_s     what the memory does with a[i] += s (b[i] + c[i]), on the same threads, with arrays that take
+///                       as much together as the fields of the case (1 GiB at most): a loop compiled with this command
+///   stream_fraction     gb_per_s over that; above 1 only when steps share what they read
+///   schedule            the loops of a step, outermost first, a line for each kind of nest
 ///   gflops              flops_per_point x gpts_per_s: arithmetic by the compiler's own count (10^9 a second)
 ///   raw_bytes, bytes    the saved snapshots before and after compression, with their ratio
 ///   overhead            wall time of the runs over that of the same runs without saving, minus 1. Both kinds take
@@ -66,8 +72,14 @@ use crate::shape::Shape;
 #[command(verbatim_doc_comment)]
 pub struct Args {
     /// Which problem
-    #[arg(value_enum, value_name = "CASE")]
-    case: Case,
+    #[arg(value_enum, value_name = "CASE", required_unless_present = "all")]
+    case: Option<Case>,
+    /// Every case but `codecs`, one after the other, each with its defaults
+    #[arg(long, conflicts_with_all = ["case", "so", "shape", "steps", "codec", "nbits", "compscale", "snr", "save_every"])]
+    all: bool,
+    /// Smaller grids and fewer steps where none are given: a second in place of ten
+    #[arg(long)]
+    quick: bool,
     /// Order of the space derivatives, even [default: 8; elastic: 4; heat3d, burgers2d: 2]
     #[arg(long, value_name = "N")]
     so: Option<u32>,
@@ -101,7 +113,7 @@ pub struct Args {
     /// Number of timed runs
     #[arg(long, value_name = "R", default_value_t = 3)]
     repeat: usize,
-    /// Print one JSON object
+    /// Print one JSON object; with --all one a line for each case
     #[arg(long)]
     json: bool,
 }
@@ -125,6 +137,29 @@ pub enum Case {
 impl Case {
     fn saves(self) -> bool {
         matches!(self, Case::History | Case::Gradient)
+    }
+
+    /// What `--all` runs.
+    const ALL: [Case; 10] = [
+        Case::Acoustic2d,
+        Case::Acoustic3d,
+        Case::Heat3d,
+        Case::Tti2d,
+        Case::Tti3d,
+        Case::Elastic2d,
+        Case::Elastic3d,
+        Case::Burgers2d,
+        Case::History,
+        Case::Gradient,
+    ];
+
+    /// Shape and steps of `--quick`.
+    fn quick_size(self) -> (&'static [usize], usize) {
+        match self {
+            Case::Acoustic2d | Case::Tti2d | Case::Elastic2d | Case::Burgers2d => (&[500, 500], 20),
+            Case::Gradient | Case::History => (&[48, 48, 48], 40),
+            _ => (&[64, 64, 64], 10),
+        }
     }
 
     /// Shape and steps that take seconds on two cores.
@@ -196,9 +231,8 @@ pub struct Settings {
 }
 
 impl Settings {
-    fn new(args: &Args) -> Result<Settings> {
-        let case = args.case;
-        let (shape, steps) = case.size();
+    fn new(args: &Args, case: Case) -> Result<Settings> {
+        let (shape, steps) = if args.quick { case.quick_size() } else { case.size() };
         let shape = args.shape.clone().unwrap_or_else(|| Shape(shape.to_vec()));
         case.check_rank(&shape)?;
         Grid::new(shape.0.clone()).check()?;
@@ -274,9 +308,9 @@ impl Settings {
         fields as f64 * 4.0 * self.shape.iter().map(|&n| n as f64 + halo).product::<f64>()
     }
 
-    /// Refuses what memory cannot hold before any of it is touched.
-    fn check_memory(&self) -> Result<()> {
-        let fields = match self.case {
+    /// Time levels and parameters of the case.
+    fn fields(&self) -> usize {
+        match self.case {
             Case::Acoustic2d | Case::Acoustic3d | Case::History => 5,
             Case::Heat3d => 2,
             Case::Burgers2d => 4,
@@ -284,7 +318,17 @@ impl Settings {
             Case::Elastic2d => 15,
             Case::Elastic3d => 24,
             Case::Gradient | Case::Codecs => 14,
-        };
+        }
+    }
+
+    /// Bytes of the arrays that the memory is measured with: as many as those of the fields, as far as more would change
+    /// nothing.
+    fn stream_bytes(&self) -> usize {
+        self.field_bytes(self.fields()).min(f64::from(1_u32 << 30)) as usize
+    }
+
+    /// Refuses what memory cannot hold before any of it is touched.
+    fn check_memory(&self) -> Result<()> {
         let receivers = match self.case {
             Case::Heat3d | Case::Burgers2d => 0.0,
             Case::History => 100.0,
@@ -298,7 +342,7 @@ impl Settings {
         } else {
             0.0
         };
-        memory::check(&format!("`{}`", self.case), self.field_bytes(fields) + traces + history)
+        memory::check(&format!("`{}`", self.case), self.field_bytes(self.fields()) + traces + history)
     }
 }
 
@@ -324,17 +368,43 @@ fn codec(args: &Args) -> Result<Option<Compression>> {
 
 /// Measures and prints.
 pub fn run(args: &Args) -> Result<()> {
-    let settings = Settings::new(args)?;
-    settings.check_memory()?;
-    let report = match settings.case {
-        Case::Acoustic2d | Case::Acoustic3d => plain::run(&settings, wave::problem)?,
-        Case::Heat3d => plain::run(&settings, heat::problem)?,
-        Case::Tti2d | Case::Tti3d | Case::Elastic2d | Case::Elastic3d | Case::Burgers2d => {
-            plain::run(&settings, systems::problem)?
+    match args.case {
+        Some(Case::Codecs) => {
+            let settings = Settings::new(args, Case::Codecs)?;
+            settings.check_memory()?;
+            codecs::run(&settings, args.json)
         }
-        Case::History => history::run(&settings)?,
-        Case::Gradient => gradient::run(&settings)?,
-        Case::Codecs => return codecs::run(&settings, args.json),
+        Some(case) => output::print(&measured(&Settings::new(args, case)?)?, args.json),
+        None => all(args),
+    }
+}
+
+/// Every case of a run: a JSON object for each, or a table.
+fn all(args: &Args) -> Result<()> {
+    if !args.json {
+        output::line(Report::HEAD)?;
+    }
+    for case in Case::ALL {
+        let report = measured(&Settings::new(args, case)?)?;
+        if args.json {
+            output::object(&report)?;
+        } else {
+            output::line(&report.line())?;
+        }
+    }
+    Ok(())
+}
+
+fn measured(settings: &Settings) -> Result<Report> {
+    settings.check_memory()?;
+    let mut report = match settings.case {
+        Case::Acoustic2d | Case::Acoustic3d => plain::run(settings, wave::problem)?,
+        Case::Heat3d => plain::run(settings, heat::problem)?,
+        Case::History => history::run(settings)?,
+        Case::Gradient => gradient::run(settings)?,
+        _ => plain::run(settings, systems::problem)?,
     };
-    output::print(&report, args.json)
+    // The fields are gone, so there is room.
+    report.measure_stream(settings.stream_bytes())?;
+    Ok(report)
 }

@@ -42,9 +42,9 @@ pub fn run(settings: &Settings, build: fn(&Settings) -> Result<Problem>) -> Resu
         problem.unknowns.iter().try_for_each(problem.start)?;
         timed(&progress, what, apply(settings, &op, problem.dt).time_min(problem.first).time_max(last))
     };
-    let cost = round("warm-up")?.summary.cost;
+    let warm = round("warm-up")?.summary;
     for _ in 0..settings.repeat {
         series.add(&[&round("run")?]);
     }
-    Ok(Report::new(settings, first, &series, 1, cost, None))
+    Ok(Report::new(settings, first, &series, 1, (warm.cost, warm.schedule), None))
 }

@@ -4,8 +4,9 @@ use serde::Serialize;
 
 use wavefold::prelude::Cost;
 
-use super::Settings;
 use super::measure::{FirstStep, Series};
+use super::{Settings, stream};
+use crate::error::Result;
 use crate::output::{Table, bytes, seconds};
 use crate::shape::Shape;
 
@@ -31,6 +32,10 @@ pub struct Report {
     flops_per_point: f64,
     gflops: f64,
     gb_per_s: f64,
+    /// Of the memory, for what the case's fields take.
+    stream_gb_per_s: f64,
+    stream_fraction: f64,
+    schedule: Vec<String>,
     #[serde(flatten)]
     history: Option<History>,
 }
@@ -50,13 +55,14 @@ pub struct History {
 }
 
 impl Report {
-    /// `sweeps` is the number of passes over the time axis that one entry of the series holds.
+    /// `sweeps` is the number of passes over the time axis that one entry of the series holds. The speed of the memory
+    /// is still to be [measured](Report::measure_stream).
     pub fn new(
         settings: &Settings,
         first: FirstStep,
         series: &Series,
         sweeps: usize,
-        cost: Cost,
+        (cost, schedule): (Cost, Vec<String>),
         history: Option<History>,
     ) -> Report {
         let updates = settings.points() as f64 * settings.steps as f64 * sweeps as f64;
@@ -81,8 +87,50 @@ impl Report {
             flops_per_point: cost.flops,
             gflops: gpts_per_s * cost.flops,
             gb_per_s: gpts_per_s * cost.bytes,
+            stream_gb_per_s: f64::NAN,
+            stream_fraction: f64::NAN,
+            schedule,
             history,
         }
+    }
+
+    /// Measures the memory with arrays that take as much as the fields did, on as many threads.
+    pub fn measure_stream(&mut self, bytes: usize) -> Result<()> {
+        self.stream_gb_per_s = stream::gb_per_s(bytes, self.threads)?;
+        self.stream_fraction = self.gb_per_s / self.stream_gb_per_s;
+        Ok(())
+    }
+}
+
+/// Up to two decimals, none for a whole number.
+fn tidy(value: f64) -> f64 {
+    (value * 100.0).round() / 100.0
+}
+
+impl Report {
+    fn of_memory(&self) -> String {
+        format!("{:.0} % of {:.1} GB/s, measured", 100.0 * self.stream_fraction, self.stream_gb_per_s)
+    }
+
+    /// The head of [`Report::line`].
+    pub const HEAD: &str =
+        "case         order grid           backend    GPts/s   GB/s of memory GFlops/s first step  CPU";
+
+    /// One line of a table of several cases.
+    pub fn line(&self) -> String {
+        format!(
+            "{:<12} {:>5} {:<14} {:<9} {:>7.3} {:>6.1} {:>7.0} % {:>8.1} {:>10} {:>4.2}",
+            self.case,
+            self.so,
+            Shape(self.shape.clone()).to_string(),
+            self.backend,
+            self.gpts_per_s,
+            self.gb_per_s,
+            100.0 * self.stream_fraction,
+            self.gflops,
+            seconds(self.first_step_seconds),
+            self.cpu_utilisation
+        )
     }
 }
 
@@ -95,13 +143,20 @@ impl Table for Report {
             ("backend", format!("{}, {} threads", self.backend, self.threads)),
             ("time", format!("{} (median of {})", seconds(self.seconds), self.repeats)),
             ("speed", format!("{:.3} GPts/s", self.gpts_per_s)),
-            ("traffic", format!("{:.1} GB/s at {} B/point", self.gb_per_s, self.bytes_per_point)),
-            ("arithmetic", format!("{:.1} GFlops/s at {} flops/point", self.gflops, self.flops_per_point)),
+            ("traffic", format!("{:.1} GB/s at {} B/point", self.gb_per_s, tidy(self.bytes_per_point))),
+            ("of the memory", self.of_memory()),
+            (
+                "arithmetic",
+                format!("{:.1} GFlops/s at {} flops/point", self.gflops, tidy(self.flops_per_point)),
+            ),
             ("CPU utilisation", format!("{:.2}", self.cpu_utilisation)),
             ("lowering", seconds(self.lower_seconds)),
             ("compilation", format!("{}{cached}", seconds(self.compile_seconds))),
             ("first step", seconds(self.first_step_seconds)),
         ];
+        for (i, line) in self.schedule.iter().enumerate() {
+            rows.push((if i == 0 { "schedule" } else { "" }, line.clone()));
+        }
         if let Some(h) = &self.history {
             rows.extend(h.rows());
         }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
-use wavefold::prelude::PerformanceSummary;
+use wavefold::prelude::{PerformanceSummary, Tier};
 use wavefold_text::Observer;
 
 use super::{Given, read};
@@ -110,6 +110,10 @@ struct Ran {
 struct OneRun {
     operator: String,
     backend: String,
+    /// What ran one after the other.
+    tiers: Vec<OneTier>,
+    /// Why the C compiler was of no use.
+    note: Option<String>,
     threads: usize,
     time_m: i64,
     #[serde(rename = "time_M")]
@@ -124,6 +128,13 @@ struct OneRun {
 }
 
 #[derive(Serialize)]
+struct OneTier {
+    backend: String,
+    steps: u64,
+    seconds: f64,
+}
+
+#[derive(Serialize)]
 struct OneHistory {
     function: String,
     codec: String,
@@ -134,11 +145,19 @@ struct OneHistory {
     seconds: f64,
 }
 
+impl OneTier {
+    fn of(t: &Tier) -> OneTier {
+        OneTier { backend: t.backend.to_string(), steps: t.steps, seconds: t.seconds }
+    }
+}
+
 impl OneRun {
     fn of(s: &PerformanceSummary) -> OneRun {
         OneRun {
             operator: s.operator.clone(),
             backend: s.backend.to_string(),
+            tiers: s.tiers.iter().map(OneTier::of).collect(),
+            note: s.note.clone(),
             threads: s.threads,
             time_m: s.time_m,
             time_max: s.time_max,

@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::{fails, numbers, object, text, wavefold};
 
-const NUMBERS: [&str; 12] = [
+const NUMBERS: [&str; 14] = [
     "seconds",
     "gpts_per_s",
     "lower_seconds",
@@ -15,6 +15,8 @@ const NUMBERS: [&str; 12] = [
     "flops_per_point",
     "gflops",
     "gb_per_s",
+    "stream_gb_per_s",
+    "stream_fraction",
     "repeats",
     "threads",
 ];
@@ -43,6 +45,38 @@ fn plain_cases() {
         let points: Vec<usize> = shape.split('x').map(|n| n.parse().unwrap()).collect();
         assert_eq!(result["shape"], json!(points));
         assert!(!result.contains_key("codec"));
+    }
+}
+
+#[test]
+fn the_limit_and_the_schedule() {
+    let result = bench("acoustic3d --shape 48x40x32 --so 4 --steps 4 --threads 1");
+    let number = |key: &str| result[key].as_f64().unwrap();
+    let fraction = number("gb_per_s") / number("stream_gb_per_s");
+    assert!((number("stream_fraction") / fraction - 1.0).abs() < 1e-12);
+    let schedule = result["schedule"].as_array().unwrap();
+    assert_eq!(schedule.len(), 1, "{schedule:?}");
+    assert!(schedule[0].as_str().unwrap().contains(" > simd z"), "{schedule:?}");
+    // Velocity and stress are nests of their own, forward and adjoint operators of their own.
+    assert!(bench("elastic2d --shape 20x20 --steps 2")["schedule"].as_array().unwrap()[0].is_string());
+    assert_eq!(bench("gradient --shape 30x30 --steps 9")["schedule"].as_array().unwrap().len(), 2);
+}
+
+#[test]
+fn all_cases() {
+    let words = "bench --all --quick --repeat 1 --threads 2 --backend cranelift";
+    let lines = text(&wavefold(&format!("{words} --json")).stdout);
+    let cases: Vec<Map<String, Value>> = lines.lines().map(|l| serde_json::from_str(l).unwrap()).collect();
+    let names: Vec<&str> = cases.iter().map(|c| c["case"].as_str().unwrap()).collect();
+    assert_eq!(names.len(), 10);
+    assert_eq!((names[0], names[9]), ("acoustic2d", "gradient"));
+    for case in &cases {
+        numbers(case, &NUMBERS);
+    }
+    let table = text(&wavefold(words).stdout);
+    assert_eq!(table.lines().count(), 11);
+    for (line, name) in table.lines().skip(1).zip(names) {
+        assert!(line.starts_with(name) && line.contains(" % "), "{line}");
     }
 }
 
@@ -133,6 +167,9 @@ fn bad_settings() {
     }
     bad("heat3d --codec noop", "cli::unused_option", "no use for `--codec`");
     bad("acoustic2d --save-every 2", "cli::unused_option", "no use for `--save-every`");
+    bad("", "cli::usage", "<CASE>");
+    bad("--all heat3d", "cli::usage", "--all");
+    bad("--all --shape 8x8", "cli::usage", "--shape");
     bad("history --codec zip", "compress::unknown_codec", "`zip`");
     bad("history --codec wavelet --nbits 9", "compress::no_nbits", "`wavelet`");
     bad("history --compscale 1e-3", "compress::no_compscale", "`quantize`");

@@ -3,6 +3,8 @@
 mod bench;
 mod codec;
 mod program;
+#[cfg(unix)]
+mod tiers;
 
 use std::process::{Command, Output};
 

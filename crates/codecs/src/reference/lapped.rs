@@ -1,5 +1,6 @@
 //! Rows of blocks of `lapped`; the format is described in the parent module.
 
+use super::groups::{self, MAX_BITS};
 use crate::element::Element;
 use crate::lapped::{Lapped, Row, TINY};
 use crate::view::View;
@@ -7,8 +8,6 @@ use crate::view::View;
 const ZERO: u8 = 0;
 const CODED: u8 = 1;
 const PLAIN: u8 = 2;
-const LONG: usize = 15;
-const MAX_BITS: usize = 30;
 const GROUP: usize = 16;
 
 const ROUND: f64 = 0.36;
@@ -191,11 +190,12 @@ pub(super) fn decode<T: Element>(
     for (row, folded) in rows.iter_mut().zip(folded.chunks_exact(covered)) {
         let Some(row) = row else { continue };
         for (z, x) in row.iter_mut().enumerate() {
-            let sum = match border(z, n2, tiles.blocks) {
-                Some((t, mirror)) => lapped.own[t] * folded[z] - lapped.partner[t] * folded[mirror],
-                None => folded[z],
+            *x = match border(z, n2, tiles.blocks) {
+                Some((t, mirror)) => {
+                    lapped.unfold_own[t] * folded[z] - lapped.unfold_partner[t] * folded[mirror]
+                }
+                None => folded[z] * lapped.backward,
             };
-            *x = sum * lapped.backward[0] * lapped.backward[1];
         }
     }
     bytes.is_empty()
@@ -245,7 +245,6 @@ fn fold<T: Element>(
     length: usize,
     tiles: &Tiles,
 ) -> Vec<T> {
-    let [s1, s2] = lapped.forward;
     let tiny = T::from_f64(TINY);
     let n = tiles.tile[2];
     let mut folded = Vec::new();
@@ -255,11 +254,11 @@ fn fold<T: Element>(
             let (a, b) = (row(x.own, y.own), row(x.partner, y.own));
             let (c, d) = (row(x.own, y.partner), row(x.partner, y.partner));
             let (rx, fx) = (T::from_f64(x.r), T::from_f64(x.f));
-            let (ry, fy) = (T::from_f64(y.r) * s1, T::from_f64(y.f) * s1);
+            let (ry, fy) = (T::from_f64(y.r) * lapped.forward, T::from_f64(y.f) * lapped.forward);
             let value = |z: usize| {
                 let z = z % (2 * length);
                 let z = if z < length { z } else { 2 * length - 1 - z };
-                let v = (ry * (rx * a[z] + fx * b[z]) + fy * (rx * c[z] + fx * d[z])) * s2;
+                let v = ry * (rx * a[z] + fx * b[z]) + fy * (rx * c[z] + fx * d[z]);
                 let below = if v < tiny { v } else { tiny };
                 v - if below > -tiny { below } else { -tiny }
             };
@@ -366,7 +365,7 @@ fn encode_tile<T: Element>(c: &[T], tiles: &Tiles, out: &mut Vec<u8>) {
             return out.push(ZERO);
         }
         out.push(CODED);
-        write_groups(&q, tiles, out);
+        groups::write(tiles.groups().iter().map(|points| points.map(|p| q[p])), out);
         if out.len() - start <= 1 + plain {
             return;
         }
@@ -407,81 +406,18 @@ fn middle<T: Element>(q: i64) -> T {
     }
 }
 
-fn write_groups(q: &[i64], tiles: &Tiles, out: &mut Vec<u8>) {
-    let groups = tiles.groups();
-    let mut flags = vec![0u16; groups.len() / 16];
-    let (mut widths, mut longs, mut planes, mut signs) = (vec![], vec![], vec![], vec![]);
-    for (g, points) in groups.iter().enumerate() {
-        let v = points.map(|p| q[p]);
-        // Or, not max: both have the same width.
-        let largest = v.iter().fold(0, |any, v| any | v.unsigned_abs());
-        if largest == 0 {
-            continue;
-        }
-        flags[g / 16] |= 1 << (g % 16);
-        let w = 64 - largest.leading_zeros() as usize;
-        widths.push(w.min(LONG) as u8);
-        if w >= LONG {
-            longs.push(w as u8);
-        }
-        for b in 0..w {
-            let plane = (0..GROUP).fold(0, |word, j| word | ((v[j].unsigned_abs() >> b & 1) as u16) << j);
-            planes.extend(plane.to_le_bytes());
-        }
-        signs.extend(v.iter().filter(|v| **v != 0).map(|v| *v < 0));
-    }
-    out.extend(pack_bits(&flags.iter().map(|f| *f != 0).collect::<Vec<_>>()));
-    flags.iter().filter(|f| **f != 0).for_each(|f| out.extend_from_slice(&f.to_le_bytes()));
-    out.extend(widths.chunks(2).map(|w| w[0] | w.get(1).unwrap_or(&0) << 4));
-    out.extend(longs);
-    out.extend(planes);
-    out.extend(pack_bits(&signs));
-}
-
 /// The rounded coefficients, and the bytes left after them.
 fn read_groups(bytes: &[u8], tiles: &Tiles) -> Option<(Vec<i64>, usize)> {
-    let groups = tiles.groups();
-    let units = groups.len() / 16;
-    let (live_flags, mut bytes) = bytes.split_at_checked(units.div_ceil(8))?;
-    let is_live = |u: usize| live_flags[u / 8] >> (u % 8) & 1 == 1;
-    if (units..live_flags.len() * 8).any(is_live) {
+    let places = tiles.groups();
+    let units = groups::units(places.len());
+    let flags = bytes.get(..units.div_ceil(8))?;
+    if (units..8 * flags.len()).any(|u| groups::bit(flags, u)) {
         return None;
     }
-    let mut live = Vec::new();
-    for unit in (0..units).filter(|u| is_live(*u)) {
-        let (flags, rest) = bytes.split_first_chunk()?;
-        let flags = u16::from_le_bytes(*flags);
-        live.extend((0..16).filter(|g| flags >> g & 1 == 1).map(|g| unit * 16 + g));
-        bytes = rest;
-    }
-    let (packed, bytes) = bytes.split_at_checked(live.len().div_ceil(2))?;
-    let mut widths: Vec<usize> =
-        (0..live.len()).map(|i| (packed[i / 2] >> (4 * (i % 2)) & 15) as usize).collect();
-    let (longs, bytes) = bytes.split_at_checked(widths.iter().filter(|w| **w == LONG).count())?;
-    widths.iter_mut().filter(|w| **w == LONG).zip(longs).for_each(|(w, long)| *w = *long as usize);
-    if widths.iter().any(|w| *w == 0 || *w > MAX_BITS) || longs.iter().any(|w| (*w as usize) < LONG) {
-        return None;
-    }
-    let (mut planes, signs) = bytes.split_at_checked(2 * widths.iter().sum::<usize>())?;
+    let (live, left) = groups::read::<GROUP>(bytes, places.len())?;
     let mut q = vec![0; tiles.points()];
-    let mut sign = 0;
-    for (g, w) in live.iter().zip(widths) {
-        let words;
-        (words, planes) = planes.split_at_checked(2 * w)?;
-        for (j, point) in groups[*g].iter().enumerate() {
-            let bit = |b: usize| i64::from(words[2 * b + j / 8] >> (j % 8) & 1);
-            let size = (0..w).fold(0, |size, b| size | bit(b) << b);
-            if size == 0 {
-                continue;
-            }
-            let negative = signs.get(sign / 8)? >> (sign % 8) & 1 == 1;
-            sign += 1;
-            q[*point] = if negative { -size } else { size };
-        }
+    for (g, values) in live {
+        places[g].iter().zip(values).for_each(|(point, value)| q[*point] = value);
     }
-    Some((q, signs.len() - sign.div_ceil(8)))
-}
-
-fn pack_bits(bits: &[bool]) -> Vec<u8> {
-    bits.chunks(8).map(|byte| byte.iter().rev().fold(0, |b, bit| b << 1 | u8::from(*bit))).collect()
+    Some((q, left.len()))
 }

@@ -10,6 +10,7 @@
 //! # lapped
 #![doc = include_str!("lapped.md")]
 
+mod groups;
 mod lapped;
 mod quantize;
 mod wavelet;

@@ -1,5 +1,6 @@
 //! Blocks of `wavelet`; the format is described in the parent module.
 
+use super::groups::{self, MAX_BITS};
 use super::{gather, scatter, scatter_raw};
 use crate::element::Element;
 use crate::scale::Step;
@@ -8,8 +9,6 @@ use crate::view::{BlockMut, View};
 const ZERO: u8 = 0;
 const CODED: u8 = 1;
 const RAW: u8 = 2;
-const LONG: usize = 15;
-const MAX_BITS: usize = 30;
 
 const ALPHA: f64 = -1.586134342059924;
 const BETA: f64 = -0.052980118572961;
@@ -38,7 +37,8 @@ pub(super) fn encode<T: Element>(src: &View<'_, T>, group: [usize; 3], step: &St
             return out.push(ZERO);
         }
         out.push(CODED);
-        write_groups(&q, shape, axes, out);
+        let groups = group_points(shape, axes);
+        groups::write(groups.iter().map(|points| points.map(|p| p.map_or(0, |p| q[p]))), out);
         if out.len() - start <= 1 + raw {
             return;
         }
@@ -168,7 +168,7 @@ fn squeezed(shape: [usize; 3], group: [usize; 3]) -> [usize; 3] {
 const TOGETHER: usize = 8;
 
 /// For each group, the indices of its points in the block, `None` outside; octet after octet.
-fn groups(shape: [usize; 3], axes: usize) -> Vec<[Option<usize>; 8]> {
+fn group_points(shape: [usize; 3], axes: usize) -> Vec<[Option<usize>; 8]> {
     let orders = shape.map(order);
     let index = |p: [usize; 3]| {
         let [x, y, z] = [0, 1, 2].map(|a| orders[a].get(p[a]).copied());
@@ -196,75 +196,17 @@ fn groups(shape: [usize; 3], axes: usize) -> Vec<[Option<usize>; 8]> {
     (0..octets * TOGETHER).map(points).collect()
 }
 
-fn write_groups(q: &[i64], shape: [usize; 3], axes: usize, out: &mut Vec<u8>) {
-    let groups = groups(shape, axes);
-    let mut flags = vec![0u16; groups.len().div_ceil(16)];
-    let (mut widths, mut longs, mut magnitudes, mut signs) = (vec![], vec![], vec![], vec![]);
-    for (g, points) in groups.iter().enumerate() {
-        let v = points.map(|p| p.map_or(0, |p| q[p]));
-        let largest = v.iter().map(|v| v.unsigned_abs()).max().unwrap_or(0);
-        if largest == 0 {
-            continue;
-        }
-        flags[g / 16] |= 1 << (g % 16);
-        let w = 64 - largest.leading_zeros() as usize;
-        widths.push(w.min(LONG) as u8);
-        if w >= LONG {
-            longs.push(w as u8);
-        }
-        let plane = |b: usize| (0..8).fold(0, |byte, j| byte | ((v[j].unsigned_abs() >> b & 1) as u8) << j);
-        magnitudes.extend((0..w).map(plane));
-        signs.extend(v.iter().filter(|v| **v != 0).map(|v| *v < 0));
-    }
-    out.extend(pack_bits(&flags.iter().map(|f| *f != 0).collect::<Vec<_>>()));
-    flags.iter().filter(|f| **f != 0).for_each(|f| out.extend_from_slice(&f.to_le_bytes()));
-    out.extend(widths.chunks(2).map(|w| w[0] | w.get(1).unwrap_or(&0) << 4));
-    out.extend(longs);
-    out.extend(magnitudes);
-    out.extend(pack_bits(&signs));
-}
-
+/// The truncated coefficients; bits of points outside the block count for nothing.
 fn read_groups(bytes: &[u8], shape: [usize; 3], axes: usize) -> Option<Vec<i64>> {
-    let groups = groups(shape, axes);
-    let (live_flags, mut bytes) = bytes.split_at_checked(groups.len().div_ceil(16).div_ceil(8))?;
-    let mut live = Vec::new();
-    for pair in 0..groups.len().div_ceil(16) {
-        if live_flags[pair / 8] >> (pair % 8) & 1 == 1 {
-            let (flags, rest) = bytes.split_first_chunk()?;
-            let flags = u16::from_le_bytes(*flags);
-            live.extend((0..16).filter(|g| flags >> g & 1 == 1).map(|g| pair * 16 + g));
-            bytes = rest;
-        }
-    }
-    let (packed, bytes) = bytes.split_at_checked(live.len().div_ceil(2))?;
-    let mut widths: Vec<usize> =
-        (0..live.len()).map(|i| (packed[i / 2] >> (4 * (i % 2)) & 15) as usize).collect();
-    let (longs, bytes) = bytes.split_at_checked(widths.iter().filter(|w| **w == LONG).count())?;
-    widths.iter_mut().filter(|w| **w == LONG).zip(longs).for_each(|(w, long)| *w = *long as usize);
-    if widths.iter().any(|w| *w == 0 || *w > MAX_BITS) || longs.iter().any(|w| (*w as usize) < LONG) {
-        return None;
-    }
-    let (mut magnitudes, signs) = bytes.split_at_checked(widths.iter().sum())?;
+    let places = group_points(shape, axes);
+    let (live, left) = groups::read::<8>(bytes, places.len())?;
     let mut q = vec![0; shape.iter().product()];
-    let mut sign = 0;
-    for (g, w) in live.iter().zip(widths) {
-        let planes;
-        (planes, magnitudes) = magnitudes.split_at_checked(w)?;
-        for (j, point) in groups.get(*g)?.iter().enumerate() {
-            let size = (0..w).fold(0, |size, b| size | ((planes[b] >> j & 1) as i64) << b);
-            if size == 0 {
-                continue;
-            }
-            let negative = signs.get(sign / 8)? >> (sign % 8) & 1 == 1;
-            sign += 1;
+    for (g, values) in live {
+        for (point, value) in places[g].iter().zip(values) {
             if let Some(point) = point {
-                q[*point] = if negative { -size } else { size };
+                q[*point] = value;
             }
         }
     }
-    (signs.len() == sign.div_ceil(8)).then_some(q)
-}
-
-fn pack_bits(bits: &[bool]) -> Vec<u8> {
-    bits.chunks(8).map(|byte| byte.iter().rev().fold(0, |b, bit| b << 1 | u8::from(*bit))).collect()
+    left.is_empty().then_some(q)
 }

@@ -277,11 +277,11 @@ fn wavelet_step<T: Element>(compscale: f64, rms: f64, e: i32) -> Option<f64> {
 }
 
 /// Step of `lapped`, which keeps the RMS of the error at compscale x RMS even if all of it, of every point of the blocks,
-/// fell on points of the shape; see [`wavelet_step`].
+/// fell on points of the shape; see [`wavelet_step`]. Over the root of the points of a block it is a normal number, too.
 fn lapped_step<T: Element>(compscale: f64, rms: f64, e: i32, padding: f64) -> Option<f64> {
     let relative = compscale * rms / (THRESHOLD * padding.sqrt()).max(1.0);
     let reached = compscale >= pow2(2 - T::MANTISSA)
-        && exponent(relative) + e >= T::TINY_EXPONENT + 12
+        && exponent(relative) + e >= T::TINY_EXPONENT + T::MANTISSA + 12
         && e <= exponent(T::LARGEST) - 20;
     reached.then(|| scaled(relative, e))
 }

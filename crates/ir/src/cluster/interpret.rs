@@ -51,7 +51,7 @@ unsafe fn run<T: Real>(program: &Program, context: &Context) -> Result<(), Stop>
             let first: &[Cluster] = if i == 0 { &program.first } else { &[] };
             for cluster in first.iter().chain(&program.clusters) {
                 // Without a time loop there are no steps to pass over.
-                if program.direction.is_none() || machine.t % cluster.every as i64 == 0 {
+                if program.direction.is_none() || machine.step.t % cluster.every as i64 == 0 {
                     act::<T>(&mut machine, &cluster.action)?;
                 }
             }

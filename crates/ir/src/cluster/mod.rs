@@ -24,7 +24,8 @@
 //! * **C11** a table belongs to the points that use it, and a series is a set of one point;
 //! * **C12** tile fields are written in stages, each in one, and read only by later stages and the main statements of
 //!   the same cluster, within the points that their stage covers; stages write nothing else, and none stand among serial points;
-//! * **C13** invariant fields are written in `first` only; scalars hold neither loads nor indices, those of the run no step.
+//! * **C13** invariant fields are written in `first` only; scalars hold neither loads nor indices, those of the run no step;
+//! * **C14** the oldest level of a field in place is not read once the newest is written.
 
 mod interpret;
 pub(crate) mod text;

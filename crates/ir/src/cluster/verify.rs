@@ -6,7 +6,7 @@ use crate::{Expr, ExprId, FieldId, FieldKind, LocalId, Region, SparseId, TicketI
 use std::collections::{HashMap, HashSet};
 
 impl Program {
-    /// Checks the invariants C1 to C13.
+    /// Checks the invariants C1 to C14.
     ///
     /// # Errors
     /// The first broken one.
@@ -24,6 +24,7 @@ impl Program {
             v.check.scalar(s.value, i >= self.scalars.len(), 13)?;
             v.check.that(globals.insert(s.local), 5, || format!("{} is defined twice", s.local))?;
         }
+        v.in_place()?;
         let mut tickets = HashMap::new();
         let guarded = self.first.iter().any(|c| c.every > 1);
         v.check.that(!guarded, 7, || "a guard at the first step".into())?;
@@ -199,6 +200,27 @@ impl Verifier<'_> {
             self.check.that(clash.is_none(), 8, || {
                 format!("{} is read aside and written", self.program.access_text(&w.access))
             })?;
+        }
+        Ok(())
+    }
+
+    /// The oldest level of a field in place is gone once the newest is written.
+    fn in_place(&self) -> Result<(), VerifyError> {
+        let mut written = HashSet::new();
+        for cluster in &self.program.clusters {
+            let touches = cluster.touches(&self.program.exprs);
+            let gone =
+                touches.iter().find(|t| !t.write && written.contains(&(t.access.field, t.access.time)));
+            self.check.that(gone.is_none(), 14, || {
+                let text = gone.map_or(String::new(), |t| self.program.access_text(&t.access));
+                format!("{text} was overwritten in place")
+            })?;
+            for t in
+                touches.iter().filter(|t| t.write && self.program.decls.field(t.access.field).is_in_place())
+            {
+                let back = self.program.decls.field(t.access.field).slots() as i32 - 1;
+                written.insert((t.access.field, t.access.time - t.access.time.signum() * back));
+            }
         }
         Ok(())
     }

@@ -73,13 +73,22 @@ fn table(c: &mut Cursor, d: &Decls) -> Result<TableDecl, ParseError> {
     Ok(TableDecl { sparse: SparseId(sparse as u32), half, corners, moving })
 }
 
+/// The words `in place`, where a field or slot has them.
+pub(crate) fn in_place(c: &mut Cursor) -> Result<bool, ParseError> {
+    let there = c.keyword("in");
+    if there {
+        c.expect("place")?;
+    }
+    Ok(there)
+}
+
 fn field(c: &mut Cursor, d: &Decls) -> Result<Field, ParseError> {
     let name = c.word()?.to_string();
     let kind = match c.word()? {
         "space" => FieldKind::Space,
         "invariant" => FieldKind::Invariant,
         "tile" => FieldKind::Tile,
-        "buffered" => FieldKind::Buffered { slots: c.positive()? },
+        "buffered" => FieldKind::Buffered { slots: c.positive()?, in_place: in_place(c)? },
         "saved" => FieldKind::Saved { steps: c.integer()?, every: every(c)? },
         "compressed" => FieldKind::Compressed { steps: c.integer()?, every: every(c)?, codec: codec(c)? },
         "ring" => {

@@ -18,6 +18,7 @@ mod lex;
 mod parse;
 mod print;
 
+pub(crate) use decls::in_place;
 pub(crate) use lex::Cursor;
 pub use lex::ParseError;
 pub(crate) use parse::{

@@ -25,7 +25,8 @@ pub(crate) fn header(d: &Decls) -> String {
             FieldKind::Space => write!(s, "space"),
             FieldKind::Invariant => write!(s, "invariant"),
             FieldKind::Tile => write!(s, "tile"),
-            FieldKind::Buffered { slots } => write!(s, "buffered {slots}"),
+            FieldKind::Buffered { slots, in_place: false } => write!(s, "buffered {slots}"),
+            FieldKind::Buffered { slots, in_place: true } => write!(s, "buffered {slots} in place"),
             FieldKind::Saved { steps, every } => write!(s, "saved {steps} every {every}"),
             FieldKind::Compressed { steps, every, codec } => {
                 write!(s, "compressed {steps} every {every} {}", codec_text(*codec))

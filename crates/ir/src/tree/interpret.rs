@@ -80,9 +80,9 @@ impl Walker<'_> {
                     }
                     Ok(())
                 }
-                Stmt::First(body) if m.first_step => self.block::<T>(body),
+                Stmt::First(body) if m.step.is_first() => self.block::<T>(body),
                 Stmt::First(_) => Ok(()),
-                Stmt::When { every, body } if m.t % *every as i64 == 0 => self.block::<T>(body),
+                Stmt::When { every, body } if m.step.t % *every as i64 == 0 => self.block::<T>(body),
                 Stmt::When { .. } => Ok(()),
                 Stmt::Nest { outer, .. } => {
                     let tiles = self.program.uses_tiles(outer);
@@ -236,6 +236,7 @@ mod tests {
             tables: &table,
             time_m: range.0,
             time_max: range.1,
+            in_place: program.decls.steps_in_place(range.1 - range.0 + 1),
             threads: 1,
             host: std::ptr::null_mut(),
             parallel,

@@ -42,6 +42,7 @@
 
 mod cost;
 mod interpret;
+mod outline;
 mod text;
 mod verify;
 
@@ -52,11 +53,18 @@ use crate::{
 };
 pub use cost::{Cost, cost};
 pub use interpret::interpret;
+pub use outline::outline;
 pub use text::line;
 
 /// An index computed at the start of each step: `(t / every + shift)`, modulo `modulus` when that is not 0.
 ///
 /// With a modulus the result lies in `0..modulus`, also for negative shifts.
+///
+/// **In place**: a level that is written takes the slot of the oldest, `modulus - 1` steps before, as long as the run is in
+/// its first [`Context::in_place`](crate::abi::Context::in_place) steps. Level `n` then lies where level
+/// `oldest + (n - oldest) mod (modulus - 1)` did when the run began, `oldest` being the level farthest back that the first
+/// step reads: `time_m + 2 - modulus` when time ascends, `time_max` when it descends. Memory is read and written at the same
+/// place, and one slot stays untouched.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Slot {
     /// Distance between snapshots in steps; 1 for fields that live at every step.
@@ -65,6 +73,45 @@ pub struct Slot {
     pub shift: i32,
     /// Number of slots that are used in turn, or 0.
     pub modulus: usize,
+    /// Whether the newest level takes the place of the oldest.
+    pub in_place: bool,
+}
+
+/// A step of a run: what slots are computed from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Step {
+    /// The step, not negative.
+    pub t: i64,
+    /// The first step of the run, the last in time when time descends.
+    pub first: i64,
+    /// Where time goes.
+    pub direction: Direction,
+    /// Steps from the first on in which levels are kept in place.
+    pub in_place: i64,
+}
+
+impl Step {
+    /// The oldest level that the first step reads, of fields of `slots` levels.
+    pub fn oldest(&self, slots: i64) -> i64 {
+        match self.direction {
+            Direction::Ascending => self.first + 2 - slots,
+            Direction::Descending => self.first,
+        }
+    }
+
+    /// Whether it is the first.
+    pub fn is_first(&self) -> bool {
+        self.t == self.first
+    }
+
+    /// Whether levels are kept in place at this step.
+    pub fn is_in_place(&self) -> bool {
+        let done = match self.direction {
+            Direction::Ascending => self.t - self.first,
+            Direction::Descending => self.first - self.t,
+        };
+        (0..self.in_place).contains(&done)
+    }
 }
 
 impl Slot {
@@ -72,18 +119,26 @@ impl Slot {
     pub fn of(field: &Field, shift: i32) -> Option<Slot> {
         match field.kind {
             FieldKind::Space | FieldKind::Invariant | FieldKind::Tile => None,
-            FieldKind::Buffered { slots } => Some(Slot { every: 1, shift, modulus: slots }),
-            FieldKind::Ring { slots, every, .. } => Some(Slot { every, shift, modulus: slots }),
+            FieldKind::Buffered { slots, in_place } => {
+                Some(Slot { every: 1, shift, modulus: slots, in_place })
+            }
+            FieldKind::Ring { slots, every, .. } => {
+                Some(Slot { every, shift, modulus: slots, in_place: false })
+            }
             FieldKind::Saved { every, .. } | FieldKind::Compressed { every, .. } => {
-                Some(Slot { every, shift, modulus: 0 })
+                Some(Slot { every, shift, modulus: 0, in_place: false })
             }
         }
     }
 
-    /// The index at step `t` (not negative).
-    pub fn at(&self, t: i64) -> i64 {
-        let i = t / self.every as i64 + self.shift as i64;
-        if self.modulus == 0 { i } else { i.rem_euclid(self.modulus as i64) }
+    /// The index at a step.
+    pub fn at(&self, step: &Step) -> i64 {
+        let (mut level, modulus) = (step.t / self.every as i64 + self.shift as i64, self.modulus as i64);
+        if self.in_place && step.is_in_place() {
+            let oldest = step.oldest(modulus);
+            level = oldest + (level - oldest).rem_euclid(modulus - 1);
+        }
+        if modulus == 0 { level } else { level.rem_euclid(modulus) }
     }
 }
 

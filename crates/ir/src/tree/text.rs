@@ -3,7 +3,7 @@
 use super::{Loop, LoopForm, Program, Slot, Stmt};
 use crate::cluster::text as cluster_text;
 use crate::cluster::{Action, PointStatement};
-use crate::text::{self, Cursor, ParseError};
+use crate::text::{self, Cursor, ParseError, in_place};
 use crate::{Arena, Decls, Direction, stencil};
 use std::fmt::{self, Write};
 
@@ -61,7 +61,7 @@ fn source(s: &Stmt) -> Vec<String> {
     }
 }
 
-fn loop_head(l: &Loop, d: &Decls) -> String {
+pub(super) fn loop_head(l: &Loop, d: &Decls) -> String {
     let dim = &d.dims[l.dim].name;
     let step = if l.step == 1 { String::new() } else { format!(" by {}", l.step) };
     match l.form {
@@ -95,11 +95,12 @@ fn write_block(out: &mut String, body: &[Stmt], p: &Program, depth: usize) {
                 for (i, slot) in slots.iter().enumerate() {
                     let _ = writeln!(
                         out,
-                        "{pad}  slot {i} = t/{}{}{} % {}",
+                        "{pad}  slot {i} = t/{}{}{} % {}{}",
                         slot.every,
                         if slot.shift < 0 { "" } else { "+" },
                         slot.shift,
-                        slot.modulus
+                        slot.modulus,
+                        if slot.in_place { " in place" } else { "" }
                     );
                 }
                 let each = format!("{pad}  each");
@@ -315,7 +316,7 @@ fn slots(c: &mut Cursor) -> Result<Vec<Slot>, ParseError> {
         c.eat("+");
         let shift = c.integer()?;
         c.expect("%")?;
-        slots.push(Slot { every, shift, modulus: c.integer()? });
+        slots.push(Slot { every, shift, modulus: c.integer()?, in_place: in_place(c)? });
     }
     Ok(slots)
 }

@@ -126,7 +126,7 @@ pub fn decls(t: &mut Tape, stage: Stage) -> Decls {
     for i in 0..7 {
         let (slots, steps, every) = (1 + t.below(4), t.below(99), 1 + t.below(4));
         let kind = match i {
-            0 => FieldKind::Buffered { slots },
+            0 => FieldKind::Buffered { slots, in_place: t.coin() },
             1 => FieldKind::Space,
             2 => FieldKind::Saved { steps, every },
             3 => FieldKind::Compressed { steps, every, codec: t.codec() },
@@ -409,7 +409,12 @@ pub fn tree_program(bytes: &[u8]) -> tree::Program {
     let mut body = block(t, &decls, &mut exprs, 2, false);
     if t.coin() {
         let slots = (0..t.below(4))
-            .map(|_| Slot { every: 1 + t.below(9), shift: t.shift(), modulus: t.below(5) })
+            .map(|_| Slot {
+                every: 1 + t.below(9),
+                shift: t.shift(),
+                modulus: t.below(5),
+                in_place: t.coin(),
+            })
             .collect();
         let each = scalars_of(t, &decls, &mut exprs, Stage::Tree);
         let inner = block(t, &decls, &mut exprs, 4, false);

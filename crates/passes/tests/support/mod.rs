@@ -24,8 +24,14 @@ pub fn acoustic(so: u32, shape: &[usize]) -> Vec<Equation> {
 
 /// Compiles with every stage verified and printed.
 pub fn compiled(equations: &[Equation]) -> Compiled {
-    compile("op", equations, &wavefold_passes::Specialisation::default(), true)
-        .unwrap_or_else(|e| panic!("{} {e}", e.code()))
+    compile(
+        "op",
+        equations,
+        &wavefold_passes::Specialisation::default(),
+        &wavefold_passes::Machine::default(),
+        true,
+    )
+    .unwrap_or_else(|e| panic!("{} {e}", e.code()))
 }
 
 /// The statements of a step.

@@ -6,8 +6,9 @@ use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use wavefold_codecs::{Bounded, ErrorReport};
-use wavefold_ir::{Decls, FieldId, FieldKind, ScalarId, SparseId, TableId, abi};
+use wavefold_ir::{Decls, Direction, FieldId, FieldKind, ScalarId, SparseId, TableId, abi};
 
+use super::in_place::InPlace;
 use super::parts::Parts;
 use super::{Access, BoundField, BoundStore, EffectProfile, Host, Inner, KernelThreads, TileMemory, Work};
 use crate::{Buffer, Dense, MemoryLimit, Result, RuntimeError, SparseTables, SparseValues, Store, threads};
@@ -29,12 +30,14 @@ pub struct HostBuilder<'a> {
 
 struct Settings<'a> {
     time: (i64, i64),
+    direction: Direction,
     threads: usize,
     kernel_threads: KernelThreads,
     measure: bool,
     watched: Vec<(FieldId, i32)>,
     progress: Option<&'a (dyn Fn(i64, i64) + Sync)>,
     cancel: Option<&'a AtomicBool>,
+    handover: Option<&'a (dyn Fn(i64, i64) -> bool + Sync)>,
     memory_limit: Option<MemoryLimit>,
 }
 
@@ -59,12 +62,14 @@ impl<'a> HostBuilder<'a> {
             scratch: Vec::new(),
             settings: Settings {
                 time: (0, -1),
+                direction: Direction::Ascending,
                 threads: 1,
                 kernel_threads: KernelThreads::default(),
                 measure: false,
                 watched: vec![],
                 progress: None,
                 cancel: None,
+                handover: None,
                 memory_limit: None,
             },
         }
@@ -73,6 +78,12 @@ impl<'a> HostBuilder<'a> {
     /// The range of steps, ends included; left out, there are none.
     pub fn time(&mut self, time_m: i64, time_max: i64) -> &mut Self {
         self.settings.time = (time_m, time_max);
+        self
+    }
+
+    /// Where time goes; left out, it ascends.
+    pub fn direction(&mut self, direction: Direction) -> &mut Self {
+        self.settings.direction = direction;
         self
     }
 
@@ -112,6 +123,13 @@ impl<'a> HostBuilder<'a> {
     /// A flag that stops the run before the next step once it is set.
     pub fn cancel(&mut self, cancel: &'a AtomicBool) -> &mut Self {
         self.settings.cancel = Some(cancel);
+        self
+    }
+
+    /// Asked at the start of every step but the first, with the number of steps done and of all steps, whether
+    /// the kernel stops there for the next one, see [`Host::run_in_turn`].
+    pub fn handover(&mut self, ask: &'a (dyn Fn(i64, i64) -> bool + Sync)) -> &mut Self {
+        self.settings.handover = Some(ask);
         self
     }
 
@@ -254,7 +272,7 @@ impl<'a> HostBuilder<'a> {
             fields.push(match field {
                 Some(field) => field,
                 None if store.is_some() || decl.kind == FieldKind::Tile => {
-                    BoundField { pointer: std::ptr::null_mut(), slots: 0 }
+                    BoundField { pointer: std::ptr::null_mut(), slots: 0, empty_halo: true }
                 }
                 None => return Err(unbound(&decl.name)),
             });
@@ -268,11 +286,13 @@ impl<'a> HostBuilder<'a> {
             .map(|(decl, t)| t.ok_or_else(|| unbound(&self.decls.sparse(decl.sparse).name)))
             .collect::<Result<_>>()?;
         begin_writes(&self.stores, self.settings.memory_limit.as_ref())?;
-        let Settings { time, threads, measure, watched, progress, cancel, .. } = self.settings;
+        let Settings { time, direction, threads, measure, watched, progress, cancel, handover, .. } =
+            self.settings;
         let inner = Inner {
             decls: self.decls,
             pointers: fields.iter().map(|f: &BoundField| f.pointer.cast()).collect(),
             work: Mutex::new(work(fields.len())),
+            in_place: InPlace::of(self.decls, &fields, direction, time),
             fields,
             scalars,
             sparse,
@@ -286,6 +306,7 @@ impl<'a> HostBuilder<'a> {
             pool,
             progress,
             cancel,
+            handover,
             measure,
             watched,
             finished: false,
@@ -327,7 +348,8 @@ impl<'a> HostBuilder<'a> {
                 decl.name
             )));
         }
-        self.fields[field.index()] = Some(BoundField { pointer: dense.pointer(), slots: dense.slots() });
+        let (pointer, slots, empty_halo) = (dense.pointer(), dense.slots(), dense.has_empty_halo());
+        self.fields[field.index()] = Some(BoundField { pointer, slots, empty_halo });
         Ok(())
     }
 
@@ -350,7 +372,7 @@ fn begin_writes(stores: &[Option<BoundStore>], limit: Option<&MemoryLimit>) -> R
     let mut begun: Vec<&Store> = Vec::new();
     for bound in stores.iter().flatten() {
         let result = match bound.access {
-            Access::Write(bounded) => bound.store.begin_write(bounded.codec, limit),
+            Access::Write(bounded) => bound.store.begin_write(bounded, limit),
             Access::Read => bound.store.check_readable(),
         };
         if let Err(error) = result {
@@ -371,6 +393,7 @@ fn work(fields: usize) -> Work {
         start: Instant::now(),
         steps: 0,
         step: 0,
+        handed_over: None,
         tickets: 0,
         compress: vec![EffectProfile::default(); fields],
         decompress: vec![EffectProfile::default(); fields],

@@ -9,9 +9,26 @@ use wavefold_codecs::{
 use wavefold_ir::{FieldId, FieldKind};
 
 use super::parts::{self, Form, Mode, Place, Source};
-use super::{Access, BoundStore, Inner, Work, cube, finite};
+use super::{Access, BoundStore, Handover, Inner, Work, cube, finite};
 use crate::data::{Scalar, with_type};
 use crate::{Buffer, Result, RuntimeError, locks};
+
+/// Whether the kernel stops before step `t` for the next kernel; it does so once.
+pub(super) fn hands_over(inner: &Inner<'_>, t: i64) -> bool {
+    let Some(ask) = inner.handover else { return false };
+    let (done, seconds) = {
+        let work = inner.work();
+        if work.steps == 0 || work.handed_over.is_some() {
+            return false;
+        }
+        (work.steps, work.start.elapsed().as_secs_f64() - work.measuring)
+    };
+    let wanted = ask(done, inner.time.1 - inner.time.0 + 1);
+    if wanted {
+        inner.work().handed_over = Some(Handover { step: t, done, seconds });
+    }
+    wanted
+}
 
 /// A step begins.
 pub(super) fn step(inner: &Inner<'_>, t: i64) -> Result<()> {
@@ -19,14 +36,13 @@ pub(super) fn step(inner: &Inner<'_>, t: i64) -> Result<()> {
         return Err(RuntimeError::Cancelled { step: t });
     }
     finite::between_steps(inner)?;
-    let mut work = inner.work();
-    let done = work.steps;
-    work.steps += 1;
-    work.step = t;
-    drop(work);
+    let done = inner.work().steps;
     if let Some(progress) = inner.progress {
         locks::callback(|| progress(done, inner.time.1 - inner.time.0 + 1));
     }
+    // Nothing stops the step from here on.
+    let mut work = inner.work();
+    (work.steps, work.step) = (done + 1, t);
     Ok(())
 }
 

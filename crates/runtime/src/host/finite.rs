@@ -8,6 +8,7 @@ use wavefold_ir::{FieldId, FieldKind};
 
 use super::Inner;
 use super::effects::slice;
+use super::in_place::{slot, step};
 use crate::data::{Scalar, with_type};
 use crate::{Result, RuntimeError};
 
@@ -32,7 +33,8 @@ pub(super) fn between_steps(inner: &Inner<'_>) -> Result<()> {
     let first = (done / STEPS) as usize % ROWS;
     for (field, time) in &inner.watched {
         if let Some(level) = newest(inner, *field, *time, t)
-            && find(inner, *field, level, first, ROWS)?.is_some()
+            && let Some(slot) = slot(inner, *field, level, t)
+            && find(inner, *field, slot, first, ROWS)?.is_some()
         {
             return located(inner, *field, *time, t, since);
         }
@@ -64,12 +66,14 @@ fn located(inner: &Inner<'_>, field: FieldId, time: i32, t: i64, since: Option<i
     }
     let every = decl.every() as i64;
     let level = t.div_euclid(every) + i64::from(time);
-    let Some(mut found) = find(inner, field, level, 0, 1)? else { return Ok(()) };
+    let look = |level| slot(inner, field, level, t).map_or(Ok(None), |slot| find(inner, field, slot, 0, 1));
+    let Some(mut found) = look(level)? else { return Ok(()) };
     // The level before that of this step, in the direction of time.
     let back = if time < 0 { -1 } else { 1 };
     let held = match decl.kind {
         FieldKind::Saved { .. } => i64::MAX,
-        _ => decl.slots() as i64 - 1,
+        // In place, the newest level lies where the oldest did.
+        _ => decl.slots() as i64 - 1 - i64::from(decl.is_in_place() && step(inner, t).is_in_place()),
     };
     let (first, last) = inner.time;
     let mut step = t;
@@ -80,7 +84,7 @@ fn located(inner: &Inner<'_>, field: FieldId, time: i32, t: i64, since: Option<i
         if before < first || before > last || (held == i64::MAX && !(0..levels).contains(&level)) {
             break;
         }
-        match find(inner, field, level, 0, 1)? {
+        match look(level)? {
             Some(earlier) => (found, step) = (earlier, before),
             None => break,
         }
@@ -103,22 +107,15 @@ fn error(
     RuntimeError::RunNotFinite { name: decl.name.clone(), step, since, index, value }
 }
 
-/// The first value that is not finite in the rows `first`, `first + stride`, .. of a level.
+/// The first value that is not finite in the rows `first`, `first + stride`, .. of a slot.
 fn find(
     inner: &Inner<'_>,
     field: FieldId,
-    level: i64,
+    slot: i64,
     first: usize,
     stride: usize,
 ) -> Result<Option<(Vec<usize>, f64)>> {
     let decl = inner.decls.field(field);
-    let slots = inner.fields[field.index()].slots as i64;
-    let slot = match decl.kind {
-        FieldKind::Saved { .. } if !(0..slots).contains(&level) => return Ok(None),
-        FieldKind::Buffered { .. } => level.rem_euclid(slots.max(1)),
-        FieldKind::Saved { .. } => level,
-        _ => 0,
-    };
     let slice = slice(inner, i64::from(field.0), slot)?;
     let rank = inner.decls.rank().min(3);
     with_type!(decl.dtype, T => {

@@ -4,10 +4,12 @@ mod builder;
 mod callbacks;
 mod effects;
 mod finite;
+mod in_place;
 mod parts;
 mod report;
 
 pub use builder::HostBuilder;
+use in_place::InPlace;
 pub use report::{EffectProfile, HostReport, StoreProfile};
 
 use std::ffi::c_void;
@@ -17,7 +19,7 @@ use std::time::Instant;
 
 use rayon::ThreadPool;
 use wavefold_codecs::{Bounded, ErrorReport};
-use wavefold_ir::{Decls, FieldId, abi};
+use wavefold_ir::{Decls, Direction, FieldId, abi};
 
 use parts::Parts;
 
@@ -30,6 +32,8 @@ pub mod status {
     pub const OK: i32 = 0;
     /// An error was recorded; the run stops.
     pub const FAILED: i32 = 1;
+    /// The kernel stops before the step that begins, and the next kernel goes on there.
+    pub const HANDOVER: i32 = 2;
 }
 
 /// Who runs the parallel loops of a kernel.
@@ -60,6 +64,8 @@ struct BoundField {
     /// Slot 0; null for compressed fields.
     pointer: *mut u8,
     slots: usize,
+    /// Whether the halo of every slot holds zeros.
+    empty_halo: bool,
 }
 
 /// What a run does with a compressed field.
@@ -92,11 +98,13 @@ struct Inner<'a> {
     /// Memory of the fields that the compiler made.
     _scratch: Vec<Dense>,
     time: (i64, i64),
+    in_place: InPlace,
     threads: usize,
     /// The threads of [`KernelThreads::Host`], when there are several.
     pool: Option<Arc<ThreadPool>>,
     progress: Option<&'a (dyn Fn(i64, i64) + Sync)>,
     cancel: Option<&'a AtomicBool>,
+    handover: Option<&'a (dyn Fn(i64, i64) -> bool + Sync)>,
     measure: bool,
     /// Fields whose values must stay finite, with the time shift at which they are written.
     watched: Vec<(FieldId, i32)>,
@@ -126,6 +134,17 @@ struct TileMemory(*mut u8);
 // SAFETY: the memory lives as long as the run and belongs to one thread at a time.
 unsafe impl Send for TileMemory {}
 
+/// Where one kernel stopped and the next one went on.
+#[derive(Clone, Copy, Debug)]
+struct Handover {
+    /// The step that the first did not begin.
+    step: i64,
+    /// Steps that it did.
+    done: i64,
+    /// Seconds that it took.
+    seconds: f64,
+}
+
 /// What changes during a run.
 #[derive(Debug)]
 struct Work {
@@ -134,6 +153,7 @@ struct Work {
     steps: i64,
     /// The current step.
     step: i64,
+    handed_over: Option<Handover>,
     /// The last step after which values were looked at, and found finite.
     finite: Option<i64>,
     tickets: i64,
@@ -176,6 +196,7 @@ impl<'a> Host<'a> {
             tables: inner.tables.as_ptr(),
             time_m: inner.time.0,
             time_max: inner.time.1,
+            in_place: inner.in_place.steps,
             threads: inner.threads as i64,
             host: (&raw const *inner).cast_mut().cast(),
             parallel: callbacks::parallel,
@@ -208,6 +229,50 @@ impl<'a> Host<'a> {
     /// As for [`run`](Host::run).
     #[must_use]
     pub unsafe fn run_with(self, kernel: impl Fn(*const abi::Context) -> i32 + Sync) -> HostReport {
+        // SAFETY: by the contract.
+        unsafe { self.run_in_turn(kernel, |_| status::FAILED) }
+    }
+
+    /// As [`run_with`](Host::run_with), with a second kernel that does the rest of the steps when the first one was
+    /// stopped by [`HostBuilder::handover`]. It is called on this thread, and its parallel loops are its own. What
+    /// the program does at its first step only, it does again at the first step of the second kernel.
+    ///
+    /// # Safety
+    /// As for [`run`](Host::run), for both.
+    #[must_use]
+    pub unsafe fn run_in_turn(
+        mut self,
+        kernel: impl Fn(*const abi::Context) -> i32 + Sync,
+        next: impl FnOnce(*const abi::Context) -> i32,
+    ) -> HostReport {
+        let mut status = self.call(kernel);
+        if status == status::HANDOVER
+            && let Some(rest) = self.rest()
+        {
+            let _flush = threads::flush_denormals();
+            status = next(&raw const rest);
+        }
+        self.finish(status)
+    }
+
+    /// The context for the steps that are left after a handover.
+    fn rest(&mut self) -> Option<abi::Context> {
+        let (last, Handover { step, .. }) = {
+            let work = self.inner.work();
+            (work.step, work.handed_over?)
+        };
+        in_place::settle(&self.inner, last);
+        let mut range = self.inner.time;
+        match self.inner.in_place.direction {
+            Direction::Ascending => range.0 = step,
+            Direction::Descending => range.1 = step,
+        }
+        self.inner.in_place = self.inner.in_place.again(&self.inner, range);
+        Some(abi::Context { time_m: range.0, time_max: range.1, ..self.context() })
+    }
+
+    /// Calls a kernel with denormals flushed, next to the threads of the pool if there is one.
+    fn call(&self, kernel: impl Fn(*const abi::Context) -> i32 + Sync) -> i32 {
         struct Shared(abi::Context);
         // SAFETY: the context is only read, and what it points to may be used from any thread, see `Inner`.
         unsafe impl Sync for Shared {}
@@ -219,7 +284,7 @@ impl<'a> Host<'a> {
         }
         let context = Shared(self.context());
         self.inner.work().start = Instant::now();
-        let status = match self.inner.pool.as_deref() {
+        match self.inner.pool.as_deref() {
             // A thread of another pool would take up other work while it waits, perhaps a run that waits for the
             // data of this one: it hands the run to a thread that does nothing else.
             Some(pool)
@@ -230,8 +295,7 @@ impl<'a> Host<'a> {
             }
             Some(pool) => pool.install(|| context.call(&kernel)),
             None => context.call(&kernel),
-        };
-        self.finish(status)
+        }
     }
 
     /// Ends the run with the status that the kernel returned: seals the stores that it wrote, or poisons them
@@ -253,6 +317,9 @@ impl<'a> Host<'a> {
         let mut error = work.error.take();
         if error.is_none() && status != status::OK {
             error = Some(RuntimeError::Status { status });
+        }
+        if status != status::OK && work.steps > 0 {
+            in_place::settle(&self.inner, work.step);
         }
         for BoundStore { store, .. } in self.inner.written() {
             match &error {

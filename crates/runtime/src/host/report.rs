@@ -60,6 +60,8 @@ pub struct HostReport {
     pub seconds: f64,
     /// Steps begun.
     pub steps: i64,
+    /// Steps and seconds of the first of two kernels that ran in turn.
+    pub first_kernel: Option<(i64, f64)>,
     /// Compressed functions, in order of declaration.
     pub stores: Vec<StoreProfile>,
 }
@@ -83,7 +85,7 @@ pub(super) fn take(
             field,
             name: inner.decls.field(field).name.clone(),
             written,
-            codec: bound.store.codec(),
+            codec: bound.store.codec().map(|bounded| bounded.codec),
             bound: with.and_then(|with| with.max_error),
             compress: work.compress[i],
             decompress: work.decompress[i],
@@ -92,5 +94,6 @@ pub(super) fn take(
     };
     let bound = inner.decls.field_ids().zip(&inner.stores).filter_map(|(id, s)| Some((id, s.as_ref()?)));
     let stores = bound.map(profile).collect();
-    HostReport { error, seconds, steps: work.steps, stores }
+    let first_kernel = work.handed_over.map(|h| (h.done, h.seconds));
+    HostReport { error, seconds, steps: work.steps, first_kernel, stores }
 }

@@ -1,9 +1,9 @@
-//! Histories as files, version 1. All numbers are little-endian.
+//! Histories as files, version 2. All numbers are little-endian.
 //!
 //! | offset | bytes | field |
 //! |---|---|---|
 //! | 0 | 8 | magic `WFHISTRY` |
-//! | 8 | 4 | version, 1 |
+//! | 8 | 4 | version, 2 |
 //! | 12 | 1 | element type: 0 f32, 1 f64 |
 //! | 13 | 1 | rank, 1 to 3 |
 //! | 14 | 2 | 0 |
@@ -13,7 +13,7 @@
 //! | 56 | 4 | 0 |
 //! | 60 | 4 | CRC-32 of bytes 0..60 |
 //! | 64 | | the streams of the [codecs](wavefold_codecs::format), each at a multiple of 64 |
-//! | i | | index: the codec as text (u32 bytes, then UTF-8), the name of the function likewise, the number of entries (u64), and for each snapshot from 0 on its offset and its bytes (u64 each; 0 and 0 where none was written) |
+//! | i | | index: the codec and its bound on the error as text, as in `lapped:1e-2 within 1e-3` (u32 bytes, then UTF-8), the name of the function likewise, the number of entries (u64), and for each snapshot from 0 on its offset and its bytes (u64 each; 0 and 0 where none was written) |
 //! | end - 32 | 8 | offset i of the index |
 //! | end - 24 | 8 | bytes of the index |
 //! | end - 16 | 4 | CRC-32 of the index |
@@ -29,14 +29,14 @@ use std::io::{self, BufWriter, Seek, Write};
 use std::path::Path;
 use std::sync::Arc;
 
-use wavefold_codecs::{Compression, DType};
+use wavefold_codecs::{Bounded, DType};
 
 use super::spool::{ALIGN, read_at};
 use crate::{Result, RuntimeError, system};
 
 const MAGIC: &[u8; 8] = b"WFHISTRY";
 const END: &[u8; 8] = b"WFHISEND";
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 const HEADER: usize = 64;
 const TRAILER: usize = 32;
 
@@ -119,7 +119,7 @@ pub(super) struct Range {
 pub(super) struct Saved {
     pub file: Arc<File>,
     pub kind: Kind,
-    pub codec: Compression,
+    pub codec: Bounded,
     pub streams: Vec<Option<Range>>,
 }
 
@@ -128,7 +128,7 @@ pub(super) struct Saved {
 pub(super) fn save(
     path: &Path,
     kind: &Kind,
-    codec: Compression,
+    codec: Bounded,
     name: &str,
     snapshots: usize,
     mut stream: impl FnMut(usize, &mut dyn FnMut(&[u8])) -> Result<()>,
@@ -165,7 +165,7 @@ pub(super) fn save(
     Ok(())
 }
 
-fn index(codec: Compression, name: &str, entries: &[(u64, u64)]) -> Vec<u8> {
+fn index(codec: Bounded, name: &str, entries: &[(u64, u64)]) -> Vec<u8> {
     let mut out = Vec::new();
     for text in [codec.to_string().as_str(), name] {
         out.extend((text.len() as u32).to_le_bytes());
@@ -242,7 +242,7 @@ pub(super) fn open(path: &Path) -> Result<Saved> {
 }
 
 /// The codec and the streams, which end before `limit`.
-fn parse_index(mut index: &[u8], limit: u64) -> Option<(Compression, Vec<Option<Range>>)> {
+fn parse_index(mut index: &[u8], limit: u64) -> Option<(Bounded, Vec<Option<Range>>)> {
     let codec = text(&mut index)?.parse().ok()?;
     text(&mut index)?; // the name is for people who look into the file
     let (count, index) = index.split_first_chunk()?;

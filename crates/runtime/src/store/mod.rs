@@ -15,7 +15,7 @@ use std::fmt;
 use std::path::Path;
 use std::sync::{Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-use wavefold_codecs::{Compression, ErrorReport, Parallel};
+use wavefold_codecs::{Bounded, Compression, ErrorReport, Parallel};
 use wavefold_symbolic::Layers;
 
 use crate::locks::lock;
@@ -66,7 +66,7 @@ pub struct Store {
 #[derive(Debug)]
 struct Content {
     state: State,
-    codec: Option<Compression>,
+    codec: Option<Bounded>,
     streams: Streams,
     errors: Option<ErrorReport>,
 }
@@ -104,9 +104,9 @@ impl Store {
         self.read().state.clone()
     }
 
-    /// The codec that wrote it, with the parameter of the run.
+    /// The codec that wrote it, with the parameter and the bound on the error of the run.
     #[must_use]
-    pub fn codec(&self) -> Option<Compression> {
+    pub fn codec(&self) -> Option<Bounded> {
         self.read().codec
     }
 
@@ -198,12 +198,12 @@ impl Store {
     ///
     /// # Errors
     /// As [`Store::check_writable`]; `store::disk` when its directory cannot be written to.
-    pub fn begin_write(&self, codec: Compression, limit: Option<&MemoryLimit>) -> Result<()> {
+    pub fn begin_write(&self, codec: impl Into<Bounded>, limit: Option<&MemoryLimit>) -> Result<()> {
         let mut content = self.write();
         self.writable(&content.state)?;
         content.streams.begin(&self.name, &self.layers, limit.cloned())?;
         content.state = State::Writing;
-        content.codec = Some(codec);
+        content.codec = Some(codec.into());
         Ok(())
     }
 
@@ -315,7 +315,7 @@ impl Store {
     pub fn save(&self, path: &Path) -> Result<()> {
         self.check_readable()?;
         let snapshots = self.last_written().map_or(0, |last| last + 1);
-        let codec = self.codec().unwrap_or(Compression::Noop);
+        let codec = self.codec().unwrap_or(Compression::Noop.into());
         file::save(path, &self.kind, codec, &self.name, snapshots, |snapshot, write| {
             match self.with_stream(snapshot, &mut *write) {
                 Err(RuntimeError::MissingStep { .. }) => Ok(()),
