@@ -208,6 +208,7 @@ fn seconds(kernel: &Kernel, fields: &[*mut c_void], steps: i64, parallel: Parall
         tables: std::ptr::null(),
         time_m: 1,
         time_max: steps,
+        in_place: 0,
         threads: 2,
         host: std::ptr::null_mut(),
         parallel,
