@@ -55,7 +55,7 @@ fn runs() -> impl Iterator<Item = (Backend, usize)> {
 /// What a run keeps of the field itself and of an expression, and the same uncompressed.
 fn kept(p: &Problem, backend: Backend, threads: usize) -> Result<[(TimeFunction, TimeFunction); 2]> {
     let pair = |name: &str| -> Result<_> {
-        let raw = TimeFunction::new(&format!("raw_{name}"), &p.grid).save(STEPS).build()?;
+        let raw = TimeFunction::new(format!("raw_{name}"), &p.grid).save(STEPS).build()?;
         Ok((p.history(name, Compression::quantize())?, raw))
     };
     let (copy, rate) = (pair("copy")?, pair("rate")?);

@@ -189,16 +189,18 @@ fn worker() {
 unsafe extern "C" fn step(_: *mut c_void, _: i64) -> i32 {
     0
 }
-unsafe extern "C" fn wait(_: *mut c_void, _: i64) -> i32 {
+unsafe extern "C" fn wait(_: *const Context, _: i64, _: ParallelFn) -> i32 {
     0
 }
 unsafe extern "C" fn take_nothing(_: *mut c_void) -> *mut c_void {
     std::ptr::null_mut()
 }
 unsafe extern "C" fn give_nothing(_: *mut c_void, _: *mut c_void) {}
-unsafe extern "C" fn effect(_: *const Context, _: i64, _: i64, _: i64, _: i64, _: ParallelFn) -> i64 {
+unsafe extern "C" fn effect(_: *const Context, _: i64, _: i64, _: i64, _: i64, _: i64, _: ParallelFn) -> i64 {
     0
 }
+
+unsafe extern "C" fn part(_: *mut c_void, _: i64, _: i64, _: i64, _: i64, _: i64, _: *mut c_void) {}
 
 fn seconds(kernel: &Kernel, fields: &[*mut c_void], steps: i64, parallel: ParallelFn) -> f64 {
     let context = Context {
@@ -215,6 +217,7 @@ fn seconds(kernel: &Kernel, fields: &[*mut c_void], steps: i64, parallel: Parall
         step,
         compress: effect,
         decompress: effect,
+        part,
         take_tile: take_nothing,
         give_tile: give_nothing,
         wait,

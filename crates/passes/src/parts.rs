@@ -211,7 +211,7 @@ fn points(p: &Program, nest: &Stmt, field: FieldId) -> bool {
     nest.visit(&mut |s| {
         let elsewhere = |a: &Access| a.field == field && !(a.is_here() && a.time == 0);
         if let Stmt::Assign { target, increment, .. } = s {
-            here &= !elsewhere(target) && !(target.field == field && *increment);
+            here &= !elsewhere(target) && (target.field != field || !increment);
         }
         if let Some(value) = s.value() {
             here &= !p.exprs.loads(value).iter().any(elsewhere);

@@ -33,7 +33,7 @@ static int run(const wf_context *cx) {
     }
 
     // usave = u
-    const int64_t k0 = wf_compress(cx, FIELD_usave, t2, FIELD_u, t0);
+    const int64_t k0 = wf_compress(cx, FIELD_usave, t2, FIELD_u, t0, 0);
     if (k0 < 0) return (int)-k0;
     if ((status = wf_wait(cx, k0)) != 0) return status;
   }

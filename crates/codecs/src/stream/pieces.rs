@@ -251,7 +251,7 @@ impl<'a> Pieces<'a> {
                 Some(*end)
             })
             .collect();
-        let begins = |p: &&Piece| p.blocks.0 % header.chunk_blocks == 0;
+        let begins = |p: &&Piece| p.blocks.0.is_multiple_of(header.chunk_blocks);
         let starts = pieces.iter().zip(&ends).filter(|(p, _)| begins(p)).map(|(p, end)| end - p.len);
         let mut chunks: Vec<usize> = starts.collect();
         chunks.extend(ends.last());
