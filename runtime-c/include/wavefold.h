@@ -168,6 +168,13 @@ static inline float wf_maxf(float a, float b) { return a > b ? a : b; }
 static inline double wf_min(double a, double b) { return a < b ? a : b; }
 static inline double wf_max(double a, double b) { return a > b ? a : b; }
 
+/* Asks for the cache line at `place`, into the second-level cache. */
+#if defined(__GNUC__) || defined(__clang__)
+#define wf_prefetch(place) __builtin_prefetch((place), 0, 2)
+#else
+#define wf_prefetch(place) ((void)0)
+#endif
+
 static inline int64_t wf_least(int64_t a, int64_t b) { return a < b ? a : b; }
 
 #endif

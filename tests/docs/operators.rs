@@ -69,7 +69,7 @@ fn damped() -> wavefold::Result<Operator> {
 }
 
 fn heat() -> wavefold::Result<Operator> {
-    let grid = Grid::new([65, 32, 64]).with_spacing(10.0);
+    let grid = Grid::new([129, 128, 128]).with_spacing(10.0);
     let u = TimeFunction::new("u", &grid).build()?;
     Operator::named("heat", [eq(u.forward(), &u + 0.5 * u.laplace())])
 }

@@ -46,7 +46,11 @@ fn statement(s: &mut Stmt, exprs: &mut Arena, c: &mut Contract) {
         | Stmt::Inject { value, .. }
         | Stmt::Interpolate { value, .. }
         | Stmt::Accumulate(value) => *value = c.expression(exprs, *value),
-        Stmt::Compress { .. } | Stmt::Decompress { .. } | Stmt::Part { .. } | Stmt::Wait(_) => {}
+        Stmt::Prefetch(_)
+        | Stmt::Compress { .. }
+        | Stmt::Decompress { .. }
+        | Stmt::Part { .. }
+        | Stmt::Wait(_) => {}
     }
 }
 

@@ -2,8 +2,8 @@
 
 use crate::{
     Bindings, Lowered, Machine, Result, Specialisation, clusters, compress, contract, cse, discretize,
-    divide, factorize, fuse, hoist, in_place, invariants, jam, layout, legality, lower, parts, schedule,
-    sizes, temporaries,
+    divide, factorize, fuse, hoist, in_place, invariants, jam, layout, legality, lower, parts, prefetch,
+    schedule, sizes, temporaries,
 };
 use std::time::{Duration, Instant};
 use wavefold_ir::{FieldId, VerifyError, cluster, stencil, tree};
@@ -77,7 +77,8 @@ pub fn compile(
     let p = log.stage("schedule", p, |p| Ok(schedule(p, machine)))?;
     let p = log.stage("parts", p, |p| Ok(parts(p)))?;
     let p = log.stage("contract", p, |p| Ok(contract(p)))?;
-    let tree = log.stage("jam", p, |p| Ok(jam(p)))?;
+    let p = log.stage("jam", p, |p| Ok(jam(p)))?;
+    let tree = log.stage("prefetch", p, |p| Ok(prefetch(p, machine)))?;
     tree.verify()?;
     sizes(&tree)?;
     let cost = tree::cost(&tree);

@@ -181,6 +181,16 @@ impl Printer<'_> {
 
     /// `u[t1][x + 8][y + 16]`
     pub(super) fn access(&self, a: &Access) -> String {
+        self.place(a, "")
+    }
+
+    /// The same at the point where the current cache line of a row begins: `u[t1][x + 8][y_line + 16]`
+    pub(super) fn access_of_line(&self, a: &Access) -> String {
+        self.place(a, "_line")
+    }
+
+    /// `suffix` goes to the name of the last dimension.
+    fn place(&self, a: &Access, suffix: &str) -> String {
         let mut out = self.names.fields[a.field.index()].clone();
         if let Some(slot) = (self.slot)(a.field, a.time) {
             let _ = write!(out, "[{slot}]");
@@ -191,7 +201,9 @@ impl Printer<'_> {
                 let from = field.window.as_ref().map_or(0, |w| w.from[d] as i64);
                 let shift = layout.pad[d] as i64 + a.offsets[d] as i64 - from;
                 let in_tile = field.kind == FieldKind::Tile && self.tiled.get()[d];
-                let point = if in_tile { format!("{0} - {0}_tile", dim.name) } else { dim.name.clone() };
+                let suffix = if d + 1 == self.decls.rank() { suffix } else { "" };
+                let name = format!("{}{suffix}", dim.name);
+                let point = if in_tile { format!("{name} - {}_tile", dim.name) } else { name };
                 let _ = write!(out, "[{}]", shifted(&point, shift));
             }
         }

@@ -94,6 +94,8 @@ impl Writer<'_> {
                 let value = self.printer.expression(*value, Precision::Program);
                 self.line(&format!("const {} {local} = {value};", self.printer.real()));
             }
+            // Printed by the loop, once a line.
+            Stmt::Prefetch(_) => {}
             Stmt::Assign { target, value, increment } => {
                 let value = self.printer.expression(*value, Precision::Program);
                 let place = self.printer.access(target);
@@ -174,7 +176,7 @@ impl Writer<'_> {
 
     /// `lend`: each round of this loop, the outermost of its nest, borrows memory for tile fields.
     fn walk(&mut self, l: &Loop, lend: bool) {
-        let (x, step) = (&self.program.decls.dims[l.dim].name, l.step);
+        let x = &self.program.decls.dims[l.dim].name;
         match l.form {
             LoopForm::Tiles { from, to, size: tile, parallel } => {
                 if parallel {
@@ -196,26 +198,53 @@ impl Writer<'_> {
                     self.close();
                 }
             }
-            LoopForm::Points { from, to, simd } => {
-                self.points(simd, &format!("for (int64_t {x} = {from}; {x} < {to}; {x} += {step})"), &l.body);
+            LoopForm::Points { from, to, .. } => {
+                let whole = to - (to - from).rem_euclid(self.line_points());
+                self.points(l, &from.to_string(), &to.to_string(), &whole.to_string());
             }
-            LoopForm::Tile { before, after, simd } => {
-                let (tile, end) = (format!("{x}_tile"), format!("{x}_end"));
-                let (first, end) = (shifted(&tile, -before), shifted(&end, after));
-                self.points(
-                    simd,
-                    &format!("for (int64_t {x} = {first}; {x} < {end}; {x} += {step})"),
-                    &l.body,
-                );
+            LoopForm::Tile { before, after, .. } => {
+                let first = shifted(&format!("{x}_tile"), -before);
+                let end = shifted(&format!("{x}_end"), after);
+                let whole = format!("{end} - ({end} - ({first})) % {}", self.line_points());
+                self.points(l, &first, &end, &whole);
             }
         }
     }
 
-    fn points(&mut self, simd: bool, head: &str, body: &[Stmt]) {
-        if simd {
+    /// Points in a cache line.
+    fn line_points(&self) -> i64 {
+        (64 / self.program.decls.dtype.size()) as i64
+    }
+
+    /// A loop over points `first .. end`. One that prefetches goes cache line by cache line as far as `whole`: gcc and clang
+    /// turn the loop within a line into straight vector code.
+    fn points(&mut self, l: &Loop, first: &str, end: &str, whole: &str) {
+        let (x, line) = (&self.program.decls.dims[l.dim].name, self.line_points());
+        let ahead = l.body.iter().take_while(|s| matches!(s, Stmt::Prefetch(_))).count();
+        let (ahead, body) = l.body.split_at(ahead);
+        if ahead.is_empty() {
+            return self.row(l, body, first, end);
+        }
+        self.open(&format!("for (int64_t {x}_line = {first}; {x}_line < {whole}; {x}_line += {line})"));
+        for s in ahead {
+            if let Stmt::Prefetch(access) = s {
+                let place = self.printer.access_of_line(access);
+                self.line(&format!("wf_prefetch(&{place});"));
+            }
+        }
+        self.row(l, body, &format!("{x}_line"), &format!("{x}_line + {line}"));
+        self.close();
+        if whole != end {
+            self.row(l, body, whole, end);
+        }
+    }
+
+    fn row(&mut self, l: &Loop, body: &[Stmt], first: &str, end: &str) {
+        if l.form.is_simd() {
             self.line("#pragma omp simd");
         }
-        self.open(head);
+        let x = &self.program.decls.dims[l.dim].name;
+        self.open(&format!("for (int64_t {x} = {first}; {x} < {end}; {x} += {})", l.step));
         self.block(body);
         self.close();
     }

@@ -22,6 +22,9 @@
 //! nothing may write to the slot meanwhile; a tile field is gone then, and [`Stmt::Until`] runs its loops again when the
 //! wait asks for that.
 //!
+//! A [`Stmt::Prefetch`] changes nothing: it asks for memory that the loop needs a while later, so that the memory works while
+//! the loop computes. Backends ask once in each cache line, or not at all.
+//!
 //! Invariants, checked by [`Program::verify`]:
 //! * **T1** every id is in range, and names are unique;
 //! * **T2** every field but compressed ones has a layout that covers its halo, with whole vectors per row;
@@ -38,7 +41,9 @@
 //! * **T13** steps of several points belong to loops over points that are not `simd`, and fill them or the tiles;
 //! * **T14** a part lies in loops over tiles, all of the first dimension and, of three, of the second, whose rows are those of
 //!   the strips of its effect, and in no loop over points; a tile field is moved in parts that it has room for, and
-//!   what waits for its compression is an [`Stmt::Until`].
+//!   what waits for its compression is an [`Stmt::Until`];
+//! * **T15** prefetches come before all else in a `simd` loop, and name fields that have a place in memory; what they ask for
+//!   may lie outside of it.
 
 mod cost;
 mod interpret;
@@ -176,6 +181,13 @@ pub enum LoopForm {
     },
 }
 
+impl LoopForm {
+    /// Whether its points may run in vectors.
+    pub fn is_simd(&self) -> bool {
+        matches!(self, LoopForm::Points { simd: true, .. } | LoopForm::Tile { simd: true, .. })
+    }
+}
+
 /// A loop over one dimension.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Loop {
@@ -229,6 +241,8 @@ pub enum Stmt {
         /// The value.
         value: ExprId,
     },
+    /// Asks for a place in memory; changes nothing.
+    Prefetch(Access),
     /// Stores a value at the current point; an increment loads, adds and stores.
     Assign {
         /// Where the value goes.

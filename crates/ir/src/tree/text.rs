@@ -20,6 +20,7 @@ pub fn line(s: &Stmt, d: &Decls, exprs: &Arena) -> String {
         Stmt::Interpolate { sparse, table, time, value, increment, .. } => {
             Action::Interpolate { sparse, table, time, value, increment }
         }
+        Stmt::Prefetch(access) => return format!("prefetch {}", text::access_text(d, &access)),
         Stmt::Accumulate(value) => return format!("accumulate {}", text::expression_text(d, exprs, value)),
         Stmt::Compress { ticket, store, time, slice, rows, .. } => {
             let text = cluster_text::effect_text(&Action::Compress { ticket, store, time, slice }, d, exprs);
@@ -196,6 +197,10 @@ fn statement(c: &mut Cursor, d: &Decls, exprs: &mut Arena, nested: bool) -> Resu
         "accumulate" => {
             c.word()?;
             return Ok(Stmt::Accumulate(text::expression(c, d, exprs)?));
+        }
+        "prefetch" => {
+            c.word()?;
+            return Ok(Stmt::Prefetch(text::access(c, d)?));
         }
         "every" => {
             c.word()?;

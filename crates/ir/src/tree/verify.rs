@@ -2,11 +2,13 @@
 
 use super::{Loop, LoopForm, Program, Slice, Slot, Stmt};
 use crate::stencil::verify::Check;
-use crate::{Access, Expr, ExprId, Field, FieldId, FieldKind, LocalId, SparseId, TicketId, VerifyError};
+use crate::{
+    Access, Expr, ExprId, Field, FieldId, FieldKind, Layout, LocalId, SparseId, TicketId, VerifyError,
+};
 use std::collections::{HashMap, HashSet};
 
 impl Program {
-    /// Checks the invariants T1 to T14.
+    /// Checks the invariants T1 to T15.
     ///
     /// # Errors
     /// The first broken one.
@@ -124,6 +126,11 @@ impl<'a> Verifier<'a> {
                 self.value(*value, None, scope, Some(loops))?;
                 self.check.that(scope.insert(*local), 5, || format!("{local} is defined twice"))
             }
+            Stmt::Prefetch(a) => {
+                let row = loops.last().is_some_and(|a| a.form.is_simd());
+                self.check.that(row, 15, || "a prefetch outside of a row".into())?;
+                self.place(a).map(|_| ())
+            }
             Stmt::Assign { target, value, .. } => {
                 self.inside_all_loops(loops)?;
                 self.access(target, Some(loops))?;
@@ -237,6 +244,9 @@ impl<'a> Verifier<'a> {
             }
         };
         self.check.that(fits && l.dim < self.program.decls.rank(), 8, || format!("loop over {}", l.dim))?;
+        let mut others = l.body.iter().skip_while(|s| matches!(s, Stmt::Prefetch(_)));
+        let late = others.any(|s| matches!(s, Stmt::Prefetch(_)));
+        self.check.that(!late, 15, || "a prefetch after other statements".into())?;
         loops.push(Around { dim: l.dim, form: l.form, step: l.step });
         self.block(&l.body, scope, loops)?;
         loops.pop();
@@ -259,18 +269,23 @@ impl<'a> Verifier<'a> {
 
     /// `loops` are those around the statement; without, the point is any of the domain.
     fn access(&self, a: &Access, loops: Option<&[Around]>) -> Result<(), VerifyError> {
-        self.check.access(a)?;
-        self.slot(a)?;
-        let field = self.program.decls.field(a.field);
-        let Some(l) = &field.layout else {
-            return self.check.that(false, 9, || format!("{} has no place in memory", field.name));
-        };
+        let Some((field, l)) = self.place(a)? else { return Ok(()) };
         let inside = (0..self.program.decls.rank()).all(|d| {
             let (from, to) = self.stored_range(field, d, loops.unwrap_or(&[]));
             let low = l.pad[d] as i64 + a.offsets[d] as i64;
             to <= from || (low.saturating_add(from) >= 0 && low.saturating_add(to) <= l.alloc[d] as i64)
         });
         self.check.that(inside, 9, || format!("{:?} leaves {}", a.offsets, field.name))
+    }
+
+    /// The field of an access and its layout.
+    fn place(&self, a: &Access) -> Result<Option<(&'a Field, &'a Layout)>, VerifyError> {
+        self.check.access(a)?;
+        self.slot(a)?;
+        let field = self.program.decls.field(a.field);
+        let placed = field.layout.is_some();
+        self.check.that(placed, 9, || format!("{} has no place in memory", field.name))?;
+        Ok(field.layout.as_ref().map(|layout| (field, layout)))
     }
 
     /// The stored points of a field along a dimension that loops reach, before offset and padding.
