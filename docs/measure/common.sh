@@ -12,6 +12,26 @@ number() {
   if [ "$2" = null ]; then echo "-"; else awk -v f="$1" -v v="$2" -v k="${3:-1}" 'BEGIN { printf f "\n", v * k }'; fi
 }
 
+# median NAME: of the numbers in a file, one a line.
+median() { sort -g "$1" | awk '{ v[NR] = $1 } END { print NR % 2 ? v[(NR + 1) / 2] : (v[NR / 2] + v[NR / 2 + 1]) / 2 }'; }
+
+# built: the command to measure: WAVEFOLD, or a fresh build.
+built() {
+  [ -n "${WAVEFOLD:-}" ] || cargo build --release --quiet -p wavefold-cli >&2
+  echo "${WAVEFOLD:-${CARGO_TARGET_DIR:-target}/release/wavefold}"
+}
+
+# devito_python [PACKAGE...]: DEVITO_PYTHON, or a Python of a virtual environment with Devito and other packages; a new one is
+# made in DEVITO_VENV, or in the folder $work.
+devito_python() {
+  local venv=${DEVITO_VENV:-$work/venv}
+  if [ -z "${DEVITO_PYTHON:-}" ]; then
+    [ -x "$venv/bin/python" ] || python3 -m venv "$venv" >&2
+    "$venv/bin/pip" install --quiet "${DEVITO:-devito==4.8.23}" "$@" >&2
+  fi
+  echo "${DEVITO_PYTHON:-$venv/bin/python}"
+}
+
 # machine: what the numbers depend on, in one line.
 machine() {
   local cpu

@@ -30,17 +30,8 @@ EDGES="280 288 290 296 300 304 310 316 320 324 330"
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
-wavefold=${WAVEFOLD:-}
-if [ -z "$wavefold" ]; then
-  cargo build --release --quiet -p wavefold-cli
-  wavefold=${CARGO_TARGET_DIR:-target}/release/wavefold
-fi
-if [ -z "${DEVITO_PYTHON:-}" ]; then
-  venv=${DEVITO_VENV:-$work/venv}
-  [ -x "$venv/bin/python" ] || python3 -m venv "$venv"
-  "$venv/bin/pip" install --quiet "${DEVITO:-devito==4.8.23}" >&2
-  DEVITO_PYTHON=$venv/bin/python
-fi
+wavefold=$(built)
+DEVITO_PYTHON=$(devito_python)
 # Both wait for their threads in the same way, as `wavefold` sets it for itself.
 export GOMP_SPINCOUNT=${GOMP_SPINCOUNT:-10000}
 
@@ -55,9 +46,6 @@ chosen() { # ROW
   for start in $CASES; do case $1 in "$start"*) return 0 ;; esac; done
   return 1
 }
-
-# median NAME: of the numbers in a file, one a line.
-median() { sort -g "$1" | awk '{ v[NR] = $1 } END { print NR % 2 ? v[(NR + 1) / 2] : (v[NR / 2] + v[NR / 2 + 1]) / 2 }'; }
 
 bench() { # BACKEND CASE ORDER SHAPE STEPS THREADS
   "$wavefold" bench "$2" --backend "$1" --so "$3" --shape "$4" --steps "$5" --threads "$6" --repeat 1 --json

@@ -104,14 +104,13 @@ struct Found {
 impl Found {
     fn of(body: &[Stmt], ticket: TicketId) -> Option<Found> {
         let wait = body.iter().position(|s| *s == Stmt::Wait(ticket))?;
-        body.iter().enumerate().find_map(|(start, s)| match s {
-            Stmt::Compress { ticket: k, store, time: _, slice, .. } if *k == ticket => {
-                Some(Found { ticket, store: *store, slice: *slice, decode: false, start, wait })
-            }
-            Stmt::Decompress { ticket: k, store, time: _, slice, .. } if *k == ticket => {
-                Some(Found { ticket, store: *store, slice: *slice, decode: true, start, wait })
-            }
-            _ => None,
+        body.iter().enumerate().find_map(|(start, s)| {
+            let (k, store, slice, decode) = match *s {
+                Stmt::Compress { ticket, store, slice, .. } => (ticket, store, slice, false),
+                Stmt::Decompress { ticket, store, slice, .. } => (ticket, store, slice, true),
+                _ => return None,
+            };
+            (k == ticket).then_some(Found { ticket, store, slice, decode, start, wait })
         })
     }
 
@@ -154,14 +153,13 @@ impl Found {
 
     /// The nest that reads the slot that is compressed, where nothing writes to it before the compression.
     fn reader(&self, p: &Program, body: &[Stmt]) -> Option<usize> {
-        let touches = |s: &Stmt, write: bool| touches(p, s, self.slice, write);
-        let (first, last) = (body[..self.start].iter().rposition(|s| touches(s, true)), self.wait);
-        let from = first.map_or(0, |i| i + 1);
         if self.decode {
             return None;
         }
+        let touches = |s: &Stmt, write: bool| touches(p, s, self.slice, write);
+        let from = body[..self.start].iter().rposition(|s| touches(s, true)).map_or(0, |i| i + 1);
         let reads = |s: &Stmt| is_nest(s) && touches(s, false) && !touches(s, true);
-        (from..last).find(|i| reads(&body[*i]) && Tiles::of(p, self.store, false, &body[*i]).is_some())
+        (from..self.wait).find(|i| reads(&body[*i]) && Tiles::of(p, self.store, false, &body[*i]).is_some())
     }
 
     /// The nest that alone uses the slice of the compiler's own, point by point; one that writes it can be run twice.

@@ -1,19 +1,15 @@
 //! Every refusal of the compiler once, with its code, its text and its help.
 
+mod support;
+
+use support::compile;
 use wavefold_ir::VerifyError;
-use wavefold_passes::{CompileError, compile};
+use wavefold_passes::CompileError;
 use wavefold_symbolic::Equation;
 use wavefold_symbolic::prelude::*;
 
 fn refused(equations: &[Equation]) -> (&'static str, String, String) {
-    let e = compile(
-        "op",
-        equations,
-        &wavefold_passes::Specialisation::default(),
-        &wavefold_passes::Machine::default(),
-        false,
-    )
-    .expect_err("refused");
+    let e = compile(equations, false).expect_err("refused");
     (e.code(), e.to_string(), e.help().unwrap_or_default())
 }
 

@@ -5,11 +5,11 @@ mod support;
 
 use proptest::prelude::*;
 use std::collections::HashMap;
-use support::grid;
+use support::{compile, grid};
 use wavefold_ir::stencil::Action;
 use wavefold_ir::tree::Stmt;
 use wavefold_ir::{Access, Arena, Decls, Derivative, Expr, ExprId, FieldId, FieldKind, Func, LocalId, Side};
-use wavefold_passes::{CompileError, compile, lower};
+use wavefold_passes::{CompileError, lower};
 use wavefold_symbolic as sym;
 use wavefold_symbolic::Equation;
 use wavefold_symbolic::prelude::*;
@@ -159,14 +159,7 @@ fn as_written(equations: &[Equation]) -> Result<HashMap<Access, Value>, CompileE
 
 /// The values that the tree leaves at the point.
 fn as_compiled(equations: &[Equation]) -> Result<HashMap<Access, Value>, CompileError> {
-    let p = compile(
-        "op",
-        equations,
-        &wavefold_passes::Specialisation::default(),
-        &wavefold_passes::Machine::default(),
-        true,
-    )?
-    .tree;
+    let p = compile(equations, true)?.tree;
     let mut point = Point::default();
     for s in &p.scalars {
         let value = point.eval(&p.decls, &p.exprs, s.value, [0; 3]);
@@ -351,16 +344,7 @@ fn declarations_keep_their_order() {
     let equations = [eq(&n.targets[0], &n.u + &n.m)];
     let (a, b) = (
         lower("op", &equations, &wavefold_passes::Specialisation::default()).unwrap().program.decls,
-        compile(
-            "op",
-            &equations,
-            &wavefold_passes::Specialisation::default(),
-            &wavefold_passes::Machine::default(),
-            false,
-        )
-        .unwrap()
-        .tree
-        .decls,
+        compile(&equations, false).unwrap().tree.decls,
     );
     for i in 0..a.fields.len() {
         assert_eq!(a.field(FieldId(i as u32)).name, b.field(FieldId(i as u32)).name);
@@ -372,7 +356,6 @@ fn declarations_keep_their_order() {
 fn what_reaches_beyond_the_halo_gets_no_temporary() {
     let n = names();
     let e = eq(&n.targets[0], n.u.dx().dx().dx());
-    let error =
-        wavefold_passes::compile("kernel", &[e], &Default::default(), &Default::default(), true).unwrap_err();
+    let error = compile(&[e], true).unwrap_err();
     assert_eq!(error.code(), "halo::too_narrow");
 }

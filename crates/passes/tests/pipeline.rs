@@ -3,10 +3,9 @@
 mod support;
 
 use std::time::Instant;
-use support::{acoustic, compiled, flops, grid, outline, steps};
+use support::{acoustic, compile, compiled, flops, grid, outline, steps};
 use wavefold_ir::tree::Stmt;
 use wavefold_ir::{Compression, Direction, FieldKind, cluster, stencil, tree};
-use wavefold_passes::compile;
 use wavefold_symbolic::Equation;
 use wavefold_symbolic::prelude::*;
 
@@ -170,15 +169,7 @@ fn shared_expressions_stay_small() {
     }
     let equation = eq(u.forward(), e);
     let start = Instant::now();
-    let p = compile(
-        "op",
-        &[equation],
-        &wavefold_passes::Specialisation::default(),
-        &wavefold_passes::Machine::default(),
-        false,
-    )
-    .unwrap()
-    .tree;
+    let p = compile(&[equation], false).unwrap().tree;
     println!("12 levels: {:?}, {} characters", start.elapsed(), p.to_string().len());
     assert!(p.to_string().len() < 8_000, "{p}");
     assert!(flops(&p) < 120, "{}", flops(&p));
@@ -208,17 +199,7 @@ fn compiling_takes_milliseconds() {
         let mut count = 0;
         for _ in 0..5 {
             let start = Instant::now();
-            count = flops(
-                &compile(
-                    "op",
-                    &equations,
-                    &wavefold_passes::Specialisation::default(),
-                    &wavefold_passes::Machine::default(),
-                    false,
-                )
-                .unwrap()
-                .tree,
-            );
+            count = flops(&compile(&equations, false).unwrap().tree);
             best = best.min(start.elapsed().as_secs_f64());
         }
         println!("{name}: {:.2} ms, {count} operations a point", best * 1e3);
@@ -234,15 +215,7 @@ fn many_equations_fuse_in_reasonable_time() {
     let outs: Vec<Function> = (0..60).map(|i| Function::new(format!("w{i}"), &g).build().unwrap()).collect();
     let equations: Vec<Equation> = outs.iter().map(|w| inc(w, u.laplace())).collect();
     let start = Instant::now();
-    let p = compile(
-        "op",
-        &equations,
-        &wavefold_passes::Specialisation::default(),
-        &wavefold_passes::Machine::default(),
-        false,
-    )
-    .unwrap()
-    .tree;
+    let p = compile(&equations, false).unwrap().tree;
     println!("60 equations: {:?}", start.elapsed());
     assert_eq!(outline(&p).len(), 1, "one nest");
     assert!(start.elapsed().as_secs_f64() < 2.0);

@@ -237,19 +237,11 @@ impl Data {
             }
         })
     }
+}
 
-    /// The values as one row-major slice of the element type, converted if need be.
-    pub(crate) fn row_major<T: Scalar>(&self) -> Cow<'_, [T]> {
-        fn same<T: Element, S: Element>(values: &[S]) -> Option<&[T]> {
-            // SAFETY: `S` and `T` are the same type.
-            (S::DTYPE == T::DTYPE)
-                .then(|| unsafe { std::slice::from_raw_parts(values.as_ptr().cast(), values.len()) })
-        }
-        each!(self, a => match a.as_slice().and_then(same::<T, _>) {
-            Some(values) => Cow::Borrowed(values),
-            None => Cow::Owned(a.iter().map(|v| T::from_f64(v.to_f64())).collect()),
-        })
-    }
+/// The values of an array, row-major.
+pub(crate) fn row_major<T: Element>(array: &ArrayD<T>) -> Cow<'_, [T]> {
+    array.as_slice().map_or_else(|| array.iter().copied().collect(), Cow::Borrowed)
 }
 
 /// Lets `assert_eq!(decompress(&usave)?, vsave.data())` compare with what may have failed; an error is not

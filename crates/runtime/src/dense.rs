@@ -7,8 +7,8 @@ use wavefold_codecs::{DType, Element};
 use wavefold_ir::Layout;
 use wavefold_symbolic::FunctionDecl;
 
-use crate::data::{Data, Scalar, array, count, with_type, zeros};
-use crate::{Buffer, Result, RuntimeError};
+use crate::data::{Data, Scalar, array, count, each, row_major, with_type, zeros};
+use crate::{Buffer, Result, RuntimeError, locks};
 
 /// Dimensions of a grid, at most.
 const MAX_RANK: usize = 3;
@@ -243,11 +243,7 @@ impl Dense {
             let (name, found) = (self.name.clone(), data.shape().to_vec());
             return Err(RuntimeError::WrongShape { name, expected: vec![self.shape.clone()], found });
         }
-        let width = self.width();
-        with_type!(self.dtype, T => {
-            let source = data.row_major::<T>();
-            self.rows(slot, |row, values: &mut [T]| values.copy_from_slice(&source[row * width..][..width]));
-        });
+        each!(data, a => self.write(slot, &row_major(a)));
         Ok(())
     }
 
@@ -265,15 +261,23 @@ impl Dense {
             let (name, found) = (self.name.clone(), data.shape().to_vec());
             return Err(RuntimeError::WrongShape { name, expected: vec![whole, self.shape.clone()], found });
         }
-        let (width, points) = (self.width(), self.shape.iter().product::<usize>());
-        with_type!(self.dtype, T => {
-            let source = data.row_major::<T>();
+        let points = self.shape.iter().product::<usize>();
+        each!(data, a => {
+            let source = row_major(a);
             for slot in 0..self.slots {
-                let source = &source[slot * points..];
-                self.rows(slot, |row, values: &mut [T]| values.copy_from_slice(&source[row * width..][..width]));
+                self.write(slot, &source[slot * points..][..points]);
             }
         });
         Ok(())
+    }
+
+    /// Writes the domain of a slot from row-major values of either type.
+    fn write<S: Element>(&mut self, slot: usize, source: &[S]) {
+        let width = self.width();
+        with_type!(self.dtype, T => self.rows(slot, |row, values: &mut [T]| {
+            let source = &source[row * width..][..width];
+            values.iter_mut().zip(source).for_each(|(v, s)| *v = T::from_f64(s.to_f64()));
+        }));
     }
 
     /// Calls `body` with the halo as a part of the domain: `shape + 2*halo` points.
@@ -293,23 +297,26 @@ impl Dense {
     }
 
     /// Fills the halo with the nearest values of the domain.
-    ///
-    /// # Errors
-    /// `memory::allocation`.
-    pub fn extend_halo(&mut self) -> Result<()> {
-        let (shape, halo) = (self.shape.clone(), self.halo);
-        for slot in 0..self.slots {
-            let inner = self.read_slot(slot)?.to_f64();
-            let wide: Vec<usize> = shape.iter().map(|n| n + 2 * halo).collect();
-            let nearest = |at: ndarray::IxDyn| {
-                let along = |d: usize| at[d].saturating_sub(halo).min(shape[d] - 1);
-                let at: Vec<usize> = (0..shape.len()).map(along).collect();
-                inner[&at[..]]
-            };
-            let data = Data::from(ndarray::ArrayD::from_shape_fn(wide, nearest));
-            self.write_with_halo(|dense| dense.write_slot(slot, &data))?;
+    pub fn extend_halo(&mut self) {
+        self.empty_halo = false;
+        with_type!(self.dtype, T => (0..self.slots).for_each(|slot| self.extend::<T>(slot)));
+    }
+
+    /// Extends a slot along one dimension after the other, the innermost first: what is copied outwards along a dimension
+    /// has its halo along those behind it by then, so that edges and corners need no case of their own.
+    fn extend<T: Element>(&mut self, slot: usize) {
+        let (len, strides, halo) = (self.layout.slot_len(), self.layout.strides(), self.halo);
+        let values = &mut self.buffer.values_mut::<T>()[slot * len..][..len];
+        for (d, stride) in strides.into_iter().enumerate().rev() {
+            let first = self.layout.pad[d] * stride;
+            let last = first + (self.shape[d] - 1) * stride;
+            each_chunk(values, self.layout.alloc[d] * stride, |(_, block)| {
+                for distance in (1..=halo).map(|k| k * stride) {
+                    block.copy_within(first..first + stride, first - distance);
+                    block.copy_within(last..last + stride, last + distance);
+                }
+            });
         }
-        Ok(())
     }
 
     /// Sets the domain of every slot to one value.
@@ -321,7 +328,7 @@ impl Dense {
         });
     }
 
-    /// Sets the domain of every slot to the values of a function of the grid indices.
+    /// Sets the domain of every slot to the values of a function of the grid indices, a callback of the user.
     pub fn set_with(&mut self, value: &(impl Fn(&[usize]) -> f64 + Sync)) {
         let (shape, last) = (self.shape.clone(), self.shape.len() - 1);
         with_type!(self.dtype, T => {
@@ -330,10 +337,12 @@ impl Dense {
                     let mut index = [0; MAX_RANK];
                     let index = &mut index[..=last];
                     unravel(row, &shape[..last], index);
-                    for (k, v) in values.iter_mut().enumerate() {
-                        index[last] = k;
-                        *v = T::from_f64(value(index));
-                    }
+                    locks::callback(|| {
+                        for (k, v) in values.iter_mut().enumerate() {
+                            index[last] = k;
+                            *v = T::from_f64(value(index));
+                        }
+                    });
                 });
             }
         });
@@ -406,11 +415,7 @@ impl Dense {
             values.copy_from_slice(&source[at..at + width]);
         };
         debug_assert_eq!(values.len(), slots * rows * width);
-        if in_parallel(values.len()) {
-            values.par_chunks_mut(width).with_min_len(1 + PARALLEL / 8 / width).enumerate().for_each(copy);
-        } else {
-            values.chunks_mut(width).enumerate().for_each(copy);
-        }
+        each_chunk(&mut values, width, copy);
         array(shape, values)
     }
 
@@ -433,12 +438,16 @@ impl Dense {
             }
             body(within, &mut values[pad[last]..pad[last] + width]);
         };
-        if in_parallel(len) {
-            let min = 1 + PARALLEL / 8 / alloc[last];
-            values.par_chunks_mut(alloc[last]).with_min_len(min).enumerate().for_each(visit);
-        } else {
-            values.chunks_mut(alloc[last]).enumerate().for_each(visit);
-        }
+        each_chunk(values, alloc[last], visit);
+    }
+}
+
+/// Calls `body` with the number and the values of every `width` values, on several threads where it pays.
+fn each_chunk<T: Element>(values: &mut [T], width: usize, body: impl Fn((usize, &mut [T])) + Send + Sync) {
+    if in_parallel(values.len()) {
+        values.par_chunks_mut(width).with_min_len(1 + PARALLEL / 8 / width).enumerate().for_each(body);
+    } else {
+        values.chunks_mut(width).enumerate().for_each(body);
     }
 }
 

@@ -84,7 +84,7 @@ pub trait FieldData {
         Self: Sized,
     {
         write(self.function(), |dense, _| {
-            dense.set_with(&|at: &[usize]| locks::callback(|| value(at)));
+            dense.set_with(&value);
             Ok(())
         })
     }
@@ -119,7 +119,10 @@ pub trait FieldData {
     /// # Errors
     /// `store::data_of_compressed`, `memory::allocation`.
     fn extend_halo(&self) -> Result<()> {
-        write(self.function(), |dense, _| dense.extend_halo())
+        write(self.function(), |dense, _| {
+            dense.extend_halo();
+            Ok(())
+        })
     }
 
     /// Uses the memory of an array from now on, without a copy, and with the values that it holds. The function must be

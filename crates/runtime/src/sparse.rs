@@ -7,7 +7,7 @@ use wavefold_codecs::{DType, Element};
 use wavefold_ir::abi::SparseTable;
 use wavefold_symbolic::{Interpolation, PrecomputedWeights, SparseDecl};
 
-use crate::data::{Data, array, count, each, with_type, zeros};
+use crate::data::{Data, array, count, each, row_major, with_type, zeros};
 use crate::locks::lock;
 use crate::{Result, RuntimeError};
 
@@ -60,23 +60,19 @@ impl SparseValues {
             let found = data.shape().to_vec();
             return Err(RuntimeError::WrongShape { name: self.name.clone(), expected, found });
         }
-        with_type!(self.data.dtype(), T => {
-            let source = data.row_major::<T>();
-            // One row for all steps, or all values: `[steps]` of one point is the latter.
-            if let Some(values) = self.values_mut::<T>() && !source.is_empty() {
-                values.chunks_mut(source.len()).for_each(|row| row.copy_from_slice(&source));
-            }
+        // One row for all steps, or all values: `[steps]` of one point is the latter.
+        each!(data, source => {
+            let source = row_major(source);
+            each!(&mut self.data, values => for (v, s) in values.iter_mut().zip(source.iter().cycle()) {
+                *v = Element::from_f64(s.to_f64());
+            });
         });
         Ok(())
     }
 
     /// Sets all values to one number.
     pub fn fill(&mut self, value: f64) {
-        with_type!(self.data.dtype(), T => {
-            if let Some(values) = self.values_mut::<T>() {
-                values.fill(T::from_f64(value));
-            }
-        });
+        each!(&mut self.data, values => values.fill(Element::from_f64(value)));
     }
 
     /// The first value; row-major, steps outermost.
@@ -87,16 +83,6 @@ impl SparseValues {
     /// As [`pointer`](SparseValues::pointer), for writing.
     pub(crate) fn pointer_mut(&mut self) -> *mut c_void {
         each!(&mut self.data, a => a.as_mut_ptr().cast())
-    }
-
-    fn values_mut<T: Element>(&mut self) -> Option<&mut [T]> {
-        if self.data.dtype() != T::DTYPE {
-            return None;
-        }
-        let len = self.data.len();
-        // SAFETY: the array is row-major (`of` makes it, nothing replaces it) and of type T, and borrowed
-        // exclusively.
-        Some(unsafe { std::slice::from_raw_parts_mut(self.pointer_mut().cast(), len) })
     }
 }
 

@@ -80,6 +80,33 @@ fn large_functions_are_copied_in_parallel() {
 }
 
 #[test]
+fn the_halo_is_filled_with_the_nearest_values() {
+    // The last is large enough for several threads; a halo may be wider than the domain.
+    for (shape, order) in [(vec![5], 4), (vec![3, 2], 8), (vec![3, 4, 2], 2), (vec![40, 30, 130], 4)] {
+        let (grid, halo) = (Grid::new(shape.clone()).with_dtype(DType::F64), order as usize);
+        let value = |i: &[usize]| i.iter().fold(1.0, |sum, i| 1000.0 * sum + *i as f64);
+        let m = Function::new("m", &grid).space_order(order).build().unwrap();
+        let u = TimeFunction::new("u", &grid).space_order(order).tight().build().unwrap();
+        m.set_with(value).unwrap();
+        u.set_with(value).unwrap();
+        m.extend_halo().unwrap();
+        u.extend_halo().unwrap();
+
+        let nearest = |wide: ndarray::IxDyn| {
+            let inside = |(&n, d)| wide[d].saturating_sub(halo).min(n - 1);
+            value(&shape.iter().zip(0..).map(inside).collect::<Vec<_>>())
+        };
+        let wide: Vec<usize> = shape.iter().map(|n| n + 2 * halo).collect();
+        let expected = Data::from(ndarray::ArrayD::from_shape_fn(wide, nearest));
+        assert_eq!(m.data_with_halo().unwrap(), expected);
+        let levels = u.data_with_halo().unwrap();
+        assert_eq!((levels.level(0), levels.level(1)), (Some(expected.clone()), Some(expected.clone())));
+        // Padding stays empty.
+        assert_eq!(non_zeros(&dense_of(&m).unwrap().read().unwrap()), expected.len());
+    }
+}
+
+#[test]
 fn wrong_data_are_refused() {
     let g = grid();
     let u = TimeFunction::new("u", &g).build().unwrap();

@@ -23,6 +23,7 @@
 //! # Ok::<(), wavefold_seismic::ShotError>(())
 //! ```
 
+mod columns;
 pub mod equations;
 mod error;
 mod load;

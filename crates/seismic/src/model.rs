@@ -1,4 +1,6 @@
-use ndarray::{ArrayD, Axis, Dimension, IxDyn};
+use ndarray::{ArrayD, Axis, Zip};
+
+use crate::columns::by_column;
 
 /// Velocity of water, of rock salt and of the basement, in km/s.
 const WATER: f64 = 1.5;
@@ -19,16 +21,11 @@ const LAYERS: usize = 24;
 /// missing or senseless ones count as equal to the depth axis. An axis without points gives an empty array.
 pub fn layered_salt(shape: &[usize], spacing: &[f64]) -> ArrayD<f32> {
     let earth = Earth::new(shape, spacing);
-    let mut column = Column::default();
-    let mut here: Option<Vec<usize>> = None;
-    ArrayD::from_shape_fn(IxDyn(shape), |index| {
-        let Some((&z, lateral)) = index.slice().split_last() else { return WATER as f32 };
-        // Depth runs fastest: what depends on the horizontal position alone is found once per column.
-        if here.as_deref() != Some(lateral) {
-            column = earth.column(lateral);
-            here = Some(lateral.to_vec());
+    by_column(shape, |lateral, velocities| {
+        let column = earth.column(lateral);
+        for (z, velocity) in velocities.iter_mut().enumerate() {
+            *velocity = column.velocity(earth.depth(z)) as f32;
         }
-        column.velocity(earth.depth(z)) as f32
     })
 }
 
@@ -91,7 +88,6 @@ impl Earth {
 }
 
 /// What lies under one point of the surface; depths are fractions of the model's.
-#[derive(Default)]
 struct Column {
     floor: f64,
     basement: f64,
@@ -186,12 +182,12 @@ pub fn smooth(model: &ArrayD<f32>, sigma_points: f64) -> ArrayD<f32> {
     let weights = gaussian(sigma_points.min(1e6));
     let mut smoothed = model.clone();
     for axis in 0..model.ndim() {
-        for mut lane in smoothed.lanes_mut(Axis(axis)) {
+        Zip::from(smoothed.lanes_mut(Axis(axis))).par_for_each(|mut lane| {
             let line: Vec<f64> = lane.iter().map(|&v| f64::from(v)).collect();
             for (i, v) in lane.iter_mut().enumerate() {
                 *v = weighted_mean(&line, i, &weights) as f32;
             }
-        }
+        });
     }
     smoothed
 }

@@ -1,6 +1,7 @@
-use ndarray::{ArrayD, Axis, Dimension, IxDyn, Slice};
+use ndarray::{ArrayD, Axis, Slice};
 
 use crate::ModelError;
+use crate::columns::by_column;
 
 /// The part of the amplitude that the layer's profile lets through on the way in and back, at the largest velocity.
 const REFLECTION: f64 = 1e-3;
@@ -96,8 +97,10 @@ pub fn damping(
             (0..points).map(both).collect()
         })
         .collect();
-    ArrayD::from_shape_fn(IxDyn(shape), |index| {
-        index.slice().iter().zip(&profiles).map(|(&i, profile)| profile[i]).sum()
+    let below = profiles.last().map_or(&[][..], Vec::as_slice);
+    by_column(shape, |index, column| {
+        let beside: f64 = index.iter().zip(&profiles).map(|(&i, profile)| profile[i]).sum();
+        column.iter_mut().zip(below).for_each(|(damping, below)| *damping = beside + below);
     })
 }
 
@@ -153,7 +156,7 @@ pub fn unpad<A: Clone>(padded: &ArrayD<A>, sponge: impl Into<Sponge>) -> Result<
 #[cfg(test)]
 mod tests {
     use super::*;
-    use ndarray::{Array2, s};
+    use ndarray::{Array2, IxDyn, s};
 
     #[test]
     fn zero_inside_positive_and_symmetric_outside() {

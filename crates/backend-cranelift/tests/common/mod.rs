@@ -36,25 +36,7 @@ pub unsafe extern "C" fn threads(context: *const Context, count: i64, body: Body
 pub fn threaded(context: *const Context) -> Context {
     // SAFETY: the harness passes a context that lives during the call.
     let c = unsafe { &*context };
-    Context {
-        fields: c.fields,
-        scalars: c.scalars,
-        sparse: c.sparse,
-        tables: c.tables,
-        time_m: c.time_m,
-        time_max: c.time_max,
-        in_place: c.in_place,
-        threads: c.threads,
-        host: c.host,
-        parallel: threads,
-        step: c.step,
-        compress: c.compress,
-        decompress: c.decompress,
-        take_tile: c.take_tile,
-        give_tile: c.give_tile,
-        part: c.part,
-        wait: c.wait,
-    }
+    Context { parallel: threads, ..*c }
 }
 
 /// Parses a program and checks it on every level.

@@ -296,25 +296,21 @@ fn write_chunks<T: Element, C: BlockCoder>(
     watch: Option<&Watch<T>>,
 ) -> Result<(), usize> {
     let coding = &header.coding::<T>();
-    let directory = out.len() + HEADER_BYTES;
-    let payload = directory + header.chunks * ENTRY_BYTES;
+    let start = out.len();
     let grid = header.grid();
     let chunk = |i: usize| i * header.chunk_blocks..grid.count().min((i + 1) * header.chunk_blocks);
-    out.resize(payload, 0);
+    out.resize(start + HEADER_BYTES + header.chunks * ENTRY_BYTES, 0);
     let entries: Vec<(usize, u32)> = if matches!(coding, Coding::Copy) {
         // Sizes are known beforehand, so the rows need no buffer of their own.
         let points = |block: usize| grid.bounds(block).1.iter().product::<usize>();
         let size = |i: usize| chunk(i).map(points).sum::<usize>() * size_of::<T>();
-        let sizes: Vec<usize> = (0..header.chunks).map(size).collect();
-        let found: Vec<AtomicU32> = (0..header.chunks).map(|_| AtomicU32::new(0)).collect();
-        append_parts(out, &sizes, par, |i, part| {
+        append_parts(out, (0..header.chunks).map(size).collect(), par, |i, part| {
             let code = |part: View<'_, T>, bytes: &mut Vec<u8>| coder.encode(coding, part, bytes);
             with_chunk(coding, &grid, chunk(i), src, code, |bytes| {
                 part.write_copy_of_slice(bytes);
-                found[i].store(crc32fast::hash(bytes), Ordering::Relaxed);
-            });
-        })?;
-        sizes.into_iter().zip(found.into_iter().map(AtomicU32::into_inner)).collect()
+                crc32fast::hash(bytes)
+            })
+        })?
     } else {
         let line = Line::new(out, header.raw_bytes() as usize + header.chunks * 64);
         if let Coding::Lapped(lapped) = coding {
@@ -342,14 +338,20 @@ fn write_chunks<T: Element, C: BlockCoder>(
         }
         line.finish()
     };
-    for (i, (size, crc)) in entries.iter().enumerate() {
-        let entry = &mut out[directory + i * ENTRY_BYTES..][..ENTRY_BYTES];
+    write_directory(header, &entries, start, out);
+    Ok(())
+}
+
+/// Writes sizes and checksums of the chunks into the directory of the stream at `start`, whose payload is there; completes
+/// the header.
+pub(super) fn write_directory(header: &mut Header, entries: &[(usize, u32)], start: usize, out: &mut [u8]) {
+    let (directory, payload) = out[start + HEADER_BYTES..].split_at_mut(header.chunks * ENTRY_BYTES);
+    for (entry, (size, crc)) in directory.chunks_exact_mut(ENTRY_BYTES).zip(entries) {
         entry[..4].copy_from_slice(&(*size as u32).to_le_bytes());
         entry[4..].copy_from_slice(&crc.to_le_bytes());
     }
-    header.payload = (out.len() - payload) as u64;
-    header.directory_crc = crc32fast::hash(&out[directory..payload]);
-    Ok(())
+    header.payload = payload.len() as u64;
+    header.directory_crc = crc32fast::hash(directory);
 }
 
 thread_local! {
@@ -379,7 +381,7 @@ fn with_chunk<T: Element, R>(
 }
 
 /// Where the parts of `append_parts` go.
-pub(super) struct Spare(pub(super) *mut MaybeUninit<u8>);
+struct Spare(*mut MaybeUninit<u8>);
 
 // SAFETY: threads write disjoint parts of what it points to.
 unsafe impl Sync for Spare {}
@@ -388,19 +390,21 @@ impl Spare {
     /// # Safety
     /// The part must lie inside the spare capacity, and no other thread may touch it.
     #[expect(clippy::mut_from_ref, reason = "a cursor into memory that threads share out among them")]
-    pub(super) unsafe fn part(&self, start: usize, len: usize) -> &mut [MaybeUninit<u8>] {
+    unsafe fn part(&self, start: usize, len: usize) -> &mut [MaybeUninit<u8>] {
         // SAFETY: the caller's duty.
         unsafe { std::slice::from_raw_parts_mut(self.0.add(start), len) }
     }
 }
 
-/// Appends parts of the given sizes, written in parallel; `write` must fill its part. The error counts missing parts.
-fn append_parts(
+/// Appends parts of the given sizes, written in parallel: `write` must fill its part, and returns the checksum. The result
+/// has sizes and checksums; the error counts missing parts.
+pub(super) fn append_parts(
     out: &mut Vec<u8>,
-    sizes: &[usize],
+    sizes: Vec<usize>,
     par: &dyn Parallel,
-    write: impl Fn(usize, &mut [MaybeUninit<u8>]) + Sync,
-) -> Result<(), usize> {
+    write: impl Fn(usize, &mut [MaybeUninit<u8>]) -> u32 + Sync,
+) -> Result<Vec<(usize, u32)>, usize> {
+    let sums: Vec<AtomicU32> = sizes.iter().map(|_| AtomicU32::new(0)).collect();
     let starts: Vec<usize> = sizes
         .iter()
         .scan(0, |end, size| {
@@ -413,9 +417,10 @@ fn append_parts(
     let spare = Spare(out.spare_capacity_mut().as_mut_ptr());
     run_once(par, sizes.len(), |i| {
         // SAFETY: parts lie one after the other in the reserved room, and `run_once` visits each once.
-        write(i, unsafe { spare.part(starts[i], sizes[i]) });
+        let sum = write(i, unsafe { spare.part(starts[i], sizes[i]) });
+        sums[i].store(sum, Ordering::Relaxed);
     })?;
     // SAFETY: `run_once` has visited every part, so `total` bytes are initialised.
     unsafe { out.set_len(out.len() + total) };
-    Ok(())
+    Ok(sizes.into_iter().zip(sums.into_iter().map(AtomicU32::into_inner)).collect())
 }

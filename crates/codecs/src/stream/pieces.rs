@@ -11,10 +11,9 @@ use std::sync::{Mutex, PoisonError};
 use crate::coder::{BlockCoder, Coding};
 use crate::format::{self, ENTRY_BYTES, HEADER_BYTES, Header, Mode};
 use crate::native::Native;
-use crate::parallel::run_once;
 use crate::scale::quantize_step;
 use crate::stream::decode::{each_chunk, fill};
-use crate::stream::encode::{Spare, finish, header_of};
+use crate::stream::encode::{append_parts, finish, header_of, write_directory};
 use crate::stream::patch;
 use crate::survey::Extremes;
 use crate::view::SharedMut;
@@ -118,7 +117,11 @@ impl PartEncoder {
             return;
         }
         let strip = origin[1] / self.rows;
-        if T::DTYPE != self.header.dtype || !self.fits(origin, part.shape()) {
+        let in_strip = origin[1] % self.rows + part.shape()[1] <= self.rows;
+        if T::DTYPE != self.header.dtype
+            || !in_strip
+            || !is_part(self.header.shape, self.least, origin, part.shape())
+        {
             return self.wrong.store(true, Ordering::Relaxed);
         }
         // Nobody else has it: the parts of a strip come one after the other.
@@ -144,18 +147,6 @@ impl PartEncoder {
         if seen.is_none() {
             self.wrong.store(true, Ordering::Relaxed);
         }
-    }
-
-    fn fits(&self, origin: [usize; 2], extent: [usize; 3]) -> bool {
-        let [n0, n1, n2] = self.header.shape;
-        let along = |a: usize, n: usize| {
-            let end = origin[a].saturating_add(extent[a]);
-            origin[a].is_multiple_of(self.least[a])
-                && end <= n
-                && (end == n || end.is_multiple_of(self.least[a]))
-        };
-        let in_strip = origin[1] % self.rows + extent[1] <= self.rows;
-        along(0, n0) && along(1, n1) && extent[2] == n2 && in_strip
     }
 
     /// Calls `body` with the blocks of a part, and the box of them in the part, in runs that no chunk cuts.
@@ -211,7 +202,6 @@ impl PartEncoder {
         (self.header.min, self.header.max) = (all.min, all.max);
         let start = out.len();
         let laid = Pieces::new(&self.header, pieces, strips);
-        self.header.payload = laid.ends.last().map_or(0, |end| *end as u64);
         match laid.write(&mut self.header, par, out) {
             Ok(()) => Ok(Some(finish(&self.header, start, out))),
             Err(missing) => {
@@ -220,6 +210,16 @@ impl PartEncoder {
             }
         }
     }
+}
+
+/// Whether a box of whole rows begins and ends, along the first two axes, with a block or where the slice ends.
+fn is_part(shape: [usize; 3], block: [usize; 2], origin: [usize; 2], extent: [usize; 3]) -> bool {
+    let along = |a: usize| {
+        let end = origin[a].saturating_add(extent[a]);
+        let ends = end == shape[a] || (end < shape[a] && end.is_multiple_of(block[a]));
+        origin[a].is_multiple_of(block[a]) && ends
+    };
+    along(0) && along(1) && extent[2] == shape[2]
 }
 
 /// The step of a slice with these extremes.
@@ -258,29 +258,15 @@ impl<'a> Pieces<'a> {
         Pieces { pieces, strips, ends, chunks }
     }
 
-    /// Appends room for the header, the directory and the payload; the error counts missing chunks.
+    /// Appends room for the header, the directory and the payload; completes the header. The error counts missing chunks.
     fn write(&self, header: &mut Header, par: &dyn Parallel, out: &mut Vec<u8>) -> Result<(), usize> {
-        let directory = out.len() + HEADER_BYTES;
-        let (payload, total) = (directory + header.chunks * ENTRY_BYTES, header.payload as usize);
-        out.resize(payload, 0);
-        out.reserve(total);
-        let spare = Spare(out.spare_capacity_mut().as_mut_ptr());
-        let sums: Vec<AtomicUsize> = (0..header.chunks).map(|_| AtomicUsize::new(0)).collect();
-        run_once(par, header.chunks, |i| {
-            let bytes = self.chunks[i]..self.chunks[i + 1];
-            // SAFETY: chunks lie one after the other in the reserved room, and `run_once` visits each once.
-            let room = unsafe { spare.part(bytes.start, bytes.len()) };
-            sums[i].store(self.copy(bytes, room) as usize, Ordering::Relaxed);
-        })?;
-        // SAFETY: every chunk was written, and they make up the payload.
-        unsafe { out.set_len(payload + total) };
-        for (i, sum) in sums.into_iter().enumerate() {
-            let size = (self.chunks[i + 1] - self.chunks[i]) as u32;
-            let entry = &mut out[directory + i * ENTRY_BYTES..][..ENTRY_BYTES];
-            entry[..4].copy_from_slice(&size.to_le_bytes());
-            entry[4..].copy_from_slice(&(sum.into_inner() as u32).to_le_bytes());
-        }
-        header.directory_crc = crc32fast::hash(&out[directory..payload]);
+        let start = out.len();
+        out.resize(start + HEADER_BYTES + header.chunks * ENTRY_BYTES, 0);
+        let sizes = self.chunks.windows(2).map(|ends| ends[1] - ends[0]).collect();
+        let copy =
+            |i: usize, room: &mut [MaybeUninit<u8>]| self.copy(self.chunks[i]..self.chunks[i + 1], room);
+        let entries = append_parts(out, sizes, par, copy)?;
+        write_directory(header, &entries, start, out);
         Ok(())
     }
 
@@ -374,14 +360,10 @@ impl PartDecoder {
         mut part: ViewMut<'_, T>,
     ) -> Result<(), DecodeError> {
         let extent = part.shape();
-        let ([n0, n1, n2], [b0, b1]) = (self.header.shape, self.least);
-        let along = |a: usize, n: usize, b: usize| {
-            let end = origin[a].saturating_add(extent[a]);
-            origin[a].is_multiple_of(b) && end <= n && (end == n || end.is_multiple_of(b))
-        };
-        if !along(0, n0, b0) || !along(1, n1, b1) || extent[2] != n2 || T::DTYPE != self.header.dtype {
+        let shape = self.header.shape;
+        if T::DTYPE != self.header.dtype || !is_part(shape, self.least, origin, extent) {
             let origin = [origin[0], origin[1], 0];
-            return Err(DecodeError::BoxOutside { stream: self.header.shape, origin, extent });
+            return Err(DecodeError::BoxOutside { stream: shape, origin, extent });
         }
         let part = part.shared();
         float_mode::with_default(|| match self.header.mode {

@@ -2,7 +2,7 @@
 #![allow(dead_code, reason = "each test uses a part")]
 
 use wavefold_ir::tree::{Program, Stmt, cost};
-use wavefold_passes::{Compiled, compile};
+use wavefold_passes::{CompileError, Compiled, Machine, Specialisation};
 use wavefold_symbolic::Equation;
 use wavefold_symbolic::prelude::*;
 
@@ -24,14 +24,12 @@ pub fn acoustic(so: u32, shape: &[usize]) -> Vec<Equation> {
 
 /// Compiles with every stage verified and printed.
 pub fn compiled(equations: &[Equation]) -> Compiled {
-    compile(
-        "op",
-        equations,
-        &wavefold_passes::Specialisation::default(),
-        &wavefold_passes::Machine::default(),
-        true,
-    )
-    .unwrap_or_else(|e| panic!("{} {e}", e.code()))
+    compile(equations, true).unwrap_or_else(|e| panic!("{} {e}", e.code()))
+}
+
+/// Compiles for the usual machine; `trace`: with every stage verified and printed.
+pub fn compile(equations: &[Equation], trace: bool) -> Result<Compiled, CompileError> {
+    wavefold_passes::compile("op", equations, &Specialisation::default(), &Machine::default(), trace)
 }
 
 /// The statements of a step.

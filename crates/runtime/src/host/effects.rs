@@ -9,7 +9,7 @@ use wavefold_codecs::{
 use wavefold_ir::{FieldId, FieldKind};
 
 use super::parts::{self, Form, Mode, Place, Source};
-use super::{Access, BoundStore, Handover, Inner, Work, cube, finite};
+use super::{Access, BoundStore, Handover, Inner, Work, cube, cube_strides, finite};
 use crate::data::{Scalar, with_type};
 use crate::{Buffer, Result, RuntimeError, locks};
 
@@ -77,7 +77,7 @@ pub(super) fn compress(
         return Ok(());
     }
     (write.snapshot, write.mode) = (snapshot, Mode::Leave);
-    let one = Write { id, bound, codec, par, start: Instant::now() };
+    let one = Compress { id, bound, codec, par, start: Instant::now() };
     let written = with_type!(inner.decls.field(id).dtype, T => one.run::<T>(inner, &mut write));
     state.write = Some(write);
     written.map(|_| ())
@@ -172,7 +172,7 @@ pub(super) fn wait(inner: &Inner<'_>, ticket: i64, par: &dyn Parallel) -> Result
         return Ok(false);
     }
     inner.work().compress[id.index()].seconds += seconds;
-    let one = Write { id, bound, codec: *codec, par, start: Instant::now() };
+    let one = Compress { id, bound, codec: *codec, par, start: Instant::now() };
     let written = with_type!(inner.decls.field(id).dtype, T => one.run::<T>(inner, write))?;
     if !written {
         write.gather(inner.decls, id)?;
@@ -181,7 +181,7 @@ pub(super) fn wait(inner: &Inner<'_>, ticket: i64, par: &dyn Parallel) -> Result
 }
 
 /// One compression.
-struct Write<'a> {
+struct Compress<'a> {
     id: FieldId,
     bound: &'a BoundStore,
     codec: Bounded,
@@ -189,7 +189,7 @@ struct Write<'a> {
     start: Instant,
 }
 
-impl Write<'_> {
+impl Compress<'_> {
     /// False when the values are gone: they must come again, to be gathered.
     fn run<T: Scalar>(&self, inner: &Inner<'_>, write: &mut parts::Write) -> Result<bool> {
         let mut work = inner.work();
@@ -347,9 +347,6 @@ pub(super) fn slice(inner: &Inner<'_>, field: i64, slot: i64) -> Result<Slice> {
     let layout = inner.decls.field(id).layout.as_ref().ok_or_else(error)?;
     let (len, origin) = (layout.slot_len(), layout.origin());
     let offset = (slot * len + origin) * inner.decls.field(id).dtype.size();
-    let mut strides = [len; 3];
-    let rank = inner.decls.rank().min(3);
-    strides[3 - rank..].copy_from_slice(&layout.strides());
     let shape = inner.decls.stored_shape(inner.decls.field(id));
     Ok(Slice {
         field: id,
@@ -357,6 +354,6 @@ pub(super) fn slice(inner: &Inner<'_>, field: i64, slot: i64) -> Result<Slice> {
         start: unsafe { bound.pointer.add(offset) },
         len: len - origin,
         shape: cube(&shape),
-        strides,
+        strides: cube_strides(layout),
     })
 }

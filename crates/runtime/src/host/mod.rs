@@ -19,7 +19,7 @@ use std::time::Instant;
 
 use rayon::ThreadPool;
 use wavefold_codecs::{Bounded, ErrorReport};
-use wavefold_ir::{Decls, Direction, FieldId, abi};
+use wavefold_ir::{Decls, Direction, FieldId, Layout, abi};
 
 use parts::Parts;
 
@@ -352,4 +352,11 @@ pub(crate) fn cube(shape: &[usize]) -> [usize; 3] {
     let rank = shape.len().min(3);
     cube[3 - rank..].copy_from_slice(&shape[shape.len() - rank..]);
     cube
+}
+
+/// The strides of a layout, as those of the [`cube`] of its shape.
+fn cube_strides(layout: &Layout) -> [usize; 3] {
+    let (own, mut strides) = (layout.strides(), [layout.slot_len(); 3]);
+    strides[3 - own.len()..].copy_from_slice(&own);
+    strides
 }

@@ -11,8 +11,8 @@ use std::time::Instant;
 use wavefold_codecs::{Bounded, DecodeError, PartDecoder, PartEncoder, SliceInfo, View, ViewMut};
 use wavefold_ir::{Decls, FieldId};
 
-use super::cube;
 use super::effects::{Slice, corrupt, internal};
+use super::{cube, cube_strides};
 use crate::data::{Scalar, with_type};
 use crate::locks::lock;
 use crate::store::OpenStream;
@@ -166,12 +166,9 @@ impl Place {
         let field = decls.field(field);
         let error = || RuntimeError::internal(format!("a part of `{}` has no memory", field.name));
         let layout = field.layout.as_ref().filter(|_| !self.tile.is_null()).ok_or_else(error)?;
-        let mut strides = [layout.slot_len(); 3];
-        let rank = decls.rank().min(3);
-        strides[3 - rank..].copy_from_slice(&layout.strides());
         // SAFETY: the kernel passes the memory of the whole tile field, in which the layout lies.
         let first = unsafe { self.tile.add(layout.origin() * field.dtype.size()) };
-        Ok((first, layout.slot_len() - layout.origin(), strides))
+        Ok((first, layout.slot_len() - layout.origin(), cube_strides(layout)))
     }
 }
 
