@@ -175,6 +175,31 @@ static inline double wf_max(double a, double b) { return a > b ? a : b; }
 #define wf_prefetch(place) ((void)0)
 #endif
 
+/* Stores a cache line to the aligned place `to`, past the caches where the machine can. */
+typedef float wf_vector512 __attribute__((vector_size(64), may_alias));
+typedef float wf_vector256 __attribute__((vector_size(32), may_alias));
+typedef float wf_vector128 __attribute__((vector_size(16), may_alias));
+static inline void wf_stream(void *to, const void *line) {
+#if defined(__clang__)
+  for (int i = 0; i < 4; i += 1) __builtin_nontemporal_store(((const wf_vector128 *)line)[i], (wf_vector128 *)to + i);
+#elif defined(__AVX512F__)
+  __builtin_ia32_movntps512((float *)to, *(const wf_vector512 *)line);
+#elif defined(__AVX__)
+  for (int i = 0; i < 2; i += 1) __builtin_ia32_movntps256((float *)to + 8 * i, ((const wf_vector256 *)line)[i]);
+#elif defined(__SSE__)
+  for (int i = 0; i < 4; i += 1) __builtin_ia32_movntps((float *)to + 4 * i, ((const wf_vector128 *)line)[i]);
+#else
+  __builtin_memcpy(to, line, 64);
+#endif
+}
+
+/* Other threads see what was streamed before. */
+static inline void wf_stream_end(void) {
+#if defined(__x86_64__)
+  __builtin_ia32_sfence();
+#endif
+}
+
 static inline int64_t wf_least(int64_t a, int64_t b) { return a < b ? a : b; }
 
 #endif

@@ -1,9 +1,13 @@
 //! The operators that `docs/pipeline.md` walks through.
 
 use wavefold::prelude::*;
+use wavefold_passes::{Machine, Specialisation, compile};
 
 /// `op0` and `op1` of the notebook, and those that show what these do not.
 pub struct Operators([Operator; 5]);
+
+/// What the trees of the page are made for, whatever machine runs the test.
+const MACHINE: Machine = Machine { threads: 2, cache: 1 << 20 };
 
 impl Operators {
     pub fn new() -> wavefold::Result<Operators> {
@@ -24,8 +28,8 @@ impl Operators {
         let (name, detail) = rest.split_once(' ').unwrap_or((rest, ""));
         let op = self.0.iter().find(|op| op.name() == name)?;
         match what {
-            "trace" => op.trace().after(detail).map(str::to_string),
-            "body" => op.trace().after(detail).map(body),
+            "trace" => after(op, detail),
+            "body" => after(op, detail).map(|text| body(&text)),
             "equations" => Some(op.to_string()),
             "ccode" => Some(op.ccode()),
             "clif" => {
@@ -34,6 +38,12 @@ impl Operators {
             _ => None,
         }
     }
+}
+
+/// The program after a pass.
+fn after(op: &Operator, pass: &str) -> Option<String> {
+    let done = compile(op.name(), op.equations(), &Specialisation::default(), &MACHINE, true).ok()?;
+    done.stages.into_iter().find(|s| s.pass == pass).map(|s| s.text)
 }
 
 /// A program without its name, its declarations and the braces around it.

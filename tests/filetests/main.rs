@@ -23,7 +23,7 @@ use wavefold_passes as passes;
 const SEPARATOR: &str = "; -----\n";
 
 /// Folder, and the fewest cases that it may hold.
-const FOLDERS: [(&str, usize); 20] = [
+const FOLDERS: [(&str, usize); 21] = [
     ("legality", 3),
     ("divide", 3),
     ("invariants", 3),
@@ -41,6 +41,7 @@ const FOLDERS: [(&str, usize); 20] = [
     ("parts", 3),
     ("contract", 3),
     ("jam", 3),
+    ("stream", 3),
     ("prefetch", 3),
     ("verify", 60),
     ("parse", 3),
@@ -157,6 +158,10 @@ fn test(pass: &str, input: &str) -> Result<String, String> {
         // Powers are what this pass removes: its input is not yet a legal tree.
         "contract" => of_tree(passes::contract(text(tree::Program::parse(input))?)),
         "jam" => of_tree(passes::jam(text(tree::Program::parse(input))?)),
+        "stream" => {
+            let input = text(tree::Program::parse(input))?;
+            of_tree(passes::stream(input, &passes::Machine::default()))
+        }
         "prefetch" => {
             let input = text(tree::Program::parse(input))?;
             of_tree(passes::prefetch(input, &passes::Machine::default()))

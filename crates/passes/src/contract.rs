@@ -47,6 +47,7 @@ fn statement(s: &mut Stmt, exprs: &mut Arena, c: &mut Contract) {
         | Stmt::Interpolate { value, .. }
         | Stmt::Accumulate(value) => *value = c.expression(exprs, *value),
         Stmt::Prefetch(_)
+        | Stmt::Stream(_)
         | Stmt::Compress { .. }
         | Stmt::Decompress { .. }
         | Stmt::Part { .. }

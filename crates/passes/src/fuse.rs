@@ -10,17 +10,19 @@ use crate::stages::arrange;
 use wavefold_ir::cluster::{Action, Cluster, PointStatement, Program, Stage, Touch};
 use wavefold_ir::{Access, Arena, Decls, Expr, ExprId, FieldId, FieldKind, Region};
 
-/// Fuses greedily, first fit.
+/// Fuses greedily, first fit: what runs at the first step, and what runs at every step.
 pub fn fuse(mut p: Program) -> Program {
-    let mut out: Vec<Touched> = Vec::new();
-    for cluster in std::mem::take(&mut p.clusters) {
-        let cluster = Touched::new(&p.exprs, cluster);
-        match home(&p.decls, &out, &cluster) {
-            Some(i) => out[i].absorb(&p.decls, &mut p.exprs, cluster),
-            None => out.push(cluster),
+    for clusters in [&mut p.first, &mut p.clusters] {
+        let mut out: Vec<Touched> = Vec::new();
+        for cluster in std::mem::take(clusters) {
+            let cluster = Touched::new(&p.exprs, cluster);
+            match home(&p.decls, &out, &cluster) {
+                Some(i) => out[i].absorb(&p.decls, &mut p.exprs, cluster),
+                None => out.push(cluster),
+            }
         }
+        *clusters = out.into_iter().map(|t| t.cluster).collect();
     }
-    p.clusters = out.into_iter().map(|t| t.cluster).collect();
     p
 }
 

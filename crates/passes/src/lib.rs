@@ -26,6 +26,7 @@ mod prefetch;
 mod schedule;
 mod specialisation;
 mod stages;
+mod stream;
 mod temporaries;
 
 pub use clusters::clusters;
@@ -50,4 +51,5 @@ pub use pipeline::{Compiled, FieldUse, Stage, compile, reference};
 pub use prefetch::prefetch;
 pub use schedule::schedule;
 pub use specialisation::Specialisation;
+pub use stream::stream;
 pub use temporaries::temporaries;

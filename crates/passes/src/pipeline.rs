@@ -3,7 +3,7 @@
 use crate::{
     Bindings, Lowered, Machine, Result, Specialisation, clusters, compress, contract, cse, discretize,
     divide, factorize, fuse, hoist, in_place, invariants, jam, layout, legality, lower, parts, prefetch,
-    schedule, sizes, temporaries,
+    schedule, sizes, stream, temporaries,
 };
 use std::time::{Duration, Instant};
 use wavefold_ir::{FieldId, VerifyError, cluster, stencil, tree};
@@ -78,6 +78,7 @@ pub fn compile(
     let p = log.stage("parts", p, |p| Ok(parts(p)))?;
     let p = log.stage("contract", p, |p| Ok(contract(p)))?;
     let p = log.stage("jam", p, |p| Ok(jam(p)))?;
+    let p = log.stage("stream", p, |p| Ok(stream(p, machine)))?;
     let tree = log.stage("prefetch", p, |p| Ok(prefetch(p, machine)))?;
     tree.verify()?;
     sizes(&tree)?;

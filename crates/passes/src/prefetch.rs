@@ -48,7 +48,13 @@ fn statement(s: &mut Stmt, d: &Decls, exprs: &Arena, machine: &Machine) {
 fn rows(l: &mut Loop, planes: usize, d: &Decls, exprs: &Arena) {
     let planes = if l.dim == 0 { planes * l.step } else { planes };
     if l.form.is_simd() {
-        let ahead = leading(arrays(l, d, exprs), planes, d);
+        let mut arrays = arrays(l, d, exprs);
+        // What is stored past the caches should not be brought into them.
+        let streamed = |f: &FieldId, t: &i32| {
+            l.body.iter().any(|s| matches!(s, Stmt::Stream(level) if (level.field, level.time) == (*f, *t)))
+        };
+        arrays.retain(|(field, time), _| !streamed(field, time));
+        let ahead = leading(arrays, planes, d);
         l.body.splice(0..0, ahead.into_iter().map(Stmt::Prefetch));
         return;
     }

@@ -9,7 +9,7 @@ use expr::Printer;
 use std::cell::Cell;
 use std::fmt::Write;
 use wavefold_ir::tree::{Program, Reduction, Stmt};
-use wavefold_ir::{Direction, FieldId};
+use wavefold_ir::{Access, Direction, FieldId};
 
 /// The function that an emitted file defines.
 pub const ENTRY: &str = "wavefold_kernel";
@@ -38,7 +38,7 @@ pub fn emit(program: &Program) -> String {
         slot: &slot,
         tiled: Cell::default(),
     };
-    let mut w = Writer { program, printer, out: String::new(), depth: 0, reduction: None };
+    let mut w = Writer { program, printer, out: String::new(), depth: 0, reduction: None, lines: vec![] };
     w.head();
     w.line("static int run(const wf_context *cx) {");
     w.depth = 1;
@@ -61,6 +61,8 @@ struct Writer<'a> {
     depth: usize,
     /// How the reduction around combines values.
     reduction: Option<Reduction>,
+    /// What the loop at hand stores past the caches, line by line.
+    lines: Vec<Access>,
 }
 
 impl Writer<'_> {

@@ -95,10 +95,16 @@ impl Writer<'_> {
                 self.line(&format!("const {} {local} = {value};", self.printer.real()));
             }
             // Printed by the loop, once a line.
-            Stmt::Prefetch(_) => {}
+            Stmt::Prefetch(_) | Stmt::Stream(_) => {}
             Stmt::Assign { target, value, increment } => {
                 let value = self.printer.expression(*value, Precision::Program);
-                let place = self.printer.access(target);
+                let place = match self.lines.iter().position(|a| a == target) {
+                    Some(k) => {
+                        let x = &self.program.decls.dims[self.program.decls.rank() - 1].name;
+                        format!("wf_line{k}[{x} - {x}_line]")
+                    }
+                    None => self.printer.access(target),
+                };
                 let conversion = self.printer.conversion(self.dtype(target), Precision::Program);
                 match (increment, conversion) {
                     (false, _) => self.line(&format!("{place} = {value};")),
@@ -194,6 +200,9 @@ impl Writer<'_> {
                 self.tile(l, lend, (from, tile));
                 self.close();
                 if parallel {
+                    if streams(l) {
+                        self.line("wf_stream_end();");
+                    }
                     self.line("wf_set_mode(mode);");
                     self.close();
                 }
@@ -220,19 +229,27 @@ impl Writer<'_> {
     /// turn the loop within a line into straight vector code.
     fn points(&mut self, l: &Loop, first: &str, end: &str, whole: &str) {
         let (x, line) = (&self.program.decls.dims[l.dim].name, self.line_points());
-        let ahead = l.body.iter().take_while(|s| matches!(s, Stmt::Prefetch(_))).count();
-        let (ahead, body) = l.body.split_at(ahead);
-        if ahead.is_empty() {
+        let (hints, body) = l.hints();
+        if hints.is_empty() {
             return self.row(l, body, first, end);
         }
         self.open(&format!("for (int64_t {x}_line = {first}; {x}_line < {whole}; {x}_line += {line})"));
-        for s in ahead {
+        for s in hints {
             if let Stmt::Prefetch(access) = s {
                 let place = self.printer.access_of_line(access);
                 self.line(&format!("wf_prefetch(&{place});"));
             }
         }
+        let lines = streamed(hints, body);
+        for k in 0..lines.len() {
+            self.line(&format!("_Alignas(64) {} wf_line{k}[{line}];", self.printer.real()));
+        }
+        self.lines = lines;
         self.row(l, body, &format!("{x}_line"), &format!("{x}_line + {line}"));
+        for (k, access) in std::mem::take(&mut self.lines).iter().enumerate() {
+            let place = self.printer.access_of_line(access);
+            self.line(&format!("wf_stream(&{place}, wf_line{k});"));
+        }
         self.close();
         if whole != end {
             self.row(l, body, whole, end);
@@ -404,6 +421,25 @@ impl Writer<'_> {
         // T14: there are two dimensions at least.
         self.line(&format!("wf_part(cx, {ticket}, {}, {}, {tile});", along(0), along(1)));
     }
+}
+
+/// Whether a loop stores anything past the caches.
+fn streams(l: &Loop) -> bool {
+    let mut found = false;
+    l.body.iter().for_each(|s| s.visit(&mut |s| found |= matches!(s, Stmt::Stream(_))));
+    found
+}
+
+/// Where a row stores what goes past the caches.
+fn streamed(hints: &[Stmt], body: &[Stmt]) -> Vec<Access> {
+    let levels = |a: &Access| {
+        hints.iter().any(|s| matches!(s, Stmt::Stream(l) if (l.field, l.time) == (a.field, a.time)))
+    };
+    let targets = body.iter().filter_map(|s| match s {
+        Stmt::Assign { target, .. } => Some(*target),
+        _ => None,
+    });
+    targets.filter(levels).collect()
 }
 
 /// Where a reduction begins.

@@ -137,7 +137,7 @@ impl Walker<'_> {
                         return Ok(());
                     }
                 },
-                Stmt::Prefetch(_) => Ok(()),
+                Stmt::Prefetch(_) | Stmt::Stream(_) => Ok(()),
                 // Only parts of tile fields are wanted again, and these are waited for by `Until`.
                 Stmt::Wait(ticket) => m.wait(*ticket).map(|_| ()),
             }

@@ -23,7 +23,8 @@
 //! wait asks for that.
 //!
 //! A [`Stmt::Prefetch`] changes nothing: it asks for memory that the loop needs a while later, so that the memory works while
-//! the loop computes. Backends ask once in each cache line, or not at all.
+//! the loop computes. Backends ask once in each cache line, or not at all. A [`Stmt::Stream`] changes nothing either: it says
+//! that what the loop stores to a level is not read again soon, so that it may go past the caches, a cache line at a time.
 //!
 //! Invariants, checked by [`Program::verify`]:
 //! * **T1** every id is in range, and names are unique;
@@ -42,8 +43,10 @@
 //! * **T14** a part lies in loops over tiles, all of the first dimension and, of three, of the second, whose rows are those of
 //!   the strips of its effect, and in no loop over points; a tile field is moved in parts that it has room for, and
 //!   what waits for its compression is an [`Stmt::Until`];
-//! * **T15** prefetches come before all else in a `simd` loop, and name fields that have a place in memory; what they ask for
-//!   may lie outside of it.
+//! * **T15** prefetches and streams come before all else in a `simd` loop, and name fields that have a place in memory; what
+//!   is asked for may lie outside of it;
+//! * **T16** a level that is streamed has the type of the program; the loop over all points of a row stores to it at its own
+//!   points, to each once, does not read it, and begins where a cache line does.
 
 mod cost;
 mod interpret;
@@ -188,6 +191,13 @@ impl LoopForm {
     }
 }
 
+impl Loop {
+    /// The statements at its head that say how memory is used, and the others.
+    pub fn hints(&self) -> (&[Stmt], &[Stmt]) {
+        self.body.split_at(self.body.iter().take_while(|s| s.is_hint()).count())
+    }
+}
+
 /// A loop over one dimension.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Loop {
@@ -243,6 +253,8 @@ pub enum Stmt {
     },
     /// Asks for a place in memory; changes nothing.
     Prefetch(Access),
+    /// What the loop stores to a level is not read again soon; changes nothing.
+    Stream(Slice),
     /// Stores a value at the current point; an increment loads, adds and stores.
     Assign {
         /// Where the value goes.
@@ -371,6 +383,11 @@ impl Stmt {
             | Stmt::Accumulate(value) => Some(*value),
             _ => None,
         }
+    }
+
+    /// Whether it only says how memory is used: such statements stand at the head of a row.
+    pub fn is_hint(&self) -> bool {
+        matches!(self, Stmt::Prefetch(_) | Stmt::Stream(_))
     }
 
     /// Calls `f` for this statement and all inside, outermost first.

@@ -21,6 +21,9 @@ pub fn line(s: &Stmt, d: &Decls, exprs: &Arena) -> String {
             Action::Interpolate { sparse, table, time, value, increment }
         }
         Stmt::Prefetch(access) => return format!("prefetch {}", text::access_text(d, &access)),
+        Stmt::Stream(level) => {
+            return format!("stream {}", cluster_text::slice_text(d, level.field, level.time));
+        }
         Stmt::Accumulate(value) => return format!("accumulate {}", text::expression_text(d, exprs, value)),
         Stmt::Compress { ticket, store, time, slice, rows, .. } => {
             let text = cluster_text::effect_text(&Action::Compress { ticket, store, time, slice }, d, exprs);
@@ -201,6 +204,10 @@ fn statement(c: &mut Cursor, d: &Decls, exprs: &mut Arena, nested: bool) -> Resu
         "prefetch" => {
             c.word()?;
             return Ok(Stmt::Prefetch(text::access(c, d)?));
+        }
+        "stream" => {
+            c.word()?;
+            return Ok(Stmt::Stream(cluster_text::parse_slice(c, d)?));
         }
         "every" => {
             c.word()?;

@@ -8,7 +8,7 @@ use crate::{
 use std::collections::{HashMap, HashSet};
 
 impl Program {
-    /// Checks the invariants T1 to T15.
+    /// Checks the invariants T1 to T16.
     ///
     /// # Errors
     /// The first broken one.
@@ -131,6 +131,7 @@ impl<'a> Verifier<'a> {
                 self.check.that(row, 15, || "a prefetch outside of a row".into())?;
                 self.place(a).map(|_| ())
             }
+            Stmt::Stream(level) => self.slot(&Access::here(level.field, level.time)),
             Stmt::Assign { target, value, .. } => {
                 self.inside_all_loops(loops)?;
                 self.access(target, Some(loops))?;
@@ -244,12 +245,50 @@ impl<'a> Verifier<'a> {
             }
         };
         self.check.that(fits && l.dim < self.program.decls.rank(), 8, || format!("loop over {}", l.dim))?;
-        let mut others = l.body.iter().skip_while(|s| matches!(s, Stmt::Prefetch(_)));
-        let late = others.any(|s| matches!(s, Stmt::Prefetch(_)));
-        self.check.that(!late, 15, || "a prefetch after other statements".into())?;
+        let (hints, others) = l.hints();
+        let late = others.iter().any(Stmt::is_hint);
+        self.check.that(!late, 15, || "a hint after other statements".into())?;
+        for s in hints {
+            if let Stmt::Stream(level) = s {
+                self.stream(l, *level, others)?;
+            }
+        }
         loops.push(Around { dim: l.dim, form: l.form, step: l.step });
         self.block(&l.body, scope, loops)?;
         loops.pop();
+        Ok(())
+    }
+
+    /// A level that goes past the caches: what the loop stores to it fills cache lines from the first point on.
+    fn stream(&self, l: &Loop, level: Slice, others: &[Stmt]) -> Result<(), VerifyError> {
+        let wrong = |why: &str| self.check.that(false, 16, || format!("a streamed level {why}"));
+        let here = Access::here(level.field, level.time);
+        let Some((field, layout)) = self.place(&here)? else { return Ok(()) };
+        let last = self.program.decls.rank() - 1;
+        let LoopForm::Points { from, simd: true, .. } = l.form else { return wrong("outside of a row") };
+        let window = field.window.as_ref().map_or(0, |w| w.from[last] as i64);
+        let first = (layout.pad[last] as i64 + from - window) * field.dtype.size() as i64;
+        if field.dtype != self.program.decls.dtype || !layout.aligned || first % 64 != 0 {
+            return wrong("does not begin with a cache line of the row");
+        }
+        let same = |a: &Access| a.field == level.field && field.same_slot(a.time, level.time);
+        let reads = |value| self.program.exprs.loads(value).iter().any(same);
+        let mut targets = Vec::new();
+        for s in others {
+            if s.value().is_some_and(reads) {
+                return wrong("is read");
+            }
+            match s {
+                Stmt::Assign { target, increment, .. } if same(target) => {
+                    let once = !targets.contains(&target.offsets) && target.time == level.time;
+                    if *increment || target.offsets[last] != 0 || !once {
+                        return wrong("is not stored point by point");
+                    }
+                    targets.push(target.offsets);
+                }
+                _ => {}
+            }
+        }
         Ok(())
     }
 

@@ -380,7 +380,13 @@ fn stmt(t: &mut Tape, d: &Decls, e: &mut Arena, depth: usize, nested: bool) -> S
                 let (store, slice) = (slice(t, d).field, slice(t, d));
                 Stmt::Part { ticket, store, slice, decode: t.coin() }
             }
-            cluster::Action::Wait(_) if t.coin() => Stmt::Prefetch(access(t, d)),
+            cluster::Action::Wait(_) if t.coin() => {
+                if t.coin() {
+                    Stmt::Prefetch(access(t, d))
+                } else {
+                    Stmt::Stream(slice(t, d))
+                }
+            }
             cluster::Action::Wait(ticket) => Stmt::Wait(ticket),
             cluster::Action::Points { .. } => Stmt::First(vec![]),
         },
