@@ -14,6 +14,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use wavefold::Result;
 use wavefold::ir::{cluster, stencil, tree};
 use wavefold::prelude::*;
+use wavefold_passes::{Machine, Specialisation, compile};
 
 #[derive(Clone, Debug)]
 struct Program {
@@ -368,17 +369,22 @@ fn run(p: &Program, dtype: DType, backend: Backend, threads: usize) -> Result<Ou
     Ok(outcome)
 }
 
-/// What is printed after every pass is verified, and reads back as what prints the same.
+/// What is printed after every pass is verified, and reads back as what prints the same; with caches that hold nothing, so that
+/// every nest says how it uses memory.
 fn round_trip(op: &Operator) {
-    let trace = op.trace();
-    assert_eq!(trace.stages().len(), 20, "a pass broke an invariant");
-    for stage in trace.stages() {
+    let machine = Machine { threads: 2, cache: 0 };
+    let compiled = compile(op.name(), op.equations(), &Specialisation::default(), &machine, true);
+    let stages = compiled.unwrap_or_else(|e| panic!("a pass broke an invariant: {e}")).stages;
+    assert_eq!(stages.len(), 20);
+    for stage in stages {
         let text = &stage.text;
         let again = match stage.pass {
             "lower" | "legality" | "divide" | "invariants" | "temporaries" | "discretize" => {
                 stencil::Program::parse(text).map(|p| p.to_string())
             }
-            "schedule" | "parts" | "contract" | "jam" => tree::Program::parse(text).map(|p| p.to_string()),
+            "schedule" | "parts" | "contract" | "jam" | "stream" | "prefetch" => {
+                tree::Program::parse(text).map(|p| p.to_string())
+            }
             _ => cluster::Program::parse(text).map(|p| p.to_string()),
         };
         let again = again.unwrap_or_else(|e| panic!("after {}: {e}\n{text}", stage.pass));

@@ -548,6 +548,38 @@ fn made_up(bytes: usize, seed: u64, dtype: DType) -> Vec<u8> {
     out
 }
 
+/// Rows that say how they use memory: of two cache lines and a part of one, in rounds of two planes, on tiles with a rest.
+pub const HINTS: &str = "operator op f32 {
+  dim x 8 spacing 1
+  dim y 13 spacing 1
+  dim z 37 spacing 1
+  field u buffered 2 halo 1 alloc (10, 15, 80) pad (1, 1, 16)
+  field s saved 9 every 1 halo 0 alloc (8, 13, 48) pad (0, 0, 0)
+  time ascending {
+    slot 0 = t/1+0 % 2
+    slot 1 = t/1+1 % 2
+    slot 2 = t/1+0 % 0
+    parallel tiles y by 5 {
+      for x by 2 {
+        for y in tile {
+          simd z {
+            stream u[t+1]
+            prefetch u[t, x+1, y, z+256]
+            prefetch u[t, x+2, y, z+256]
+            stream s[t]
+            r0 = u[t, x-1, y, z] + u[t, x+1, y, z+1]
+            u[t+1, x, y, z] = fma(r0, 0.25, u[t, x, y-1, z])
+            r1 = u[t, x, y, z] + u[t, x+2, y, z+1]
+            u[t+1, x+1, y, z] = fma(r1, 0.25, u[t, x+1, y-1, z])
+            s[t, x, y, z] = r0
+            s[t, x+1, y, z] = r1
+          }
+        }
+      }
+    }
+  }
+}";
+
 /// Slices in parts: of a slot, of tiles that are asked for twice, and read back, with loops over two planes at a time.
 pub const IN_PARTS: [&str; 2] = [
     "operator op f32 {

@@ -3,7 +3,7 @@
 #[path = "../../../tests/support/harness.rs"]
 mod harness;
 
-use harness::{Host, IN_PARTS, assert_same, program};
+use harness::{HINTS, Host, IN_PARTS, assert_same, program};
 use wavefold_backend_c::compile;
 use wavefold_ir::abi::Context;
 use wavefold_ir::tree;
@@ -332,4 +332,43 @@ fn denormals_are_flushed_in_loops_only() {
         assert!(host.bits()[0].1.iter().all(|b| *b & 0x7fff_ffff == 0));
     }
     assert_ne!(std::hint::black_box(f32::MIN_POSITIVE) / std::hint::black_box(2.0), 0.0);
+}
+
+#[test]
+fn rows_that_say_how_they_use_memory() {
+    check(HINTS, (0, 6));
+    check(&HINTS.replace("op f32", "op f64"), (0, 6));
+    let code = wavefold_backend_c::emit(&program(HINTS));
+    assert_eq!(code.matches("wf_stream(").count(), 4, "{code}");
+    assert_eq!(code.matches("wf_prefetch(").count(), 2, "{code}");
+}
+
+/// Rows that a tile cuts, and begin anywhere; rows shorter than a line.
+#[test]
+fn rows_that_only_prefetch() {
+    for size in [16, 4, 7, 100] {
+        check(
+            &format!(
+                "operator op f64 {{
+  dim x 101 spacing 1
+  field u buffered 2 halo 2 alloc (128) pad (8)
+  time descending {{
+    slot 0 = t/1+0 % 2
+    slot 1 = t/1-1 % 2
+    parallel tiles x [3:100] by {size} {{
+      simd x in tile {{
+        prefetch u[t, x+130]
+        u[t-1, x] += u[t, x-1]*0.5 + u[t, x+1]
+      }}
+    }}
+    simd x [1:6] {{
+      prefetch u[t-1, x]
+      u[t-1, x] = u[t, x-1]
+    }}
+  }}
+}}"
+            ),
+            (1, 5),
+        );
+    }
 }

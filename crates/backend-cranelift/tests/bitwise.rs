@@ -240,6 +240,11 @@ fn slices_in_parts() {
 }
 
 #[test]
+fn what_is_said_of_memory_changes_nothing() {
+    check(common::harness::HINTS, (0, 6));
+}
+
+#[test]
 fn a_status_stops_the_run() {
     use common::harness::Host;
     let program = common::parse(&compressed("f32"));

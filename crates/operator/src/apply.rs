@@ -314,7 +314,9 @@ impl<'a> Apply<'a> {
                 f(done.max(0) as u64, total.max(0) as u64);
             }
         };
+        let due = |done, total| change.as_ref().is_some_and(|change| change.due(done, total));
         let mut host = Host::builder(kernel.decls(op));
+        host.spare(op.spare());
         host.time(time_m, time_max).threads(threads).measure_errors(self.measure_errors).progress(&tell);
         if let Some((direction, _)) = self.op.program().time() {
             host.direction(direction);
@@ -324,7 +326,6 @@ impl<'a> Apply<'a> {
                 host.watch(field, time);
             });
         }
-        let due = |done, total| change.as_ref().is_some_and(|change| change.due(done, total));
         if change.is_some() {
             host.handover(&due);
         }

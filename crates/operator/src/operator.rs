@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 use wavefold_ir::{cluster, tree};
 use wavefold_passes::{Compiled, Machine, Specialisation, compile};
-use wavefold_runtime::{system, threads};
+use wavefold_runtime::{Spare, system, threads};
 use wavefold_symbolic::Equation;
 
 /// Equations, compiled. Cheap to clone; may be applied any number of times, from any thread.
@@ -37,6 +37,8 @@ struct Inner {
     special: Specialisation,
     kernels: Mutex<HashMap<Backend, Arc<Kernel>>>,
     background: Background,
+    /// Arrays of invariants between two runs.
+    spare: Spare,
     /// The updates whose stability is known, found when they are first asked for.
     schemes: OnceLock<Option<Schemes>>,
     /// The operator for other sizes.
@@ -74,6 +76,7 @@ impl Operator {
                 special: special.clone(),
                 kernels: Mutex::new(HashMap::new()),
                 background: Background::default(),
+                spare: Spare::default(),
                 schemes: OnceLock::new(),
                 variants: Mutex::new(HashMap::new()),
             }),
@@ -100,6 +103,9 @@ impl Operator {
     }
 
     /// Collects the arguments of a run; `.run()` runs it.
+    ///
+    /// Arrays of what does not change during a run ("invariants") are kept for the next run until the operator is dropped; their
+    /// values are computed anew by each.
     pub fn apply(&self) -> Apply<'_> {
         Apply::new(self)
     }
@@ -181,6 +187,10 @@ impl Operator {
 
     pub(crate) fn compiled(&self) -> &Compiled {
         &self.inner.compiled
+    }
+
+    pub(crate) fn spare(&self) -> &Spare {
+        &self.inner.spare
     }
 
     /// The C kernel that is made beside runs.

@@ -11,6 +11,7 @@ use wavefold_ir::{Decls, Direction, FieldId, FieldKind, ScalarId, SparseId, Tabl
 use super::in_place::InPlace;
 use super::parts::Parts;
 use super::{Access, BoundField, BoundStore, EffectProfile, Host, Inner, KernelThreads, TileMemory, Work};
+use crate::spare::{Lent, Spare};
 use crate::{Buffer, Dense, MemoryLimit, Result, RuntimeError, SparseTables, SparseValues, Store, threads};
 
 /// Binds memory, values and stores to the declarations of a program, see [`Host::builder`].
@@ -25,6 +26,7 @@ pub struct HostBuilder<'a> {
     tables: Vec<Option<abi::SparseTable>>,
     stores: Vec<Option<BoundStore>>,
     scratch: Vec<Dense>,
+    lent: Lent<'a>,
     settings: Settings<'a>,
 }
 
@@ -60,6 +62,7 @@ impl<'a> HostBuilder<'a> {
             tables: none(decls.tables.len()),
             stores: none(decls.fields.len()),
             scratch: Vec::new(),
+            lent: Lent::default(),
             settings: Settings {
                 time: (0, -1),
                 direction: Direction::Ascending,
@@ -165,6 +168,28 @@ impl<'a> HostBuilder<'a> {
         let dense = Dense::new(&decl.name, decl.dtype, &shape, decl.halo, decl.slots())?;
         self.bind(field, &dense)?;
         self.scratch.push(dense);
+        Ok(())
+    }
+
+    /// Where arrays come from that the program fills before it reads them, and where they go; left out, the run has its own.
+    pub fn spare(&mut self, spare: &'a Spare) -> &mut Self {
+        self.lent = Lent::of(spare);
+        self
+    }
+
+    /// Gives memory to an invariant, whatever it holds: the first step fills all that is read.
+    fn invariant(&mut self, field: FieldId) -> Result<()> {
+        let decl = self.decls.field(field);
+        let shape = self.decls.stored_shape(decl);
+        let fits = |a: &Dense| {
+            a.dtype() == decl.dtype && a.shape() == shape && decl.layout.as_ref() == Some(a.layout())
+        };
+        let dense = match self.lent.take(fits) {
+            Some(dense) => dense,
+            None => Dense::new(&decl.name, decl.dtype, &shape, decl.halo, decl.slots())?,
+        };
+        self.bind(field, &dense)?;
+        self.lent.push(dense);
         Ok(())
     }
 
@@ -301,6 +326,7 @@ impl<'a> HostBuilder<'a> {
             _tiles: tiles,
             stores: self.stores,
             _scratch: self.scratch,
+            _lent: self.lent,
             time,
             threads,
             pool,
@@ -317,10 +343,11 @@ impl<'a> HostBuilder<'a> {
     /// Memory of the run's own for what the compiler made.
     fn make_scratch(&mut self) -> Result<()> {
         for id in self.decls.field_ids() {
-            if matches!(self.decls.field(id).kind, FieldKind::Ring { .. } | FieldKind::Invariant)
-                && self.fields[id.index()].is_none()
-            {
-                self.scratch(id)?;
+            match self.decls.field(id).kind {
+                _ if self.fields[id.index()].is_some() => {}
+                FieldKind::Ring { .. } => self.scratch(id)?,
+                FieldKind::Invariant => self.invariant(id)?,
+                _ => {}
             }
         }
         Ok(())

@@ -24,6 +24,7 @@ use wavefold_ir::{Decls, Direction, FieldId, Layout, abi};
 use parts::Parts;
 
 use crate::locks::lock;
+use crate::spare::Lent;
 use crate::{Buffer, Dense, RuntimeError, Store, locks, threads};
 
 /// What callbacks and kernels return.
@@ -97,6 +98,7 @@ struct Inner<'a> {
     stores: Vec<Option<BoundStore>>,
     /// Memory of the fields that the compiler made.
     _scratch: Vec<Dense>,
+    _lent: Lent<'a>,
     time: (i64, i64),
     in_place: InPlace,
     threads: usize,
