@@ -365,6 +365,10 @@ fn rows_that_only_prefetch() {
       prefetch u[t-1, x]
       u[t-1, x] = u[t, x-1]
     }}
+    simd x [9:3] {{
+      prefetch u[t-1, x]
+      u[t-1, x] = u[t, x-1]
+    }}
   }}
 }}"
             ),

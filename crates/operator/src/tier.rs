@@ -202,10 +202,31 @@ fn divisible(p: &Program) -> bool {
 fn repeatable(s: &Stmt, d: &Decls) -> bool {
     match s {
         Stmt::Nest { .. } | Stmt::Loop(_) => s.body().iter().all(|s| repeatable(s, d)),
-        Stmt::Let { .. } => true,
+        Stmt::Let { .. } | Stmt::Prefetch(_) | Stmt::Stream(_) => true,
         Stmt::Assign { target, increment, .. } => {
             !increment && matches!(d.field(target.field).kind, FieldKind::Invariant | FieldKind::Tile)
         }
         _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_first_step_may_do_twice() {
+        let program = |first: &str| {
+            let text = format!(
+                "operator op f32 {{ dim x 9 spacing 1 dim y 8 spacing 1
+                 field u buffered 2 halo 0 alloc (9, 48) pad (0, 16)
+                 field inv invariant halo 0 alloc (9, 48) pad (0, 0)
+                 time ascending {{ slot 0 = t/1+0 % 2 first {{ for x {{ simd y {{ {first} }} }} }} }} }}"
+            );
+            Program::parse(&text).unwrap()
+        };
+        assert!(divisible(&program("stream inv prefetch inv[x, y+256] inv[x, y] = 2")));
+        assert!(!divisible(&program("inv[x, y] += 2")));
+        assert!(!divisible(&program("u[t, x, y] = 2")));
     }
 }

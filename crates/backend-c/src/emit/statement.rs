@@ -208,7 +208,7 @@ impl Writer<'_> {
                 }
             }
             LoopForm::Points { from, to, .. } => {
-                let whole = to - (to - from).rem_euclid(self.line_points());
+                let whole = from + (to - from).max(0) / self.line_points() * self.line_points();
                 self.points(l, &from.to_string(), &to.to_string(), &whole.to_string());
             }
             LoopForm::Tile { before, after, .. } => {
