@@ -229,6 +229,11 @@ impl Field {
         }
     }
 
+    /// Bytes of a slot with all that surrounds its points; 0 without a layout.
+    pub fn slot_bytes(&self) -> usize {
+        self.layout.as_ref().map_or(0, |l| l.slot_len().saturating_mul(self.dtype.size()))
+    }
+
     /// Distance between the snapshots in time steps; 1 for fields that live at every step.
     pub fn every(&self) -> usize {
         match self.kind {
@@ -426,8 +431,5 @@ impl Decls {
 }
 
 fn tile_bytes(field: &Field) -> usize {
-    match (&field.kind, &field.layout) {
-        (FieldKind::Tile, Some(layout)) => (layout.slot_len() * field.dtype.size()).next_multiple_of(64),
-        _ => 0,
-    }
+    if field.kind == FieldKind::Tile { field.slot_bytes().next_multiple_of(64) } else { 0 }
 }

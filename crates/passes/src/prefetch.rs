@@ -35,7 +35,8 @@ fn statement(s: &mut Stmt, d: &Decls, exprs: &Arena, machine: &Machine) {
         }
         Stmt::Nest { outer, .. } => {
             let arrays = arrays(outer, d, exprs);
-            let bytes: usize = arrays.keys().map(|(field, _)| slot_bytes(d, *field)).sum();
+            let bytes: usize =
+                arrays.keys().map(|(field, _)| d.field(*field).slot_bytes()).fold(0, usize::saturating_add);
             if bytes > machine.threads.max(1).saturating_mul(machine.cache) {
                 rows(outer, 1, d, exprs);
             }
@@ -117,9 +118,4 @@ fn leading(arrays: BTreeMap<(FieldId, i32), Vec<[i32; 3]>>, planes: usize, d: &D
         }
     }
     places
-}
-
-fn slot_bytes(d: &Decls, field: FieldId) -> usize {
-    let field = d.field(field);
-    field.layout.as_ref().map_or(0, |l| l.slot_len().saturating_mul(field.dtype.size()))
 }

@@ -116,10 +116,7 @@ impl Used {
     }
 
     fn bytes(&self, d: &Decls) -> usize {
-        let size = |(field, _): &(FieldId, i32)| {
-            let field = d.field(*field);
-            field.layout.as_ref().map_or(0, |l| l.slot_len().saturating_mul(field.dtype.size()))
-        };
+        let size = |(field, _): &(FieldId, i32)| d.field(*field).slot_bytes();
         self.read.union(&self.written).map(size).fold(0, usize::saturating_add)
     }
 
