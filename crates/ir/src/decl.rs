@@ -234,6 +234,15 @@ impl Field {
         self.layout.as_ref().map_or(0, |l| l.slot_len().saturating_mul(self.dtype.size()))
     }
 
+    /// Whether point `from` of every row begins a cache line (64 bytes).
+    pub fn begins_line(&self, from: i64) -> bool {
+        let Some((layout, pad)) = self.layout.as_ref().and_then(|l| Some((l, *l.pad.last()?))) else {
+            return false;
+        };
+        let window = self.window.as_ref().and_then(|w| w.from.last()).map_or(0, |first| *first as i64);
+        layout.aligned && (pad as i64 + from - window) * self.dtype.size() as i64 % 64 == 0
+    }
+
     /// Distance between the snapshots in time steps; 1 for fields that live at every step.
     pub fn every(&self) -> usize {
         match self.kind {

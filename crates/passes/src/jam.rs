@@ -7,6 +7,7 @@
 //! read is fetched once for both ("unroll and jam", Callahan, Carr and Kennedy, 1990). The points of these loops do not depend
 //! on each other, so their order is free, and each is computed as before.
 
+use crate::nests::nests;
 use std::collections::{HashMap, HashSet};
 use wavefold_ir::tree::{Loop, LoopForm, Program, Stmt};
 use wavefold_ir::{Access, Arena, Expr, ExprId, LocalId};
@@ -23,7 +24,7 @@ pub fn jam(mut p: Program) -> Program {
     // In two dimensions the planes are rows, which stay in the first-level cache by themselves.
     if p.decls.rank() == 3 {
         let mut jam = Jam { next: p.next_local(), exprs: &mut p.exprs };
-        p.body = jam.block(p.body);
+        nests(&mut p.body, &mut |outer| jam.nest(outer));
     }
     p
 }
@@ -35,25 +36,8 @@ struct Jam<'a> {
 }
 
 impl Jam<'_> {
-    fn block(&mut self, body: Vec<Stmt>) -> Vec<Stmt> {
-        body.into_iter().map(|s| self.statement(s)).collect()
-    }
-
-    fn statement(&mut self, s: Stmt) -> Stmt {
-        match s {
-            Stmt::Time { direction, slots, scalars, body } => {
-                Stmt::Time { direction, slots, scalars, body: self.block(body) }
-            }
-            Stmt::First(body) => Stmt::First(self.block(body)),
-            Stmt::When { every, body } => Stmt::When { every, body: self.block(body) },
-            Stmt::Until { ticket, body } => Stmt::Until { ticket, body: self.block(body) },
-            Stmt::Nest { source, outer } => Stmt::Nest { source, outer: self.nest(outer) },
-            other => other,
-        }
-    }
-
     /// The loop over x lies inside strips of y; where codecs work on parts, inside tiles of x inside these.
-    fn nest(&mut self, mut outer: Loop) -> Loop {
+    fn nest(&mut self, outer: &mut Loop) {
         if let [Stmt::Loop(Loop { dim: 0, form: LoopForm::Tiles { from, to, size, .. }, body, .. })] =
             outer.body.as_mut_slice()
         {
@@ -66,23 +50,22 @@ impl Jam<'_> {
                     (x.step, x.body) = (PLANES, jammed);
                 }
             }
-            return outer;
+            return;
         }
         let strips = matches!(outer.form, LoopForm::Tiles { .. });
-        let [Stmt::Loop(x)] = outer.body.as_slice() else { return outer };
-        let LoopForm::Points { from, to, simd: false } = x.form else { return outer };
+        let [Stmt::Loop(x)] = outer.body.as_slice() else { return };
+        let LoopForm::Points { from, to, simd: false } = x.form else { return };
         let even = to - (to - from) % PLANES as i64;
         if !strips || x.dim != 0 || even <= from {
-            return outer;
+            return;
         }
-        let Some(body) = self.jammed(x) else { return outer };
+        let Some(body) = self.jammed(x) else { return };
         let form = |from, to| LoopForm::Points { from, to, simd: false };
         let rest = Loop { form: form(even, to), ..x.clone() };
         outer.body = vec![Stmt::Loop(Loop { dim: 0, form: form(from, even), step: PLANES, body })];
         if even < to {
             outer.body.push(Stmt::Loop(rest));
         }
-        outer
     }
 
     /// The body of a loop over x for two planes, if that saves enough.

@@ -20,6 +20,7 @@ mod layout;
 mod legality;
 mod lower;
 mod machine;
+mod nests;
 mod parts;
 mod pipeline;
 mod prefetch;

@@ -9,6 +9,13 @@ pub struct Machine {
     pub cache: usize,
 }
 
+impl Machine {
+    /// Bytes that the second-level caches of all threads hold.
+    pub fn caches(&self) -> usize {
+        self.threads.max(1).saturating_mul(self.cache)
+    }
+}
+
 impl Default for Machine {
     /// A common one: for tests, and where nothing is known.
     fn default() -> Machine {

@@ -11,6 +11,7 @@
 //! Gupta, 1992). Arrays that fit into the caches of the threads are left alone.
 
 use crate::Machine;
+use crate::nests::nests;
 use std::collections::BTreeMap;
 use wavefold_ir::tree::{Loop, Program, Stmt};
 use wavefold_ir::{Access, Arena, Decls, FieldId, FieldKind};
@@ -20,29 +21,15 @@ const AHEAD: usize = 1024;
 
 /// Puts prefetches into every row of a nest that walks through more memory than the caches hold.
 pub fn prefetch(mut p: Program, machine: &Machine) -> Program {
-    let mut body = std::mem::take(&mut p.body);
-    for s in &mut body {
-        statement(s, &p.decls, &p.exprs, machine);
-    }
-    p.body = body;
+    let (d, exprs) = (&p.decls, &p.exprs);
+    nests(&mut p.body, &mut |outer| {
+        let arrays = arrays(outer, d, exprs);
+        let sizes = arrays.keys().map(|(field, _)| d.field(*field).slot_bytes());
+        if sizes.fold(0, usize::saturating_add) > machine.caches() {
+            rows(outer, 1, d, exprs);
+        }
+    });
     p
-}
-
-fn statement(s: &mut Stmt, d: &Decls, exprs: &Arena, machine: &Machine) {
-    match s {
-        Stmt::Time { body, .. } | Stmt::First(body) | Stmt::When { body, .. } | Stmt::Until { body, .. } => {
-            body.iter_mut().for_each(|s| statement(s, d, exprs, machine));
-        }
-        Stmt::Nest { outer, .. } => {
-            let arrays = arrays(outer, d, exprs);
-            let bytes: usize =
-                arrays.keys().map(|(field, _)| d.field(*field).slot_bytes()).fold(0, usize::saturating_add);
-            if bytes > machine.threads.max(1).saturating_mul(machine.cache) {
-                rows(outer, 1, d, exprs);
-            }
-        }
-        _ => {}
-    }
 }
 
 /// Puts prefetches into the rows inside a loop; `planes` is how many of its planes each round does.
@@ -51,10 +38,7 @@ fn rows(l: &mut Loop, planes: usize, d: &Decls, exprs: &Arena) {
     if l.form.is_simd() {
         let mut arrays = arrays(l, d, exprs);
         // What is stored past the caches should not be brought into them.
-        let streamed = |f: &FieldId, t: &i32| {
-            l.body.iter().any(|s| matches!(s, Stmt::Stream(level) if (level.field, level.time) == (*f, *t)))
-        };
-        arrays.retain(|(field, time), _| !streamed(field, time));
+        arrays.retain(|(field, time), _| !l.is_streamed(*field, *time));
         let ahead = leading(arrays, planes, d);
         l.body.splice(0..0, ahead.into_iter().map(Stmt::Prefetch));
         return;

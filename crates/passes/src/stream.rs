@@ -10,6 +10,7 @@
 //! the newest level of what is not kept in place.
 
 use crate::Machine;
+use crate::nests::nests;
 use std::collections::BTreeSet;
 use wavefold_ir::tree::{Loop, LoopForm, Program, Slice, Stmt};
 use wavefold_ir::{Access, Arena, Decls, FieldId, FieldKind};
@@ -19,38 +20,26 @@ const CACHES: usize = 8;
 
 /// Marks the levels that go past the caches, in the rows that store to them.
 pub fn stream(mut p: Program, machine: &Machine) -> Program {
-    let mut body = std::mem::take(&mut p.body);
-    for s in &mut body {
-        statement(s, &p.decls, &p.exprs, machine);
-    }
-    p.body = body;
+    let (d, exprs) = (&p.decls, &p.exprs);
+    nests(&mut p.body, &mut |outer| {
+        if !matches!(outer.form, LoopForm::Tiles { parallel: true, .. }) {
+            return;
+        }
+        let used = Used::of(outer, d, exprs);
+        if used.bytes(d) > machine.caches().saturating_mul(CACHES) {
+            rows(outer, &used, d);
+        }
+    });
     p
-}
-
-fn statement(s: &mut Stmt, d: &Decls, exprs: &Arena, machine: &Machine) {
-    match s {
-        Stmt::Time { body, .. } | Stmt::First(body) | Stmt::When { body, .. } | Stmt::Until { body, .. } => {
-            body.iter_mut().for_each(|s| statement(s, d, exprs, machine));
-        }
-        Stmt::Nest { outer, .. } if matches!(outer.form, LoopForm::Tiles { parallel: true, .. }) => {
-            let used = Used::of(outer, d, exprs);
-            let caches = machine.threads.max(1).saturating_mul(machine.cache).saturating_mul(CACHES);
-            if used.bytes(d) > caches {
-                rows(outer, &used, d);
-            }
-        }
-        _ => {}
-    }
 }
 
 fn rows(l: &mut Loop, used: &Used, d: &Decls) {
     if let LoopForm::Points { from, simd: true, .. } = l.form {
-        let levels: Vec<Slice> =
-            used.written.iter().map(|(field, time)| Slice { field: *field, time: *time }).collect();
-        let fits = levels
-            .into_iter()
-            .filter(|level| fills_lines(&l.body, *level, from, d) && used.only_written(*level, d));
-        l.body.splice(0..0, fits.map(Stmt::Stream).collect::<Vec<_>>());
+        let levels = used.written.iter().map(|(field, time)| Slice { field: *field, time: *time });
+        let fits =
+            levels.filter(|level| fills_lines(&l.body, *level, from, d) && used.only_written(*level, d));
+        let hints: Vec<Stmt> = fits.map(Stmt::Stream).collect();
+        l.body.splice(0..0, hints);
         return;
     }
     for s in &mut l.body {
@@ -63,9 +52,6 @@ fn rows(l: &mut Loop, used: &Used, d: &Decls) {
 /// Whether a row stores to a level at each of its points once, from the beginning of a cache line on.
 fn fills_lines(row: &[Stmt], level: Slice, from: i64, d: &Decls) -> bool {
     let (field, last) = (d.field(level.field), d.rank() - 1);
-    let Some(layout) = &field.layout else { return false };
-    let window = field.window.as_ref().map_or(0, |w| w.from[last] as i64);
-    let first = (layout.pad[last] as i64 + from - window) * field.dtype.size() as i64;
     let targets: Vec<(&Access, bool)> = row
         .iter()
         .filter_map(|s| match s {
@@ -81,7 +67,7 @@ fn fills_lines(row: &[Stmt], level: Slice, from: i64, d: &Decls) -> bool {
             && target.offsets[last] == 0
             && targets[..i].iter().all(|(other, _)| other.offsets != target.offsets)
     };
-    let whole = layout.aligned && first % 64 == 0 && field.dtype == d.dtype;
+    let whole = field.begins_line(from) && field.dtype == d.dtype;
     whole && !targets.is_empty() && targets.iter().enumerate().all(each)
 }
 

@@ -240,11 +240,10 @@ impl Writer<'_> {
                 self.line(&format!("wf_prefetch(&{place});"));
             }
         }
-        let lines = streamed(hints, body);
-        for k in 0..lines.len() {
+        self.lines = streamed(l);
+        for k in 0..self.lines.len() {
             self.line(&format!("_Alignas(64) {} wf_line{k}[{line}];", self.printer.real()));
         }
-        self.lines = lines;
         self.row(l, body, &format!("{x}_line"), &format!("{x}_line + {line}"));
         for (k, access) in std::mem::take(&mut self.lines).iter().enumerate() {
             let place = self.printer.access_of_line(access);
@@ -431,15 +430,12 @@ fn streams(l: &Loop) -> bool {
 }
 
 /// Where a row stores what goes past the caches.
-fn streamed(hints: &[Stmt], body: &[Stmt]) -> Vec<Access> {
-    let levels = |a: &Access| {
-        hints.iter().any(|s| matches!(s, Stmt::Stream(l) if (l.field, l.time) == (a.field, a.time)))
-    };
-    let targets = body.iter().filter_map(|s| match s {
+fn streamed(l: &Loop) -> Vec<Access> {
+    let targets = l.body.iter().filter_map(|s| match s {
         Stmt::Assign { target, .. } => Some(*target),
         _ => None,
     });
-    targets.filter(levels).collect()
+    targets.filter(|a| l.is_streamed(a.field, a.time)).collect()
 }
 
 /// Where a reduction begins.

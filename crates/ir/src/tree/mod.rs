@@ -196,6 +196,11 @@ impl Loop {
     pub fn hints(&self) -> (&[Stmt], &[Stmt]) {
         self.body.split_at(self.body.iter().take_while(|s| s.is_hint()).count())
     }
+
+    /// Whether a hint of this row sends a level past the caches.
+    pub fn is_streamed(&self, field: FieldId, time: i32) -> bool {
+        self.body.contains(&Stmt::Stream(Slice { field, time }))
+    }
 }
 
 /// A loop over one dimension.

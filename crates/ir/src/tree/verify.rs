@@ -263,12 +263,10 @@ impl<'a> Verifier<'a> {
     fn stream(&self, l: &Loop, level: Slice, others: &[Stmt]) -> Result<(), VerifyError> {
         let wrong = |why: &str| self.check.that(false, 16, || format!("a streamed level {why}"));
         let here = Access::here(level.field, level.time);
-        let Some((field, layout)) = self.place(&here)? else { return Ok(()) };
+        let Some((field, _)) = self.place(&here)? else { return Ok(()) };
         let last = self.program.decls.rank() - 1;
         let LoopForm::Points { from, simd: true, .. } = l.form else { return wrong("outside of a row") };
-        let window = field.window.as_ref().map_or(0, |w| w.from[last] as i64);
-        let first = (layout.pad[last] as i64 + from - window) * field.dtype.size() as i64;
-        if field.dtype != self.program.decls.dtype || !layout.aligned || first % 64 != 0 {
+        if field.dtype != self.program.decls.dtype || !field.begins_line(from) {
             return wrong("does not begin with a cache line of the row");
         }
         let same = |a: &Access| a.field == level.field && field.same_slot(a.time, level.time);

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use wavefold_codecs::{Bounded, ErrorReport};
-use wavefold_ir::{Decls, Direction, FieldId, FieldKind, ScalarId, SparseId, TableId, abi};
+use wavefold_ir::{Decls, Direction, Field, FieldId, FieldKind, ScalarId, SparseId, TableId, abi};
 
 use super::in_place::InPlace;
 use super::parts::Parts;
@@ -163,12 +163,23 @@ impl<'a> HostBuilder<'a> {
     /// # Errors
     /// `memory::allocation`, `memory::too_large`; as [`field`](HostBuilder::field).
     pub fn scratch(&mut self, field: FieldId) -> Result<()> {
-        let decl = self.decls.field(field);
-        let shape = self.decls.stored_shape(decl);
-        let dense = Dense::new(&decl.name, decl.dtype, &shape, decl.halo, decl.slots())?;
+        let dense = self.fresh(field)?;
         self.bind(field, &dense)?;
         self.scratch.push(dense);
         Ok(())
+    }
+
+    fn fresh(&self, field: FieldId) -> Result<Dense> {
+        let decl = self.decls.field(field);
+        Dense::new(&decl.name, decl.dtype, &self.decls.stored_shape(decl), decl.halo, decl.slots())
+    }
+
+    /// Whether memory is as a field was declared.
+    fn is_for(&self, decl: &Field, dense: &Dense) -> bool {
+        dense.dtype() == decl.dtype
+            && dense.shape() == self.decls.stored_shape(decl)
+            && decl.layout.as_ref() == Some(dense.layout())
+            && dense.slots() == decl.slots()
     }
 
     /// Where arrays come from that the program fills before it reads them, and where they go; left out, the run has its own.
@@ -180,13 +191,9 @@ impl<'a> HostBuilder<'a> {
     /// Gives memory to an invariant, whatever it holds: the first step fills all that is read.
     fn invariant(&mut self, field: FieldId) -> Result<()> {
         let decl = self.decls.field(field);
-        let shape = self.decls.stored_shape(decl);
-        let fits = |a: &Dense| {
-            a.dtype() == decl.dtype && a.shape() == shape && decl.layout.as_ref() == Some(a.layout())
-        };
-        let dense = match self.lent.take(fits) {
+        let dense = match self.lent.take(|spare| self.is_for(decl, spare)) {
             Some(dense) => dense,
-            None => Dense::new(&decl.name, decl.dtype, &shape, decl.halo, decl.slots())?,
+            None => self.fresh(field)?,
         };
         self.bind(field, &dense)?;
         self.lent.push(dense);
@@ -365,11 +372,7 @@ impl<'a> HostBuilder<'a> {
         let Some(decl) = self.decls.fields.get(field.index()) else {
             return Err(RuntimeError::internal(format!("no {field} to bind")));
         };
-        let same = dense.dtype() == decl.dtype
-            && dense.shape() == self.decls.stored_shape(decl)
-            && decl.layout.as_ref() == Some(dense.layout())
-            && dense.slots() == decl.slots();
-        if !same {
+        if !self.is_for(decl, dense) {
             return Err(RuntimeError::internal(format!(
                 "the memory of `{}` is not as it was declared",
                 decl.name
