@@ -89,6 +89,9 @@ pub struct Layout {
     pub pad: Vec<usize>,
     /// Whether the first point of every row lies on a 64-byte boundary; not so in memory of the user's.
     pub aligned: bool,
+    /// Whether planes of the first dimension take turns: plane `i` of memory is also plane `i + alloc[0]`, which is a power of two.
+    /// For tile fields that a loop over this dimension fills a few planes ahead of what reads them.
+    pub turns: bool,
 }
 
 impl Layout {
@@ -110,13 +113,13 @@ impl Layout {
             }
             stride *= alloc[d];
         }
-        Layout { alloc, pad, aligned: true }
+        Layout { alloc, pad, aligned: true, turns: false }
     }
 
     /// The layout without any padding: `shape` points with the halo around them, row-major.
     pub fn tight(shape: &[usize], halo: usize) -> Layout {
         let alloc = shape.iter().map(|n| n + 2 * halo).collect();
-        Layout { alloc, pad: vec![halo; shape.len()], aligned: false }
+        Layout { alloc, pad: vec![halo; shape.len()], aligned: false, turns: false }
     }
 
     /// Distance between neighbours along each dimension, in elements.

@@ -169,7 +169,11 @@ impl<'a> Machine<'a> {
                 Some((first, _)) if field.kind == FieldKind::Tile => first,
                 _ => window,
             };
-            at += (self.point[d] - first + layout.pad[d] as i64 + a.offsets[d] as i64) * stride as i64;
+            let mut point = self.point[d] - first + layout.pad[d] as i64 + a.offsets[d] as i64;
+            if layout.turns && d == 0 {
+                point = point.rem_euclid(layout.alloc[0] as i64);
+            }
+            at += point * stride as i64;
         }
         let bytes = at * field.dtype.size() as i64;
         // SAFETY: the context holds one allocation per field with all its slots, the runtime lends memory for all tile

@@ -8,9 +8,10 @@
 //! on each other, so their order is free, and each is computed as before.
 
 use crate::nests::nests;
-use std::collections::{HashMap, HashSet};
+use crate::planes::Shift;
+use std::collections::HashSet;
 use wavefold_ir::tree::{Loop, LoopForm, Program, Stmt};
-use wavefold_ir::{Access, Arena, Expr, ExprId, LocalId};
+use wavefold_ir::{Arena, LocalId};
 
 /// Planes at a time.
 const PLANES: usize = 2;
@@ -91,51 +92,23 @@ impl Jam<'_> {
 
     /// The statements at the next plane, under other names; `None` if they ask where they are.
     fn next(&mut self, row: &[Stmt]) -> Option<Vec<Stmt>> {
-        let (mut names, mut memo) = (HashMap::new(), HashMap::new());
+        let mut shift = Shift::by(1, self.exprs);
         let mut statement = |s: &Stmt| {
-            let value = self.moved(s.value()?, &names, &mut memo)?;
+            let value = shift.expression(s.value()?)?;
             Some(match s {
                 Stmt::Let { local, .. } => {
                     let fresh = self.next;
                     self.next = LocalId(fresh.0 + 1);
-                    names.insert(*local, fresh);
+                    shift.names.insert(*local, fresh);
                     Stmt::Let { local: fresh, value }
                 }
                 Stmt::Assign { target, increment, .. } => {
-                    Stmt::Assign { target: next_plane(*target), value, increment: *increment }
+                    Stmt::Assign { target: shift.access(*target), value, increment: *increment }
                 }
                 _ => return None,
             })
         };
         row.iter().map(&mut statement).collect()
-    }
-
-    /// The expression at the next plane, node by node: roundings stay as they are.
-    fn moved(
-        &mut self,
-        id: ExprId,
-        names: &HashMap<LocalId, LocalId>,
-        memo: &mut HashMap<ExprId, ExprId>,
-    ) -> Option<ExprId> {
-        if let Some(done) = memo.get(&id) {
-            return Some(*done);
-        }
-        let node = self.exprs[id].clone();
-        let moved = match node {
-            Expr::Load(access) => Expr::Load(next_plane(access)),
-            Expr::Local(local) => Expr::Local(names.get(&local).copied().unwrap_or(local)),
-            Expr::Index(0) => return None,
-            node => {
-                let children = node.children();
-                let children: Option<Vec<ExprId>> =
-                    children.iter().map(|child| self.moved(*child, names, memo)).collect();
-                let mut children = children?.into_iter();
-                node.with_children(|child| children.next().unwrap_or(child))
-            }
-        };
-        let moved = self.exprs.intern(moved);
-        memo.insert(id, moved);
-        Some(moved)
     }
 }
 
@@ -149,9 +122,4 @@ fn innermost(body: &mut Vec<Stmt>) -> Option<&mut Vec<Stmt>> {
     }
     let points = body.iter().all(|s| matches!(s, Stmt::Let { .. } | Stmt::Assign { .. }));
     points.then_some(body)
-}
-
-fn next_plane(mut access: Access) -> Access {
-    access.offsets[0] += 1;
-    access
 }

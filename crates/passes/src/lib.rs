@@ -23,6 +23,7 @@ mod machine;
 mod nests;
 mod parts;
 mod pipeline;
+mod planes;
 mod prefetch;
 mod schedule;
 mod specialisation;

@@ -306,7 +306,7 @@ impl Tiles {
         field.kind = FieldKind::Tile;
         field.halo = 0;
         field.window = Some(Window { from: (0..rank).map(from).collect(), shape });
-        field.layout = Some(Layout { alloc, pad: vec![0; rank], aligned: true });
+        field.layout = Some(Layout { alloc, pad: vec![0; rank], aligned: true, turns: false });
     }
 
     /// The nest with a part before or after the loops of each tile.

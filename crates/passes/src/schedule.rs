@@ -7,10 +7,13 @@
 //! stay in its cache; z, the contiguous dimension, is never cut. Every thread gets as many strips, and they are as wide as
 //! the cache allows: their edges are read twice. In one and two dimensions the tiles cut x.
 //!
-//! Clusters with stages get tiles small enough for the tile fields to stay in the cache of a core: blocks of x and y in
-//! three dimensions. Each stage runs over the whole tile, and as far around it as its readers need.
+//! Clusters with stages get tiles small enough for the tile fields to stay in the cache of a core. Each stage runs over the whole
+//! tile, and as far around it as its readers need. In three dimensions a thread goes along x through its strip of y, and stages run
+//! as many planes ahead of it as their readers need: tile fields have few planes, which take turns, and only the edges of strips
+//! are computed twice.
 
 use crate::Machine;
+use crate::planes::Shift;
 use std::collections::BTreeMap;
 use wavefold_ir::cluster::{self, Cluster, PointStatement, Stage, Touch};
 use wavefold_ir::tree::{Loop, LoopForm, Program, Slice, Slot, Stmt};
@@ -26,19 +29,19 @@ const CACHE_PART: f64 = 0.75;
 const SEGMENT: usize = 4096;
 /// Points of a tile with stages along each of its dimensions, if its memory allows.
 const BLOCK: usize = 16;
-/// Largest memory of a tile, in bytes: half of a second-level cache.
-const TILE_BYTES: usize = 1 << 20;
+/// Largest part of the second-level cache for the memory of a tile.
+const TILE_PART: f64 = 0.5;
 /// Most tiles of a reduction: each leaves a result that is combined at the end.
 const REDUCTION_TILES: usize = 1024;
 
 /// Builds the tree.
 pub fn schedule(mut p: cluster::Program, machine: &Machine) -> Program {
     let mut step = Vec::new();
-    let first: Vec<Stmt> = guarded(&p.first, &p.exprs, &mut p.decls, machine);
+    let first: Vec<Stmt> = guarded(&p.first, &mut p.exprs, &mut p.decls, machine);
     if !first.is_empty() {
         step.push(Stmt::First(first));
     }
-    step.extend(guarded(&p.clusters, &p.exprs, &mut p.decls, machine));
+    step.extend(guarded(&p.clusters, &mut p.exprs, &mut p.decls, machine));
     let body = match p.direction {
         None => step,
         Some(direction) => {
@@ -50,7 +53,7 @@ pub fn schedule(mut p: cluster::Program, machine: &Machine) -> Program {
 }
 
 /// Neighbours with the same guard share it.
-fn guarded(clusters: &[Cluster], exprs: &Arena, decls: &mut Decls, machine: &Machine) -> Vec<Stmt> {
+fn guarded(clusters: &[Cluster], exprs: &mut Arena, decls: &mut Decls, machine: &Machine) -> Vec<Stmt> {
     let mut out: Vec<Stmt> = Vec::new();
     for c in clusters {
         let s = statement(c, exprs, decls, machine);
@@ -63,7 +66,7 @@ fn guarded(clusters: &[Cluster], exprs: &Arena, decls: &mut Decls, machine: &Mac
     out
 }
 
-fn statement(c: &Cluster, exprs: &Arena, decls: &mut Decls, machine: &Machine) -> Stmt {
+fn statement(c: &Cluster, exprs: &mut Arena, decls: &mut Decls, machine: &Machine) -> Stmt {
     let source = c.source.first().cloned().unwrap_or_default();
     match c.action.clone() {
         cluster::Action::Points { region, stages, statements, serial } => {
@@ -74,7 +77,11 @@ fn statement(c: &Cluster, exprs: &Arena, decls: &mut Decls, machine: &Machine) -
                 }
                 outer
             } else {
-                staged(&region, stages, statements, decls)
+                let most = (TILE_PART * machine.cache as f64) as usize;
+                match swept(&region, &stages, &statements, (exprs, decls), machine, most) {
+                    Some(outer) => outer,
+                    None => staged(&region, stages, statements, decls, most),
+                }
             };
             Stmt::Nest { source: c.source.clone(), outer }
         }
@@ -147,11 +154,17 @@ fn points(
 }
 
 /// All stages of a tile one after the other, and then the statements that read them.
-fn staged(region: &Region, stages: Vec<Stage>, statements: Vec<PointStatement>, decls: &mut Decls) -> Loop {
+fn staged(
+    region: &Region,
+    stages: Vec<Stage>,
+    statements: Vec<PointStatement>,
+    decls: &mut Decls,
+    most: usize,
+) -> Loop {
     let rank = decls.rank();
     let tiled: &[usize] = if rank == 3 { &[0, 1] } else { &[0] };
     let mut block = if rank == 1 { SEGMENT } else { BLOCK };
-    while block > 4 && place(region, &stages, tiled, block, decls) > TILE_BYTES {
+    while block > 4 && place(region, &stages, tiled, block, decls) > most {
         block /= 2;
     }
     place(region, &stages, tiled, block, decls);
@@ -170,18 +183,96 @@ fn staged(region: &Region, stages: Vec<Stage>, statements: Vec<PointStatement>, 
     }
 }
 
-/// Gives the tile fields their place in the memory of a tile, and returns the bytes that they need.
-fn place(region: &Region, stages: &[Stage], tiled: &[usize], block: usize, decls: &mut Decls) -> usize {
-    let rank = decls.rank();
+/// Strips of y, in each a sweep along x: every stage first fills the planes around the first one, and is then as far ahead as its
+/// readers need. `None` in fewer dimensions, and for stages that ask where they are.
+fn swept(
+    region: &Region,
+    stages: &[Stage],
+    statements: &[PointStatement],
+    (exprs, decls): (&mut Arena, &mut Decls),
+    machine: &Machine,
+    most: usize,
+) -> Option<Loop> {
+    if decls.rank() != 3 {
+        return None;
+    }
+    let mut along = Vec::new();
+    for stage in stages {
+        let mut shift = Shift::by(stage.widen[0].1 as i32, exprs);
+        for s in body(stage.statements.clone()) {
+            along.push(match s {
+                Stmt::Let { local, value } => Stmt::Let { local, value: shift.expression(value)? },
+                Stmt::Assign { target, value, increment } => {
+                    let value = shift.expression(value)?;
+                    Stmt::Assign { target: shift.access(target), value, increment }
+                }
+                other => other,
+            });
+        }
+    }
+    let rows =
+        strips_that(|rows| take_turns(region, stages, rows, decls) <= most, extent(region, 1), machine);
+    take_turns(region, stages, rows, decls);
+    let loops = |statements, widen: &[(i64, i64); 3]| points(statements, region, widen, &[1], true, 3);
+    let (from, to) = (region.from[0], region.to[0]);
+    let mut sweep = Vec::new();
+    let mut planes = points(Vec::new(), region, &[(0, 0); 3], &[1], true, 3);
+    planes.body.clear();
+    let mut along = along.into_iter();
+    for stage in stages {
+        let (before, after) = stage.widen[0];
+        let around = Loop {
+            form: LoopForm::Points { from: from - before, to: from + after, simd: false },
+            ..loops(body(stage.statements.clone()), &stage.widen)
+        };
+        if from < to && before + after > 0 {
+            sweep.push(Stmt::Loop(around));
+        }
+        let ahead = along.by_ref().take(stage.statements.len()).collect();
+        planes.body.extend(loops(ahead, &stage.widen).body);
+    }
+    planes.body.extend(loops(body(statements.to_vec()), &[(0, 0); 3]).body);
+    sweep.push(Stmt::Loop(planes));
+    let form = LoopForm::Tiles { from: region.from[1], to: region.to[1], size: rows, parallel: true };
+    Some(Loop { dim: 1, form, step: 1, body: sweep })
+}
+
+/// Gives tile fields strips of `rows` rows of as many planes as are read at a time, which take turns; returns their bytes.
+fn take_turns(region: &Region, stages: &[Stage], rows: usize, decls: &mut Decls) -> usize {
+    place(region, stages, &[1], rows, decls);
+    let mut bytes = 0;
+    for (id, widen) in targets(stages) {
+        let field = &mut decls.fields[id.index()];
+        if let Some(layout) = &mut field.layout {
+            let (before, after) = widen[0];
+            layout.alloc[0] = usize::try_from(before + after + 1).unwrap_or(1).next_power_of_two();
+            layout.pad[0] = usize::try_from(before - region.from[0].min(0)).unwrap_or(0);
+            layout.turns = true;
+        }
+        if let Some(window) = &mut field.window {
+            window.from[0] = 0;
+        }
+        bytes += field.layout.as_ref().map_or(0, |l| l.slot_len() * field.dtype.size());
+    }
+    bytes
+}
+
+/// The tile fields of stages, and how far around a tile they are needed.
+fn targets(stages: &[Stage]) -> Vec<(FieldId, [(i64, i64); 3])> {
     let targets = stages.iter().flat_map(|stage| {
         stage.statements.iter().filter_map(move |s| match s {
             PointStatement::Assign { target, .. } => Some((target.field, stage.widen)),
             PointStatement::Let { .. } => None,
         })
     });
-    let targets: Vec<(FieldId, [(i64, i64); 3])> = targets.collect();
+    targets.collect()
+}
+
+/// Gives the tile fields their place in the memory of a tile, and returns the bytes that they need.
+fn place(region: &Region, stages: &[Stage], tiled: &[usize], block: usize, decls: &mut Decls) -> usize {
+    let rank = decls.rank();
     let mut bytes = 0;
-    for (id, widen) in targets {
+    for (id, widen) in targets(stages) {
         let field = &mut decls.fields[id.index()];
         debug_assert_eq!(field.kind, FieldKind::Tile);
         let vector = 64 / field.dtype.size();
@@ -195,7 +286,7 @@ fn place(region: &Region, stages: &[Stage], tiled: &[usize], block: usize, decls
         field.window =
             Some(Window { from: (0..rank).map(from).collect(), shape: (0..rank).map(size).collect() });
         bytes += alloc.iter().product::<usize>() * field.dtype.size();
-        field.layout = Some(Layout { alloc, pad, aligned: true });
+        field.layout = Some(Layout { alloc, pad, aligned: true, turns: false });
     }
     bytes
 }
@@ -213,10 +304,15 @@ fn tile(size: usize, rank: usize) -> usize {
 
 /// Rows of a strip of y in three dimensions.
 fn strip(touches: &[Touch], region: &Region, decls: &Decls, machine: &Machine) -> usize {
-    let (rows, (fewest, least)) = (extent(region, 1), STRIPS);
+    let fits = |size: usize| kept(touches, size, region, decls) <= CACHE_PART * machine.cache as f64;
+    strips_that(fits, extent(region, 1), machine)
+}
+
+/// Rows of strips that fit: as many strips for each thread, and as few as can be.
+fn strips_that(mut fits: impl FnMut(usize) -> bool, rows: usize, machine: &Machine) -> usize {
+    let (fewest, least) = STRIPS;
     let round = machine.threads.max(1) * fewest.div_ceil(machine.threads.max(1));
     let size = |strips: usize| rows.div_ceil(strips).max(least);
-    let fits = |size: usize| kept(touches, size, region, decls) <= CACHE_PART * machine.cache as f64;
     let mut strips = round;
     while size(strips) > least && !fits(size(strips)) {
         strips += round;

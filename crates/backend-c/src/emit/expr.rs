@@ -204,7 +204,11 @@ impl Printer<'_> {
                 let suffix = if d + 1 == self.decls.rank() { suffix } else { "" };
                 let name = format!("{}{suffix}", dim.name);
                 let point = if in_tile { format!("{name} - {}_tile", dim.name) } else { name };
-                let _ = write!(out, "[{}]", shifted(&point, shift));
+                let index = shifted(&point, shift);
+                let _ = match layout.turns && d == 0 {
+                    true => write!(out, "[({index}) & {}]", layout.alloc[0] - 1),
+                    false => write!(out, "[{index}]"),
+                };
             }
         }
         out

@@ -16,6 +16,8 @@ pub(super) struct Buffer {
     pub(super) field: FieldId,
     /// Position in the slots of the time loop.
     pub(super) slot: Option<usize>,
+    /// Where planes take turns, the one that is meant, relative to the current point: each lies elsewhere.
+    pub(super) plane: i32,
 }
 
 /// Byte offsets within the frame.
@@ -90,7 +92,7 @@ impl Frame {
 
     /// Whether two buffers may share memory.
     pub(super) fn overlap(&self, a: Buffer, b: Buffer) -> bool {
-        let (Some(i), Some(j)) = (a.slot, b.slot) else { return a == b };
+        let (Some(i), Some(j)) = (a.slot, b.slot) else { return a.field == b.field };
         let (s, other) = (self.slots[i], self.slots[j]);
         let share = s.in_place && s.shift.abs_diff(other.shift) as usize == s.modulus - 1;
         a == b || a.field == b.field && share
@@ -108,7 +110,8 @@ impl Frame {
                     && same
             })
         });
-        Buffer { field: access.field, slot }
+        let turns = program.decls.field(access.field).layout.as_ref().is_some_and(|l| l.turns);
+        Buffer { field: access.field, slot, plane: if turns { access.offsets[0] } else { 0 } }
     }
 }
 

@@ -65,6 +65,12 @@ impl Writer<'_, '_> {
         layout.map_or(0, |l| l.strides()[dim] as i64 * self.size_of(buffer.field))
     }
 
+    /// How many planes of a buffer take turns.
+    fn turns(&self, buffer: Buffer) -> Option<i64> {
+        let layout = self.program.decls.field(buffer.field).layout.as_ref()?;
+        layout.turns.then_some(layout.alloc[0] as i64)
+    }
+
     /// The address of a point, given by its index along each dimension.
     pub(super) fn address(&mut self, buffer: Buffer, indices: &[Value]) -> Value {
         let mut address = self.origin(buffer);
@@ -77,6 +83,12 @@ impl Writer<'_, '_> {
                     (None, Some(window)) => self.b.ins().iadd_imm_s(index, -(window.from[d] as i64)),
                     (None, None) => index,
                 };
+            }
+            if let (0, Some(planes)) = (d, self.turns(buffer)) {
+                let first = field.layout.as_ref().map_or(0, |l| l.pad[0] as i64);
+                let plane = self.b.ins().iadd_imm_s(index, first + i64::from(buffer.plane));
+                let turn = self.b.ins().band_imm_s(plane, planes - 1);
+                index = self.b.ins().iadd_imm_s(turn, -first);
             }
             let stride = self.stride(buffer, d);
             let offset = self.b.ins().imul_imm_s(index, stride);
@@ -93,8 +105,10 @@ impl Writer<'_, '_> {
             // Not reached: every buffer that a loop uses has an address in it.
             None => self.origin(buffer),
         };
+        // Planes that take turns are in the address already.
+        let first = usize::from(self.turns(buffer).is_some());
         let rank = self.program.decls.rank();
-        let offset: i64 = (0..rank).map(|d| access.offsets[d] as i64 * self.stride(buffer, d)).sum();
+        let offset: i64 = (first..rank).map(|d| access.offsets[d] as i64 * self.stride(buffer, d)).sum();
         match i32::try_from(offset) {
             Ok(displacement) if offset <= FARTHEST => (buffer, here, displacement),
             _ => (buffer, self.b.ins().iadd_imm_s(here, offset), 0),

@@ -112,7 +112,7 @@ fn field(c: &mut Cursor, d: &Decls) -> Result<Field, ParseError> {
         let alloc = tuple(c)?;
         c.expect("pad")?;
         let pad = tuple(c)?;
-        Some(Layout { alloc, pad, aligned: !tight })
+        Some(Layout { alloc, pad, aligned: !tight, turns: c.keyword("turns") })
     } else {
         None
     };

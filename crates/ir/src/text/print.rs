@@ -46,7 +46,8 @@ pub(crate) fn header(d: &Decls) -> String {
             s.push_str(" tight");
         }
         if let Some(layout) = &field.layout {
-            let _ = write!(s, " alloc {} pad {}", tuple(&layout.alloc), tuple(&layout.pad));
+            let turns = if layout.turns { " turns" } else { "" };
+            let _ = write!(s, " alloc {} pad {}{turns}", tuple(&layout.alloc), tuple(&layout.pad));
         }
         s.push('\n');
     }

@@ -28,7 +28,8 @@
 //!
 //! Invariants, checked by [`Program::verify`]:
 //! * **T1** every id is in range, and names are unique;
-//! * **T2** every field but compressed ones has a layout that covers its halo, with whole vectors per row;
+//! * **T2** every field but compressed ones has a layout that covers its halo, with whole vectors per row; only planes of tile
+//!   fields take turns, a power of two of them;
 //! * **T3** no expression holds a power or derivative;
 //! * **T4** a sparse value is used only in the injection of the same sparse points;
 //! * **T5** a local is defined before it is used, in an enclosing block;

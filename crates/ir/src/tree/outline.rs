@@ -1,7 +1,7 @@
 //! The loops of a program in a few words.
 
 use super::text::loop_head;
-use super::{Loop, Program, Stmt};
+use super::{Loop, LoopForm, Program, Stmt};
 use crate::Decls;
 
 /// The loops of a step, one line for each nest, outermost loop first: `parallel tiles y by 16 > for x by 2 > for y in tile >
@@ -36,7 +36,8 @@ fn path(l: &Loop, d: &Decls) -> String {
         l.body.iter().filter_map(|s| if let Stmt::Loop(inner) = s { Some(inner) } else { None }).collect();
     // Planes that are left over come after those that are done several at a time; stages come before what reads them.
     let Some(main) = loops.iter().find(|l| l.step > 1).or(loops.last()) else { return loop_head(l, d) };
-    let stages = if main.step == 1 { loops.len() - 1 } else { 0 };
+    let stages = loops.iter().filter(|l| matches!(l.form, LoopForm::Tile { .. })).count();
+    let stages = if main.step == 1 { stages.saturating_sub(1) } else { 0 };
     let before = match stages {
         0 => String::new(),
         1 => "1 stage, ".into(),

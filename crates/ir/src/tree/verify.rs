@@ -32,6 +32,8 @@ impl Program {
                         l.pad[d] >= f.halo && l.alloc[d] >= needed
                     });
                 check.that(covers, 2, || format!("layout of {} is too small", f.name))?;
+                let turns = f.kind == FieldKind::Tile && rank > 1 && l.alloc[0].is_power_of_two();
+                check.that(!l.turns || turns, 2, || format!("planes of {} cannot take turns", f.name))?;
                 let vector = 16 / f.dtype.size();
                 check.that(!l.aligned || l.alloc[rank - 1].is_multiple_of(vector), 2, || {
                     format!("a row of {} is no whole number of vectors", f.name)
@@ -310,7 +312,10 @@ impl<'a> Verifier<'a> {
         let inside = (0..self.program.decls.rank()).all(|d| {
             let (from, to) = self.stored_range(field, d, loops.unwrap_or(&[]));
             let low = l.pad[d] as i64 + a.offsets[d] as i64;
-            to <= from || (low.saturating_add(from) >= 0 && low.saturating_add(to) <= l.alloc[d] as i64)
+            let turns = l.turns && d == 0 && low.saturating_add(from) >= 0;
+            to <= from
+                || turns
+                || (low.saturating_add(from) >= 0 && low.saturating_add(to) <= l.alloc[d] as i64)
         });
         self.check.that(inside, 9, || format!("{:?} leaves {}", a.offsets, field.name))
     }
