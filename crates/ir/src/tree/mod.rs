@@ -36,7 +36,8 @@
 //! * **T6** every access to a field with time lies in the time loop and has a slot there;
 //! * **T7** every ticket is waited for once, after it is made; [`Stmt::First`] holds no guard;
 //! * **T8** point statements lie in loops over every dimension, outermost first, and only the innermost is `simd`;
-//! * **T9** accesses stay within the allocation, over the points that the loops around them reach;
+//! * **T9** accesses stay within the allocation, over the points that the loops around them reach; of planes that take turns, a
+//!   loop over them names no more than there are;
 //! * **T10** conditions stand only where conditions are asked for, and nothing else stands there;
 //! * **T11** a table belongs to the points that use it, and a series is a set of one point;
 //! * **T12** scalars hold neither loads nor indices, and those of the run no step;

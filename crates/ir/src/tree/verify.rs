@@ -255,9 +255,35 @@ impl<'a> Verifier<'a> {
                 self.stream(l, *level, others)?;
             }
         }
+        if l.dim == 0 && !matches!(l.form, LoopForm::Tiles { .. }) {
+            self.turns(l)?;
+        }
         loops.push(Around { dim: l.dim, form: l.form, step: l.step });
         self.block(&l.body, scope, loops)?;
         loops.pop();
+        Ok(())
+    }
+
+    /// Planes that take turns: those that a loop over them names at a time are in memory together.
+    fn turns(&self, l: &'a Loop) -> Result<(), VerifyError> {
+        let mut spans: HashMap<FieldId, (i32, i32)> = HashMap::new();
+        let mut name = |a: &Access| {
+            let span = spans.entry(a.field).or_insert((a.offsets[0], a.offsets[0]));
+            *span = (span.0.min(a.offsets[0]), span.1.max(a.offsets[0]));
+        };
+        l.body.iter().for_each(|s| {
+            s.visit(&mut |s| {
+                if let Stmt::Assign { target, .. } = s {
+                    name(target);
+                }
+                s.value().iter().for_each(|value| self.program.exprs.loads(*value).iter().for_each(&mut name));
+            });
+        });
+        for (id, (low, high)) in spans {
+            let Some(layout) = &self.program.decls.field(id).layout else { continue };
+            let room = !layout.turns || (high.abs_diff(low) as usize) < layout.alloc[0];
+            self.check.that(room, 9, || format!("{} has too few planes", self.program.decls.field(id).name))?;
+        }
         Ok(())
     }
 
