@@ -30,12 +30,20 @@ typedef struct wf_sparse {
   void *values; /* [steps][points], or [points] */
 } wf_sparse;
 
+/* Something at sparse points that do not move, sorted by planes of the first dimension; null unless a kernel needs it. */
+typedef struct wf_planes {
+  const int64_t *first;        /* per plane: the position of its first entry; one more at the end */
+  const int64_t (*entries)[2]; /* an index, and the position along the second dimension */
+} wf_planes;
+
 /* Where sparse points lie on the grid. With c corners per point, and r the point p, or t*points + p for points that
  * move, corner k has the position cells[(r*c + k)*rank + d] along dimension d, always inside the domain, and the
  * weight weights[r*c + k]. */
 typedef struct wf_table {
   const int32_t *cells;
   const void *weights;
+  wf_planes corners; /* corners with weight by their plane, in order: their position in weights */
+  wf_planes points;  /* points by the plane of their first corner, in order */
 } wf_table;
 
 /* Everything that a kernel needs for one run. */
@@ -50,7 +58,7 @@ struct wf_context {
   int64_t threads;         /* number of threads to use */
   void *host;              /* belongs to the runtime */
   wf_parallel *parallel;   /* threads of the runtime */
-  int (*step)(void *host, int64_t t);      /* called at the start of each step; non-zero stops the run */
+  int (*step)(void *host, int64_t t, int64_t count); /* called before steps that are done together; non-zero stops the run */
   wf_effect *compress;                     /* reads the slot, writes the snapshot */
   wf_effect *decompress;                   /* reads the snapshot, writes the slot */
   void *(*take_tile)(void *host);          /* lends a thread memory for one tile, 64-byte aligned; never null */
@@ -125,9 +133,9 @@ static inline int64_t wf_slot_descending(const wf_context *cx, int64_t t, int64_
 }
 
 /* The callbacks, as a kernel writes them. */
-static inline int wf_step(const wf_context *cx, int64_t t) {
+static inline int wf_step(const wf_context *cx, int64_t t, int64_t count) {
   const wf_mode mode = wf_keep_denormals();
-  const int status = cx->step(cx->host, t);
+  const int status = cx->step(cx->host, t, count);
   wf_set_mode(mode);
   return status;
 }
@@ -201,5 +209,7 @@ static inline void wf_stream_end(void) {
 }
 
 static inline int64_t wf_least(int64_t a, int64_t b) { return a < b ? a : b; }
+
+static inline int64_t wf_most(int64_t a, int64_t b) { return a > b ? a : b; }
 
 #endif

@@ -40,9 +40,10 @@ impl Operators {
     }
 }
 
-/// The program after a pass.
+/// The program after a pass; step by step in all sections but that of fronts.
 fn after(op: &Operator, pass: &str) -> Option<String> {
-    let done = compile(op.name(), op.equations(), &Specialisation::default(), &MACHINE, true).ok()?;
+    let special = Specialisation { steps: (pass != "front").then_some(1), ..Specialisation::default() };
+    let done = compile(op.name(), op.equations(), &special, &MACHINE, true).ok()?;
     done.stages.into_iter().find(|s| s.pass == pass).map(|s| s.text)
 }
 

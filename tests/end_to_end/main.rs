@@ -11,6 +11,7 @@
 //! | `surfaces` | surfaces by images, temporaries between the nodes |
 //! | `threads` | the same bits at any number of threads, on either backend, in every run |
 //! | `compression` | error bounds, overrides, measured errors, what is known about a history |
+//! | `fronts` | several steps at a time leave the same bits as one by one |
 //! | `fusion` | codecs in loops: the streams and values of whole slices |
 //! | `reading` | every form in which a compressed history can be written and read |
 //! | `readers` | random programs that read a history give what an uncompressed one gives |
@@ -35,6 +36,7 @@ mod derivatives;
 mod evaluator;
 mod examples;
 mod forms;
+mod fronts;
 mod fusion;
 mod generated;
 mod in_place;

@@ -23,7 +23,7 @@ use wavefold_passes as passes;
 const SEPARATOR: &str = "; -----\n";
 
 /// Folder, and the fewest cases that it may hold.
-const FOLDERS: [(&str, usize); 21] = [
+const FOLDERS: [(&str, usize); 22] = [
     ("legality", 3),
     ("divide", 3),
     ("invariants", 3),
@@ -40,6 +40,7 @@ const FOLDERS: [(&str, usize); 21] = [
     ("schedule", 3),
     ("parts", 3),
     ("contract", 3),
+    ("front", 3),
     ("jam", 3),
     ("stream", 3),
     ("prefetch", 3),
@@ -157,6 +158,12 @@ fn test(pass: &str, input: &str) -> Result<String, String> {
         "parts" => of_tree(passes::parts(text(tree::Program::parse(input))?)),
         // Powers are what this pass removes: its input is not yet a legal tree.
         "contract" => of_tree(passes::contract(text(tree::Program::parse(input))?)),
+        "front" => {
+            let input = text(tree::Program::parse(input))?;
+            let (p, why) = passes::front(input, &passes::Machine::default(), None);
+            let why = why.map_or(String::new(), |why| format!("; step by step: {why}\n"));
+            of_tree(p).map(|text| text + &why)
+        }
         "jam" => of_tree(passes::jam(text(tree::Program::parse(input))?)),
         "stream" => {
             let input = text(tree::Program::parse(input))?;

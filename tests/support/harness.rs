@@ -13,7 +13,7 @@
 use std::collections::HashMap;
 use std::ffi::c_void;
 use std::sync::Mutex;
-use wavefold_ir::abi::{AGAIN, BodyFn, Context, ParallelFn, SparseTable, SparseValues};
+use wavefold_ir::abi::{AGAIN, BodyFn, Context, ParallelFn, PlaneLists, SparseTable, SparseValues};
 use wavefold_ir::tree::{self, Program};
 use wavefold_ir::{DType, Decls, FieldId, FieldKind, TableDecl};
 
@@ -27,8 +27,8 @@ pub fn program(text: &str) -> Program {
 /// What a kernel asked of the host, in order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Call {
-    /// A step began.
-    Step(i64),
+    /// Steps began: the first of them, and how many.
+    Step(i64, i64),
     /// Store, snapshot, field, slot.
     Compress(i64, i64, i64, i64),
     /// Store, snapshot, field, slot.
@@ -91,6 +91,7 @@ pub struct Host {
     names: Vec<String>,
     slot_bytes: Vec<usize>,
     cells: Vec<Vec<i32>>,
+    planes: Vec<[PlaneLists; 2]>,
     weights: Vec<Lines>,
     values: Vec<Lines>,
     value_types: Vec<DType>,
@@ -141,16 +142,24 @@ impl Host {
         };
         let weights = d.tables.iter().map(|t| fill(corners(t), d.dtype)).collect();
         let values = d.sparse.iter().map(|s| fill(s.points * s.steps.unwrap_or(1), s.dtype)).collect();
-        let cells = d.tables.iter().map(|t| {
+        let mut cells_of = |t: &TableDecl| -> Vec<i32> {
             let count = corners(t) * d.rank();
             (0..count).map(|i| (random.next() % d.dims[i % d.rank()].size as u64) as i32).collect()
+        };
+        let cells: Vec<Vec<i32>> = d.tables.iter().map(&mut cells_of).collect();
+        let planes = d.tables.iter().zip(&cells).map(|(t, cells)| {
+            let (rank, planes) = (d.rank(), d.dims[0].size);
+            let corners = PlaneLists::corners(cells, rank, planes, |_| true).unwrap();
+            [corners, PlaneLists::points(cells, rank, planes, t.corners).unwrap()]
         });
+        let planes = planes.collect();
         Host {
             fields,
             types: d.fields.iter().map(|f| f.dtype).collect(),
             names: d.fields.iter().map(|f| f.name.clone()).collect(),
             slot_bytes: slot_lens.iter().zip(&d.fields).map(|(n, f)| n * f.dtype.size()).collect(),
-            cells: cells.collect(),
+            cells,
+            planes,
             weights,
             values,
             value_types: d.sparse.iter().map(|s| s.dtype).collect(),
@@ -185,7 +194,12 @@ impl Host {
             .map(|i| SparseValues { points: self.points[i] as i64, values: self.values[i].pointer().cast() })
             .collect();
         let tables: Vec<SparseTable> = (0..self.cells.len())
-            .map(|i| SparseTable { cells: self.cells[i].as_ptr(), weights: self.weights[i].pointer().cast() })
+            .map(|i| SparseTable {
+                cells: self.cells[i].as_ptr(),
+                weights: self.weights[i].pointer().cast(),
+                corners: self.planes[i][0].planes(),
+                points: self.planes[i][1].planes(),
+            })
             .collect();
         let scalars = self.scalars.clone();
         let context = Context {
@@ -326,9 +340,9 @@ unsafe extern "C" fn parallel(_: *const Context, count: i64, body: BodyFn, argum
     }
 }
 
-unsafe extern "C" fn step(host: *mut c_void, t: i64) -> i32 {
+unsafe extern "C" fn step(host: *mut c_void, t: i64, count: i64) -> i32 {
     // SAFETY: the context was made with this host.
-    unsafe { (*host.cast::<Host>()).note(Call::Step(t)) }
+    unsafe { (*host.cast::<Host>()).note(Call::Step(t, count)) }
 }
 
 unsafe extern "C" fn wait(cx: *const Context, ticket: i64, _: ParallelFn) -> i32 {

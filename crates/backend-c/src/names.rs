@@ -21,14 +21,15 @@ const TAKEN: &[&str] = &[
     "sqrt", "sqrtf", "exp", "expf", "log", "logf", "sin", "sinf", "cos", "cosf", "tan", "tanf", "tanh", "tanhf",
     "fabs", "fabsf", "floor", "floorf", "ceil", "ceilf", "pow", "powf", "fma", "fmaf",
     // Names of the emitted code.
-    "cx", "t", "p", "c", "threads", "status", "mode", "sum", "tile", "result", "results", "count", "run", "main", "wavefold_kernel",
+    "cx", "t", "p", "c", "threads", "status", "mode", "sum", "tile", "result", "results", "count", "start", "steps", "step", "gaps", "block", "low",
+    "high", "under", "over", "lag", "ahead", "back", "entry", "run", "main", "wavefold_kernel",
 ];
 
 /// How reserved names begin, and those that emitted code makes.
 const PREFIXES: &[&str] = &["_", "wf_", "WF_", "FIELD_", "SCALAR_", "SPARSE_", "FP_", "M_", "INT", "UINT"];
 
 /// How names of types end, and those that emitted code makes.
-const SUFFIXES: &[&str] = &["_tile", "_end", "_line", "_f64", "_cells", "_weights", "_t"];
+const SUFFIXES: &[&str] = &["_tile", "_end", "_line", "_first", "_after", "_f64", "_cells", "_weights", "_t"];
 
 /// Slots, tickets and locals: `t0`, `k1`, `r2`.
 fn is_numbered(name: &str) -> bool {

@@ -186,7 +186,7 @@ fn worker() {
     }
 }
 
-unsafe extern "C" fn step(_: *mut c_void, _: i64) -> i32 {
+unsafe extern "C" fn step(_: *mut c_void, _: i64, _: i64) -> i32 {
     0
 }
 unsafe extern "C" fn wait(_: *const Context, _: i64, _: ParallelFn) -> i32 {

@@ -49,6 +49,96 @@ pub struct SparseTable {
     pub cells: *const i32,
     /// Corner weights.
     pub weights: *const c_void,
+    /// Corners with weight by their plane, in order: their position in `weights`.
+    pub corners: Planes,
+    /// Points by the plane of their first corner, in order.
+    pub points: Planes,
+}
+
+/// Something at sparse points that do not move, sorted by planes of the first dimension. Null unless the table is declared with
+/// planes.
+#[repr(C)]
+#[derive(Debug)]
+pub struct Planes {
+    /// Per plane: the position of its first entry; one more at the end.
+    pub first: *const i64,
+    /// Entries: an index, and the position along the second dimension.
+    pub entries: *const [i64; 2],
+}
+
+/// What [`Planes`] point to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PlaneLists {
+    first: Vec<i64>,
+    entries: Vec<[i64; 2]>,
+}
+
+impl Planes {
+    /// None, for kernels that do not ask for planes.
+    pub fn none() -> Planes {
+        Planes { first: std::ptr::null(), entries: std::ptr::null() }
+    }
+}
+
+impl PlaneLists {
+    /// Corners with weight, from the cells of a table over `planes` planes; see [`SparseTable::corners`]. `None` without memory.
+    pub fn corners(
+        cells: &[i32],
+        rank: usize,
+        planes: usize,
+        weighted: impl Fn(usize) -> bool,
+    ) -> Option<PlaneLists> {
+        let all = cells.chunks_exact(rank.max(1)).enumerate().filter(|(c, _)| weighted(*c));
+        let at = |cell: &[i32], d: usize| cell.get(d).map_or(0, |at| i64::from(*at));
+        PlaneLists::sorted(planes, all.map(|(c, cell)| (cell[0], [c as i64, at(cell, 1)])))
+    }
+
+    /// Points of `corners` corners each; see [`SparseTable::points`]. `None` without memory.
+    pub fn points(cells: &[i32], rank: usize, planes: usize, corners: usize) -> Option<PlaneLists> {
+        let all = cells.chunks_exact((corners * rank).max(1)).enumerate().map(|(p, cells)| {
+            let first = |d: usize| cells.iter().skip(d).step_by(rank.max(1)).min().copied().unwrap_or(0);
+            (first(0), [p as i64, if rank > 1 { i64::from(first(1)) } else { 0 }])
+        });
+        PlaneLists::sorted(planes, all)
+    }
+
+    /// Entries by their plane; within one their order stays.
+    fn sorted(planes: usize, all: impl Iterator<Item = (i32, [i64; 2])> + Clone) -> Option<PlaneLists> {
+        let (mut first, mut entries) = (Vec::new(), Vec::new());
+        first.try_reserve_exact(planes + 1).ok()?;
+        first.resize(planes + 1, 0);
+        // How many there are in each plane, then where each plane begins.
+        for (plane, _) in all.clone() {
+            first[plane as usize + 1] += 1;
+        }
+        for plane in 0..planes {
+            first[plane + 1] += first[plane];
+        }
+        entries.try_reserve_exact(first[planes] as usize).ok()?;
+        entries.resize(first[planes] as usize, [0; 2]);
+        let mut next = first.clone();
+        for (plane, entry) in all {
+            let at = &mut next[plane as usize];
+            entries[*at as usize] = entry;
+            *at += 1;
+        }
+        Some(PlaneLists { first, entries })
+    }
+
+    /// Number of planes.
+    pub fn len(&self) -> usize {
+        self.first.len().saturating_sub(1)
+    }
+
+    /// Whether there are no planes.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// For a kernel; valid as long as the lists.
+    pub fn planes(&self) -> Planes {
+        Planes { first: self.first.as_ptr(), entries: self.entries.as_ptr() }
+    }
 }
 
 /// Everything that a kernel needs for one run.
@@ -75,8 +165,8 @@ pub struct Context {
     pub host: *mut c_void,
     /// Threads for kernels that have none of their own, and for callbacks outside a kernel.
     pub parallel: ParallelFn,
-    /// Called at the start of each step. Non-zero stops the run.
-    pub step: unsafe extern "C" fn(host: *mut c_void, t: i64) -> i32,
+    /// Called before `count` steps that are done together, the first of which is `t`. Non-zero stops the run before them.
+    pub step: unsafe extern "C" fn(host: *mut c_void, t: i64, count: i64) -> i32,
     /// Starts to compress slot `slot` of `field` into snapshot `snapshot` of `store`, on threads from `parallel`.
     /// Returns a ticket (0 or more), or minus the status that stops the run. `rows` is 0, or the rows of the strips whose
     /// parts are handed over next; a tile field has no other slices than these.

@@ -232,6 +232,15 @@ impl Field {
         }
     }
 
+    /// Levels of a function that are in memory while steps are done: one less than there are slots, in place; 1 for all that is
+    /// no function kept in turn.
+    pub fn levels(&self) -> usize {
+        match self.kind {
+            FieldKind::Buffered { slots, in_place } => (slots - usize::from(in_place)).max(1),
+            _ => 1,
+        }
+    }
+
     /// Bytes of a slot with all that surrounds its points; 0 without a layout.
     pub fn slot_bytes(&self) -> usize {
         self.layout.as_ref().map_or(0, |l| l.slot_len().saturating_mul(self.dtype.size()))
@@ -308,6 +317,8 @@ pub struct TableDecl {
     pub corners: usize,
     /// Whether the points move: then the table has a row for each step of the values of `sparse`.
     pub moving: bool,
+    /// Whether statements take its points plane by plane, as in a [front](crate::tree::Front).
+    pub planes: bool,
 }
 
 /// The declarations of a program.

@@ -147,15 +147,20 @@ impl<'a> Machine<'a> {
         }
     }
 
-    /// Goes to step `i` of the range.
-    pub(crate) unsafe fn begin_step(&mut self, direction: Direction, i: i64) -> Result<(), Stop> {
+    /// Goes to step `i` of the range, with which `count` steps begin.
+    pub(crate) unsafe fn begin_steps(
+        &mut self,
+        direction: Direction,
+        i: i64,
+        count: i64,
+    ) -> Result<(), Stop> {
         let (first, t) = match direction {
             Direction::Ascending => (self.context.time_m, self.context.time_m + i),
             Direction::Descending => (self.context.time_max, self.context.time_max - i),
         };
         self.step = Step { t, first, direction, in_place: self.context.in_place };
         // SAFETY: `step` takes any step of the range.
-        stop_unless_zero(unsafe { (self.context.step)(self.context.host, t) })
+        stop_unless_zero(unsafe { (self.context.step)(self.context.host, t, count) })
     }
 
     /// Where an access at the current point and step lies in memory.
@@ -309,6 +314,22 @@ impl<'a> Machine<'a> {
         }
     }
 
+    /// Whether a point lies in the tiles around.
+    fn in_tile(&self, point: [i64; 3]) -> bool {
+        self.tile.iter().zip(point).all(|(tile, at)| tile.is_none_or(|(from, to)| (from..to).contains(&at)))
+    }
+
+    /// The first of the corners around the current sparse point, along each dimension.
+    unsafe fn first_corner<T: Real>(&mut self, table: TableId) -> [i64; 3] {
+        let mut first = [i64::MAX; 3];
+        for k in 0..self.decls.table(table).corners {
+            // SAFETY: as for the whole program.
+            let _: T = unsafe { self.corner(table, k) };
+            first = std::array::from_fn(|d| first[d].min(self.point[d]));
+        }
+        first
+    }
+
     pub(crate) unsafe fn inject<T: Real>(
         &mut self,
         sparse: SparseId,
@@ -322,7 +343,7 @@ impl<'a> Machine<'a> {
                 // SAFETY: as for the whole program; corners lie in the domain.
                 unsafe {
                     let weight: T = self.corner(table, k);
-                    if weight != T::round(0.0) {
+                    if self.in_tile(self.point) && weight != T::round(0.0) {
                         let value = weight.mul(self.value(value));
                         self.assign(target, value, true);
                     }
@@ -345,6 +366,13 @@ impl<'a> Machine<'a> {
             let mut sum = T::round(0.0);
             // SAFETY: as for the whole program; corners lie in the domain.
             unsafe {
+                // In a front, a sample is taken in the tile of its first corner.
+                if self.tile != [None; 3] {
+                    let first = self.first_corner::<T>(table);
+                    if !self.in_tile(first) {
+                        continue;
+                    }
+                }
                 for k in 0..self.decls.table(table).corners {
                     let weight: T = self.corner(table, k);
                     if weight != T::round(0.0) {

@@ -97,6 +97,14 @@ impl<'a> Apply<'a> {
         self
     }
 
+    /// Steps that are done at a time, 64 at most, where the order of the operator allows it: with 1, all points finish a step before the
+    /// next begins. Default: what the compiler expects to be fastest, see [`Operator::schedule`]. Results do not depend on it,
+    /// to the last bit.
+    pub fn steps_at_a_time(mut self, steps: usize) -> Self {
+        self.special.steps = Some(steps.max(1));
+        self
+    }
+
     /// Bits per value for everything that this run quantizes.
     pub fn nbits(self, nbits: u32) -> Self {
         self.codec(None, Parameter::Nbits(nbits))
@@ -206,21 +214,21 @@ impl<'a> Apply<'a> {
     }
 
     /// Whether NaN or infinity in a function of time that the run writes ends it with an error, which names the step
-    /// and the point; it does not, unless asked for. Every 8th row is looked at every 8 steps, and everything at the end:
+    /// and the point; it does not, unless asked for. Every 8th row is looked at every 8 steps or so, and everything at the end:
     /// less than a hundredth of a run of many steps. The data stay as they are.
     pub fn check_finite(mut self, check: bool) -> Self {
         self.check_finite = check;
         self
     }
 
-    /// Calls `f` at each step, and at the end, with the number of steps done and of all steps. The data of the
+    /// Calls `f` at each step, or each group of steps that are done together, and at the end, with the number of steps done and of all steps. The data of the
     /// operator's functions are in use meanwhile: asking for them is the error `data::in_use`.
     pub fn progress(mut self, f: &'a Progress<'a>) -> Self {
         self.progress = Some(f);
         self
     }
 
-    /// Stops the run before the next step once the flag is set; what it was writing is poisoned.
+    /// Stops the run before the next step, or group of steps, once the flag is set; what it was writing is poisoned.
     pub fn cancel(mut self, flag: &'a AtomicBool) -> Self {
         self.cancel = Some(flag);
         self

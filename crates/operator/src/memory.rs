@@ -145,7 +145,10 @@ pub(crate) fn estimate(
         let values = product(&[sparse.points, sparse.steps.unwrap_or(1), sparse.dtype.size()]);
         let tables = decls.tables.iter().filter(|t| t.sparse.index() == i).map(|t| {
             let rows = if t.moving { sparse.steps.unwrap_or(1) } else { 1 };
-            product(&[sparse.points, rows, t.corners, 4 * decls.rank() + decls.dtype.size()])
+            let corners = product(&[sparse.points, rows, t.corners, 4 * decls.rank() + decls.dtype.size()]);
+            let planes = if t.planes { decls.dims[0].size + 1 } else { 0 };
+            let entries = if t.planes { product(&[sparse.points, t.corners + 1, 16]) } else { 0 };
+            corners.saturating_add(product(&[planes, 16])).saturating_add(entries)
         });
         let bytes = tables.fold(values, u64::saturating_add);
         entries.push(MemoryEntry {

@@ -133,9 +133,12 @@ impl Operator {
         self.program().to_string()
     }
 
-    /// The schedule that the compiler chose: the loops of a step in a few words, one line for each kind of nest.
+    /// The schedule that the compiler chose: the loops of a step in a few words, one line for each kind of nest, and why steps
+    /// are done one by one, if they are.
     pub fn schedule(&self) -> Vec<String> {
-        tree::outline(self.program())
+        let mut lines = tree::outline(self.program());
+        lines.extend(self.compiled().one_by_one.as_ref().map(|why| format!("step by step: {why}")));
+        lines
     }
 
     /// Every pass with its time and the program after it.

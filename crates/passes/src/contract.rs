@@ -35,7 +35,11 @@ fn statement(s: &mut Stmt, exprs: &mut Arena, c: &mut Contract) {
             }
             body.iter_mut().for_each(|s| statement(s, exprs, c));
         }
-        Stmt::First(body) | Stmt::When { body, .. } | Stmt::Until { body, .. } => {
+        Stmt::First(body)
+        | Stmt::When { body, .. }
+        | Stmt::Until { body, .. }
+        | Stmt::Front { body, .. }
+        | Stmt::Lagged { body, .. } => {
             body.iter_mut().for_each(|s| statement(s, exprs, c));
         }
         Stmt::Nest { outer: l, .. } | Stmt::Reduce { outer: l, .. } | Stmt::Loop(l) => {

@@ -10,7 +10,7 @@
 use crate::nests::nests;
 use crate::planes::Shift;
 use std::collections::HashSet;
-use wavefold_ir::tree::{Loop, LoopForm, Program, Stmt};
+use wavefold_ir::tree::{Front, Loop, LoopForm, Program, Stmt};
 use wavefold_ir::{Arena, LocalId};
 
 /// Planes at a time.
@@ -26,6 +26,7 @@ pub fn jam(mut p: Program) -> Program {
     if p.decls.rank() == 3 {
         let mut jam = Jam { next: p.next_local(), exprs: &mut p.exprs };
         nests(&mut p.body, &mut |outer| jam.nest(outer));
+        jam.fronts(&mut p.body);
     }
     p
 }
@@ -37,19 +38,52 @@ struct Jam<'a> {
 }
 
 impl Jam<'_> {
+    /// Nests of fronts, where tiles and lags are whole rounds.
+    fn fronts(&mut self, body: &mut [Stmt]) {
+        for s in body {
+            match s {
+                Stmt::Time { body, .. } => self.fronts(body),
+                Stmt::Front { front, body } => {
+                    let even = |n: i64| n % PLANES as i64 == 0;
+                    let first = Front::bounds(body, 0).0;
+                    for s in body {
+                        let Stmt::Lagged { lag, from, to, body } = s else { continue };
+                        let whole = even(front.chunk as i64) && even(front.period.ahead) && even(lag.ahead);
+                        if whole && even(to[0] - from[0]) && even(from[0] - first) {
+                            self.tiles(body);
+                        }
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// Loops over the planes of tiles that are whole rounds.
+    fn tiles(&mut self, body: &mut [Stmt]) {
+        for s in body {
+            match s {
+                Stmt::When { body, .. } => self.tiles(body),
+                Stmt::Nest { outer: x, .. } | Stmt::Loop(x)
+                    if x.form == (LoopForm::Tile { before: 0, after: 0, simd: false }) =>
+                {
+                    if let Some(jammed) = self.jammed(x) {
+                        (x.step, x.body) = (PLANES, jammed);
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+
     /// The loop over x lies inside strips of y; where codecs work on parts, inside tiles of x inside these.
     fn nest(&mut self, outer: &mut Loop) {
         if let [Stmt::Loop(Loop { dim: 0, form: LoopForm::Tiles { from, to, size, .. }, body, .. })] =
             outer.body.as_mut_slice()
         {
             let whole = (*to - *from) % PLANES as i64 == 0 && size.is_multiple_of(PLANES);
-            for s in body.iter_mut().filter(|_| whole) {
-                if let Stmt::Loop(x) = s
-                    && x.form == (LoopForm::Tile { before: 0, after: 0, simd: false })
-                    && let Some(jammed) = self.jammed(x)
-                {
-                    (x.step, x.body) = (PLANES, jammed);
-                }
+            if whole {
+                self.tiles(body);
             }
             return;
         }

@@ -208,7 +208,7 @@ impl<'a> Builder<'a> {
     fn table(&mut self, sparse: SparseId, half: [bool; 3]) -> TableId {
         let points = &self.bindings.sparse[sparse.index()];
         let corners = points.interpolation().width().pow(self.decls.rank() as u32);
-        let table = TableDecl { sparse, half, corners, moving: points.is_moving() };
+        let table = TableDecl { sparse, half, corners, moving: points.is_moving(), planes: false };
         let known = self.decls.tables.iter().position(|t| *t == table);
         let i = known.unwrap_or_else(|| {
             self.decls.tables.push(table);

@@ -2,8 +2,8 @@
 
 use crate::{
     Bindings, Lowered, Machine, Result, Specialisation, clusters, compress, contract, cse, discretize,
-    divide, factorize, fuse, hoist, in_place, invariants, jam, layout, legality, lower, parts, prefetch,
-    schedule, sizes, stream, temporaries,
+    divide, factorize, front, fuse, hoist, in_place, invariants, jam, layout, legality, lower, parts,
+    prefetch, schedule, sizes, stream, temporaries,
 };
 use std::time::{Duration, Instant};
 use wavefold_ir::{FieldId, VerifyError, cluster, stencil, tree};
@@ -42,6 +42,8 @@ pub struct Compiled {
     pub uses: Vec<FieldUse>,
     /// What a step costs.
     pub cost: tree::Cost,
+    /// Why steps are done one by one, unless several are done at a time.
+    pub one_by_one: Option<String>,
     /// One entry per pass.
     pub stages: Vec<Stage>,
 }
@@ -77,13 +79,19 @@ pub fn compile(
     let p = log.stage("schedule", p, |p| Ok(schedule(p, machine)))?;
     let p = log.stage("parts", p, |p| Ok(parts(p)))?;
     let p = log.stage("contract", p, |p| Ok(contract(p)))?;
+    let mut one_by_one = None;
+    let p = log.stage("front", p, |p| {
+        let (p, why) = front(p, machine, special.steps);
+        one_by_one = why;
+        Ok(p)
+    })?;
     let p = log.stage("jam", p, |p| Ok(jam(p)))?;
     let p = log.stage("stream", p, |p| Ok(stream(p, machine)))?;
     let tree = log.stage("prefetch", p, |p| Ok(prefetch(p, machine)))?;
     tree.verify()?;
     sizes(&tree)?;
     let cost = tree::cost(&tree);
-    Ok(Compiled { tree, cost, bindings, uses, stages: log.stages })
+    Ok(Compiled { tree, cost, one_by_one, bindings, uses, stages: log.stages })
 }
 
 /// The program of the cluster level before any rewriting, with layouts: what a compiled kernel is checked against. Its
@@ -159,7 +167,7 @@ impl Level for cluster::Program {
 }
 
 impl Level for tree::Program {
-    /// Powers are legal until `contract`, the last pass, after which the whole tree is verified.
+    /// Powers are legal until `contract`; the whole tree is verified after the last pass.
     fn verify(&self) -> std::result::Result<(), VerifyError> {
         Ok(())
     }

@@ -216,8 +216,8 @@ fn swept(
     let loops = |statements, widen: &[(i64, i64); 3]| points(statements, region, widen, &[1], true, 3);
     let (from, to) = (region.from[0], region.to[0]);
     let mut sweep = Vec::new();
-    let mut planes = points(Vec::new(), region, &[(0, 0); 3], &[1], true, 3);
-    planes.body.clear();
+    let form = LoopForm::Points { from, to, simd: false };
+    let mut planes = Loop { dim: 0, form, step: 1, body: vec![] };
     let mut along = along.into_iter();
     for stage in stages {
         let (before, after) = stage.widen[0];

@@ -9,4 +9,6 @@ pub struct Specialisation {
     pub thickness: Vec<(String, usize, usize, usize)>,
     /// Function, and the distance of its snapshots in steps.
     pub every: Vec<(String, usize)>,
+    /// Steps that are done at a time wherever their order allows it; the compiler chooses when it is `None`.
+    pub steps: Option<usize>,
 }

@@ -27,7 +27,7 @@ fn every_stage_prints_and_reads_back() {
                 "lower" | "legality" | "divide" | "invariants" | "temporaries" | "discretize" => {
                     stencil::Program::parse(&stage.text).map(|p| p.to_string())
                 }
-                "schedule" | "parts" | "contract" | "jam" | "stream" | "prefetch" => {
+                "schedule" | "parts" | "contract" | "front" | "jam" | "stream" | "prefetch" => {
                     tree::Program::parse(&stage.text).map(|p| p.to_string())
                 }
                 _ => cluster::Program::parse(&stage.text).map(|p| p.to_string()),

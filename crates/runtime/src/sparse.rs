@@ -1,10 +1,10 @@
 //! Sparse points as kernels see them: values, cells and weights.
 
 use std::ffi::c_void;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use wavefold_codecs::{DType, Element};
-use wavefold_ir::abi::SparseTable;
+use wavefold_ir::abi::{PlaneLists, Planes, SparseTable};
 use wavefold_symbolic::{Interpolation, PrecomputedWeights, SparseDecl};
 
 use crate::data::{Data, array, count, each, row_major, with_type, zeros};
@@ -95,6 +95,8 @@ pub struct SparseTables {
     corners: usize,
     cells: Vec<i32>,
     weights: Data,
+    /// Corners and points by planes, for kernels that ask for it.
+    planes: OnceLock<[PlaneLists; 2]>,
 }
 
 /// The grid points that tables refer to.
@@ -183,7 +185,7 @@ impl SparseTables {
         }
         let weights =
             with_type!(dtype, T => Data::from(weights.iter().map(|w| T::from_f64(*w)).collect::<Vec<T>>()));
-        Ok(SparseTables { points, corners, cells, weights })
+        Ok(SparseTables { points, corners, cells, weights, planes: OnceLock::new() })
     }
 
     /// Tables for the points of a declared function, where they are now, among values that lie half a spacing up in
@@ -267,9 +269,40 @@ impl SparseTables {
         corners.all(|c| c.iter().zip(shape).all(|(i, n)| usize::try_from(*i).is_ok_and(|i| i < *n)))
     }
 
-    /// What a kernel takes; the pointers live as long as the tables.
-    pub(crate) fn table(&self) -> SparseTable {
-        SparseTable { cells: self.cells.as_ptr(), weights: each!(&self.weights, a => a.as_ptr().cast()) }
+    /// What a kernel takes; the pointers live as long as the tables. With the shape of the grid, corners and points are sorted by
+    /// planes.
+    ///
+    /// # Errors
+    /// `memory::allocation`; `run::internal` for another shape than before.
+    pub(crate) fn table(&self, shape: &[usize]) -> Result<SparseTable> {
+        let lists = match shape {
+            [] => [Planes::none(), Planes::none()],
+            [planes, ..] => {
+                if self.planes.get().is_none() {
+                    let made = self.sorted(shape.len(), *planes).ok_or_else(|| {
+                        let bytes = self.cells.len().saturating_mul(size_of::<[i64; 2]>());
+                        RuntimeError::Allocation { what: "the planes of sparse points".into(), bytes }
+                    })?;
+                    // Another thread may have made the same meanwhile.
+                    let _ = self.planes.set(made);
+                }
+                let made = self.planes.get().filter(|made| made[0].len() == *planes);
+                let Some([corners, points]) = made else {
+                    return Err(RuntimeError::internal("sparse points of another grid"));
+                };
+                [corners.planes(), points.planes()]
+            }
+        };
+        let [corners, points] = lists;
+        let weights = each!(&self.weights, a => a.as_ptr().cast());
+        Ok(SparseTable { cells: self.cells.as_ptr(), weights, corners, points })
+    }
+
+    /// Corners with weight, and points, by planes; `None` without memory for them.
+    fn sorted(&self, rank: usize, planes: usize) -> Option<[PlaneLists; 2]> {
+        let weighted = |c: usize| each!(&self.weights, a => a.as_slice().is_some_and(|w| w[c] != 0.0));
+        let corners = PlaneLists::corners(&self.cells, rank, planes, weighted)?;
+        Some([corners, PlaneLists::points(&self.cells, rank, planes, self.corners)?])
     }
 }
 

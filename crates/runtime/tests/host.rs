@@ -66,7 +66,7 @@ unsafe extern "C" fn save(context: *const Context) -> i32 {
     unsafe {
         let c = &*context;
         for t in c.time_m..=c.time_max {
-            let status = (c.step)(c.host, t);
+            let status = (c.step)(c.host, t, 1);
             if status != 0 {
                 return status;
             }
@@ -89,7 +89,7 @@ unsafe extern "C" fn load(context: *const Context) -> i32 {
         let c = &*context;
         let layout = Layout::new(&SHAPE, 2, 8);
         for t in (c.time_m..=c.time_max).rev() {
-            let status = (c.step)(c.host, t);
+            let status = (c.step)(c.host, t, 1);
             if status != 0 {
                 return status;
             }
@@ -213,7 +213,7 @@ fn an_error_in_a_ring_does_not_name_it() {
         let layout = Layout::new(&SHAPE, 2, 8);
         *(*c.fields.add(RING.index())).cast::<f64>().add(layout.slot_len() + layout.origin()) =
             f64::NEG_INFINITY;
-        assert_eq!((c.step)(c.host, 17), status::OK);
+        assert_eq!((c.step)(c.host, 17, 1), status::OK);
         (c.compress)(&raw const c, 1, 3, 2, 1, 0, c.parallel)
     };
     let error = host.finish(-ticket as i32).error.unwrap().to_string();
@@ -411,7 +411,8 @@ fn sparse_points_reach_the_kernel() {
         SparseTimeFunction::new("rec", &grid).steps(1).coordinates([[0.0, 0.0], [1.5, 2.5]]).build().unwrap();
     let mut decls = Decls { fields: vec![], scalars: vec![], ..decls(DType::F32) };
     decls.sparse = vec![SparseDecl { name: "rec".into(), points: 2, steps: Some(1), dtype: DType::F32 }];
-    decls.tables = vec![TableDecl { sparse: SparseId(0), half: [false; 3], corners: 4, moving: false }];
+    decls.tables =
+        vec![TableDecl { sparse: SparseId(0), half: [false; 3], corners: 4, moving: false, planes: true }];
     let tables = SparseTables::of(&rec, [false; 3], DType::F32).unwrap();
     let values = values_of(&rec).unwrap();
     let mut values = values.write().unwrap();

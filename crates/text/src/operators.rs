@@ -18,6 +18,7 @@ pub const ARGUMENTS: &[&str] = &[
     "time_min",
     "time_max",
     "threads",
+    "steps_at_a_time",
     "backend",
     "nbits",
     "compscale",
@@ -464,6 +465,7 @@ impl Machine<'_> {
                 | "time_min"
                 | "time_max"
                 | "threads"
+                | "steps_at_a_time"
                 | "nbits"
                 | "save_every"
                 | "memory_limit"
@@ -479,6 +481,7 @@ impl Machine<'_> {
             ("time_m" | "time_min", None) => apply.time_min(count),
             ("time_M" | "time_max", None) => apply.time_max(count),
             ("threads", None) => apply.threads(count),
+            ("steps_at_a_time", None) => apply.steps_at_a_time(count),
             ("memory_limit", None) => apply.memory_limit(count),
             ("nbits", None) => apply.nbits(count.min(u32::MAX as usize) as u32),
             ("nbits", Some(f)) => apply.nbits_of(&f.text, count.min(u32::MAX as usize) as u32),

@@ -1,7 +1,9 @@
 //! A tree as a C file.
 
 mod expr;
+mod front;
 mod preamble;
+mod sparse;
 mod statement;
 
 use crate::names::Names;
@@ -38,7 +40,15 @@ pub fn emit(program: &Program) -> String {
         slot: &slot,
         tiled: Cell::default(),
     };
-    let mut w = Writer { program, printer, out: String::new(), depth: 0, reduction: None, lines: vec![] };
+    let mut w = Writer {
+        program,
+        printer,
+        out: String::new(),
+        depth: 0,
+        reduction: None,
+        lines: vec![],
+        lagged: false,
+    };
     w.head();
     w.line("static int run(const wf_context *cx) {");
     w.depth = 1;
@@ -63,6 +73,8 @@ struct Writer<'a> {
     reduction: Option<Reduction>,
     /// What the loop at hand stores past the caches, line by line.
     lines: Vec<Access>,
+    /// Whether statements lie in a tile of a front.
+    lagged: bool,
 }
 
 impl Writer<'_> {

@@ -84,7 +84,7 @@ impl Writer<'_> {
         let program = self.program;
         self.scalars(&program.scalars);
         let mut parallel = false;
-        self.visit(&mut |s| parallel |= super::statement::is_parallel(s));
+        self.visit(&mut |s| parallel |= super::statement::is_parallel(s) || matches!(s, Stmt::Front { .. }));
         if parallel {
             self.line("const int threads = (int)cx->threads;");
         }

@@ -3,7 +3,7 @@
 use super::Writer;
 use super::expr::{Precision, shifted};
 use wavefold_ir::tree::{Loop, LoopForm, Reduction, ScalarLet, Slot, Stmt, line};
-use wavefold_ir::{Access, Direction, ExprId, FieldId, FieldKind, SparseId, TableId, TicketId};
+use wavefold_ir::{Access, Direction, FieldId, FieldKind, SparseId, TicketId};
 
 /// Whether the statement is a loop whose tiles may run at the same time.
 pub(super) fn is_parallel(s: &Stmt) -> bool {
@@ -43,12 +43,12 @@ impl Writer<'_> {
         !matches!(s, Stmt::Let { .. } | Stmt::Assign { .. } | Stmt::Loop(_) | Stmt::Wait(_))
     }
 
-    fn open(&mut self, head: &str) {
+    pub(super) fn open(&mut self, head: &str) {
         self.line(&format!("{head} {{"));
         self.depth += 1;
     }
 
-    fn close(&mut self) {
+    pub(super) fn close(&mut self) {
         self.depth -= 1;
         self.line("}");
     }
@@ -144,6 +144,8 @@ impl Writer<'_> {
                 self.line("if (status != 0) return status;");
             }
             Stmt::Wait(ticket) => self.check(&format!("wf_wait(cx, {ticket})")),
+            Stmt::Front { front, body } => self.front(front, body),
+            Stmt::Lagged { body, .. } => self.block(body),
         }
     }
 
@@ -161,16 +163,32 @@ impl Writer<'_> {
         self.line(&format!("if ((status = {call}) != 0) return status;"));
     }
 
-    fn dtype(&self, a: &Access) -> wavefold_ir::DType {
+    pub(super) fn dtype(&self, a: &Access) -> wavefold_ir::DType {
         self.program.decls.field(a.field).dtype
     }
 
     fn time(&mut self, direction: Direction, slots: &[Slot], scalars: &[ScalarLet], body: &[Stmt]) {
-        self.open(match direction {
-            Direction::Ascending => "for (int64_t t = cx->time_m; t <= cx->time_max; t += 1)",
-            Direction::Descending => "for (int64_t t = cx->time_max; t >= cx->time_m; t -= 1)",
-        });
-        self.check("wf_step(cx, t)");
+        match (self.program.front(), direction) {
+            (None, Direction::Ascending) => {
+                self.open("for (int64_t t = cx->time_m; t <= cx->time_max; t += 1)")
+            }
+            (None, Direction::Descending) => {
+                self.open("for (int64_t t = cx->time_max; t >= cx->time_m; t -= 1)")
+            }
+            (Some((front, _)), _) => {
+                let (first, on, step, left) = match direction {
+                    Direction::Ascending => ("time_m", "<= cx->time_max", '+', "cx->time_max - start + 1"),
+                    Direction::Descending => ("time_max", ">= cx->time_m", '-', "start - cx->time_m + 1"),
+                };
+                self.open(&format!(
+                    "for (int64_t start = cx->{first}, steps; start {on}; start {step}= steps)"
+                ));
+                self.line(&format!("steps = start == cx->{first} ? 1 : wf_least({}, {left});", front.steps));
+                self.line("const int64_t t = start;");
+            }
+        }
+        let count = if self.program.front().is_some() { "steps" } else { "1" };
+        self.check(&format!("wf_step(cx, t, {count})"));
         for (i, slot) in slots.iter().enumerate() {
             self.line(&format!("const int64_t t{i} = {};", slot_text(slot, direction)));
         }
@@ -321,66 +339,6 @@ impl Writer<'_> {
             None => format!("{name}[0]"),
         };
         self.line(&format!("{place} = result;"));
-        self.close();
-    }
-
-    /// Opens the loops over points and corners; the corner is the current point.
-    fn corners(&mut self, sparse: SparseId, table: TableId, sum: bool) {
-        let d = &self.program.decls;
-        let (name, rank) = (self.printer.table(table), d.rank());
-        let (points, corners, moving) =
-            (d.sparse(sparse).points, d.table(table).corners, d.table(table).moving);
-        let at = |k: usize| if rank == 1 { "c".to_string() } else { shifted(&format!("{rank}*c"), k as i64) };
-        let dims: Vec<String> =
-            d.dims.iter().enumerate().map(|(k, x)| format!("{} = {name}_cells[{}]", x.name, at(k))).collect();
-        self.open(&format!("for (int64_t p = 0; p < {points}; p += 1)"));
-        if sum {
-            self.line(&format!("{} sum = 0;", self.printer.real()));
-        }
-        let row = if moving { format!("(t*{points} + p)") } else { "p".into() };
-        self.open(&format!("for (int64_t c = {corners}*{row}; c < {corners}*{row} + {corners}; c += 1)"));
-        self.line(&format!("const int64_t {};", dims.join(", ")));
-    }
-
-    fn inject(&mut self, sparse: SparseId, table: TableId, target: &Access, value: ExprId) {
-        self.corners(sparse, table, false);
-        let name = self.printer.table(table);
-        let value = self.printer.expression(value, Precision::Program);
-        let place = self.printer.access(target);
-        let conversion = self.printer.conversion(self.dtype(target), Precision::Program);
-        let added = format!("{name}_weights[c]*({value})");
-        let statement = match conversion {
-            "" => format!("{place} += {added};"),
-            _ => format!("{place} = ({})({conversion}{place} + {added});", self.printer.real()),
-        };
-        self.line(&format!("if ({name}_weights[c] != 0) {statement}"));
-        self.close();
-        self.close();
-    }
-
-    fn interpolate(
-        &mut self,
-        (sparse, table): (SparseId, TableId),
-        time: i32,
-        value: ExprId,
-        increment: bool,
-    ) {
-        self.corners(sparse, table, true);
-        let name = self.printer.table(table);
-        let value = self.printer.expression(value, Precision::Program);
-        let fma = if self.printer.real() == "float" { "fmaf" } else { "fma" };
-        self.line(&format!("if ({name}_weights[c] != 0) sum = {fma}({name}_weights[c], {value}, sum);"));
-        self.close();
-        let place = self.printer.sparse(sparse, time);
-        let conversion = self.printer.conversion(self.program.decls.sparse(sparse).dtype, Precision::Program);
-        match (increment, conversion) {
-            (false, _) => self.line(&format!("{place} = sum;")),
-            (true, "") => self.line(&format!("{place} += sum;")),
-            (true, _) => {
-                let real = self.printer.real();
-                self.line(&format!("{place} = ({real})({conversion}{place} + sum);"));
-            }
-        }
         self.close();
     }
 

@@ -26,7 +26,7 @@ static int run(const wf_context *cx) {
   const float *rec_weights = cx->tables[1].weights;
 
   for (int64_t t = cx->time_m; t <= cx->time_max; t += 1) {
-    if ((status = wf_step(cx, t)) != 0) return status;
+    if ((status = wf_step(cx, t, 1)) != 0) return status;
     const int64_t t0 = t % 3;
     const int64_t t1 = (t + 1) % 3;
     const int64_t t2 = (t + 2) % 3;

@@ -1,6 +1,6 @@
 //! Statements that act on whole fields or on sparse points, and calls to the runtime.
 
-use super::frame::{Buffer, context, sparse, table};
+use super::frame::{Buffer, Frame, context, sparse, table};
 use super::value::{Point, SparsePoint};
 use super::writer::{WORD, Writer};
 use crate::host;
@@ -27,10 +27,10 @@ impl Writer<'_, '_> {
     pub(super) fn effect(&mut self, s: &Stmt, run: &Run) {
         match *s {
             Stmt::Inject { sparse, table, target, value, .. } => {
-                self.inject(sparse, table, target, value, run);
+                self.inject((sparse, table), target, value, run.t);
             }
             Stmt::Interpolate { sparse, table, time, value, increment, .. } => {
-                self.interpolate((sparse, table), time, value, increment, run);
+                self.interpolate((sparse, table), time, value, increment, run.t);
             }
             Stmt::Compress { ticket, store, time, slice, rows, .. } => {
                 self.start(context::COMPRESS, ticket, (store, time), slice, rows, run);
@@ -46,10 +46,10 @@ impl Writer<'_, '_> {
         }
     }
 
-    /// Tells the runtime that a step begins.
-    pub(super) fn begin_step(&mut self, run: &Run) {
+    /// Tells the runtime that steps begin.
+    pub(super) fn begin_steps(&mut self, run: &Run, count: Value) {
         let host = self.context_word(context::HOST);
-        let status = self.outside(context::STEP, &[host, run.t], types::I32, run);
+        let status = self.outside(context::STEP, &[host, run.t, count], types::I32, run);
         self.leave_unless_zero(status, run);
     }
 
@@ -111,26 +111,31 @@ impl Writer<'_, '_> {
     }
 
     /// `target += weight * value` at every corner around every point.
-    fn inject(&mut self, sparse: SparseId, table: TableId, target: Access, value: ExprId, run: &Run) {
+    fn inject(&mut self, (sparse, table): (SparseId, TableId), target: Access, value: ExprId, t: Value) {
         let mut loads = self.program.exprs.loads(value);
         loads.push(target);
-        self.sparse_loop(sparse, run, |w, s| {
+        self.sparse_loop(sparse, t, |w, s| {
             w.corners(table, s, &loads, &[], |w, weight, point, _| {
-                // A branch, since a store may round what was there.
-                let (inside, after) = (w.b.create_block(), w.b.create_block());
-                let weighted = w.weighted(weight);
-                w.branch(weighted, (inside, &[]), (after, &[]));
-                w.b.switch_to_block(inside);
-                let value = w.evaluate(value, point);
-                let weighted = w.b.ins().fmul(weight, value);
-                let old = w.load(&target, point);
-                let sum = w.b.ins().fadd(old, weighted);
-                w.store(&target, sum, point);
-                w.b.ins().jump(after, &[]);
-                w.b.switch_to_block(after);
+                w.inject_at(&target, value, weight, point);
                 vec![]
             });
         });
+    }
+
+    /// `target += weight * value` at a corner.
+    fn inject_at(&mut self, target: &Access, value: ExprId, weight: Value, point: &Point) {
+        // A branch, since a store may round what was there.
+        let (inside, after) = (self.b.create_block(), self.b.create_block());
+        let weighted = self.weighted(weight);
+        self.branch(weighted, (inside, &[]), (after, &[]));
+        self.b.switch_to_block(inside);
+        let value = self.evaluate(value, point);
+        let weighted = self.b.ins().fmul(weight, value);
+        let old = self.load(target, point);
+        let sum = self.b.ins().fadd(old, weighted);
+        self.store(target, sum, point);
+        self.b.ins().jump(after, &[]);
+        self.b.switch_to_block(after);
     }
 
     /// The weighted mean of `value` over the corners around every point.
@@ -140,23 +145,102 @@ impl Writer<'_, '_> {
         time: i32,
         value: ExprId,
         increment: bool,
-        run: &Run,
+        t: Value,
+    ) {
+        self.sparse_loop(sparse, t, |w, s| w.sample((sparse, table), time, value, increment, s));
+    }
+
+    /// The weighted mean of `value` over the corners around a point.
+    fn sample(
+        &mut self,
+        (sparse, table): (SparseId, TableId),
+        time: i32,
+        value: ExprId,
+        increment: bool,
+        s: SparsePoint,
     ) {
         let loads = self.program.exprs.loads(value);
-        self.sparse_loop(sparse, run, |w, s| {
-            let zero = w.constant(0.0, w.element());
-            let mut result = w.corners(table, s, &loads, &[zero], |w, weight, point, sum| {
-                let value = w.evaluate(value, point);
-                let more = w.b.ins().fma(weight, value, sum[0]);
-                let weighted = w.weighted(weight);
-                vec![w.b.ins().select(weighted, more, sum[0])]
-            })[0];
-            if increment {
-                let old = w.load_sparse(sparse, time, s);
-                result = w.b.ins().fadd(old, result);
+        let zero = self.constant(0.0, self.element());
+        let mut result = self.corners(table, s, &loads, &[zero], |w, weight, point, sum| {
+            let value = w.evaluate(value, point);
+            let more = w.b.ins().fma(weight, value, sum[0]);
+            let weighted = w.weighted(weight);
+            vec![w.b.ins().select(weighted, more, sum[0])]
+        })[0];
+        if increment {
+            let old = self.load_sparse(sparse, time, s);
+            result = self.b.ins().fadd(old, result);
+        }
+        self.store_sparse(sparse, time, result, s);
+    }
+
+    /// A statement at the sparse points that lie in the tile at hand of a front.
+    pub(super) fn in_tile(&mut self, s: &Stmt) {
+        let t = self.frame_value(WORD, Frame::STEP);
+        match *s {
+            Stmt::Inject { sparse, table, target, value, .. } => {
+                let mut loads = self.program.exprs.loads(value);
+                loads.push(target);
+                let corners = self.program.decls.table(table).corners as i64;
+                self.planes(table, table::CORNERS, |w, corner| {
+                    let point = w.b.ins().sdiv_imm_s(corner, corners);
+                    let s = SparsePoint { point, ..w.sparse_set(sparse, t) };
+                    w.at_corner(table, s, corner, &loads, |w, weight, point| {
+                        w.inject_at(&target, value, weight, point);
+                    });
+                });
             }
-            w.store_sparse(sparse, time, result, s);
-        });
+            Stmt::Interpolate { sparse, table, time, value, increment, .. } => {
+                self.planes(table, table::POINTS, |w, point| {
+                    let s = SparsePoint { point, ..w.sparse_set(sparse, t) };
+                    w.sample((sparse, table), time, value, increment, s);
+                });
+            }
+            _ => {}
+        }
+    }
+
+    /// A loop over the entries of a table that lie in the tile at hand.
+    fn planes(&mut self, table: TableId, list: i32, body: impl FnOnce(&mut Self, Value)) {
+        let Some(tile) = self.places[0].tile else { return };
+        let entry = self.table(table);
+        let firsts = self.constant_word(entry, list + table::FIRST);
+        let entries = self.constant_word(entry, list + table::ENTRIES);
+        // Entries of neighbouring planes follow each other.
+        let first = |w: &mut Self, plane: Value| {
+            let offset = w.b.ins().imul_imm_s(plane, 8);
+            let address = w.b.ins().iadd(firsts, offset);
+            w.constant_word(address, 0)
+        };
+        let (low, high) = (first(self, tile.lo), first(self, tile.hi));
+        let (begin, after) = (self.b.create_block(), self.b.create_block());
+        let any = self.b.ins().icmp(IntCC::SignedLessThan, low, high);
+        self.branch(any, (begin, &[]), (after, &[]));
+        self.b.switch_to_block(begin);
+        let (block, at) = self.enter_loop(&[low]);
+        let offset = self.b.ins().imul_imm_s(at[0], 16);
+        let address = self.b.ins().iadd(entries, offset);
+        let index = self.constant_word(address, 0);
+        let next = self.b.create_block();
+        if let (3, Some(rows)) = (self.program.decls.rank(), self.places[1].tile) {
+            let y = self.constant_word(address, 8);
+            let (above, below) = (
+                self.b.ins().icmp(IntCC::SignedGreaterThanOrEqual, y, rows.lo),
+                self.b.ins().icmp(IntCC::SignedLessThan, y, rows.hi),
+            );
+            let inside = self.b.create_block();
+            let both = self.b.ins().band(above, below);
+            self.branch(both, (inside, &[]), (next, &[]));
+            self.b.switch_to_block(inside);
+        }
+        body(self, index);
+        self.b.ins().jump(next, &[]);
+        self.b.switch_to_block(next);
+        let more = self.b.ins().iadd_imm_s(at[0], 1);
+        let again = self.b.ins().icmp(IntCC::SignedLessThan, more, high);
+        self.close_loop(block, again, &[more]);
+        self.b.ins().jump(after, &[]);
+        self.b.switch_to_block(after);
     }
 
     /// Whether a corner has weight: where it has none, the value may be NaN.
@@ -166,17 +250,17 @@ impl Writer<'_, '_> {
     }
 
     /// A set of points, at its first one.
-    pub(super) fn sparse_set(&mut self, set: SparseId, run: &Run) -> SparsePoint {
+    pub(super) fn sparse_set(&mut self, set: SparseId, t: Value) -> SparsePoint {
         let sets = self.context_word(context::SPARSE);
         let set = self.b.ins().iadd_imm_s(sets, set.0 as i64 * sparse::SIZE);
         let points = self.constant_word(set, sparse::POINTS);
         let values = self.constant_word(set, sparse::VALUES);
-        SparsePoint { values, points, point: self.whole(0), t: run.t }
+        SparsePoint { values, points, point: self.whole(0), t }
     }
 
     /// A loop over the points of a set.
-    fn sparse_loop(&mut self, set: SparseId, run: &Run, body: impl FnOnce(&mut Self, SparsePoint)) {
-        let first = self.sparse_set(set, run);
+    fn sparse_loop(&mut self, set: SparseId, t: Value, body: impl FnOnce(&mut Self, SparsePoint)) {
+        let first = self.sparse_set(set, t);
         let (begin, after) = (self.b.create_block(), self.b.create_block());
         let any = self.b.ins().icmp_imm_s(IntCC::SignedGreaterThan, first.points, 0);
         self.branch(any, (begin, &[]), (after, &[]));
@@ -215,16 +299,40 @@ impl Writer<'_, '_> {
         carried: &[Value],
         body: impl FnOnce(&mut Self, Value, &Point, &[Value]) -> Vec<Value>,
     ) -> Vec<Value> {
-        let rank = self.program.decls.rank();
-        let (ty, bytes) = (self.element(), self.bytes());
-        let tables = self.context_word(context::TABLES);
-        let entry = self.b.ins().iadd_imm_s(tables, table.0 as i64 * table::SIZE);
-        let cells = self.constant_word(entry, table::CELLS);
-        let weights = self.constant_word(entry, table::WEIGHTS);
         let first = self.first_corner(table, s);
         let last = self.b.ins().iadd_imm_s(first, self.program.decls.table(table).corners as i64);
         let (block, state) = self.enter_loop(&[&[first], carried].concat());
-        let corner = state[0];
+        let mut next = vec![self.b.ins().iadd_imm_s(state[0], 1)];
+        let mut more = vec![];
+        self.at_corner(table, s, state[0], accesses, |w, weight, point| {
+            more = body(w, weight, point, &state[1..]);
+        });
+        next.extend(more);
+        let again = self.b.ins().icmp(IntCC::SignedLessThan, next[0], last);
+        self.close_loop(block, again, &next);
+        next.split_off(1)
+    }
+
+    /// The entry of the context for a table.
+    fn table(&mut self, table: TableId) -> Value {
+        let tables = self.context_word(context::TABLES);
+        self.b.ins().iadd_imm_s(tables, table.0 as i64 * table::SIZE)
+    }
+
+    /// Corner `corner` of a table: `body` gets its weight, and the corner as a point.
+    fn at_corner(
+        &mut self,
+        table: TableId,
+        s: SparsePoint,
+        corner: Value,
+        accesses: &[Access],
+        body: impl FnOnce(&mut Self, Value, &Point),
+    ) {
+        let rank = self.program.decls.rank();
+        let (ty, bytes) = (self.element(), self.bytes());
+        let entry = self.table(table);
+        let cells = self.constant_word(entry, table::CELLS);
+        let weights = self.constant_word(entry, table::WEIGHTS);
         let offset = self.b.ins().imul_imm_s(corner, bytes);
         let address = self.b.ins().iadd(weights, offset);
         let weight = self.b.ins().load(ty, Self::constant_flags(), address, 0);
@@ -241,11 +349,6 @@ impl Writer<'_, '_> {
             }
         }
         let indices = std::array::from_fn(|d| indices.get(d).copied());
-        let point = Point { ty, at: &at, indices, locals: &HashMap::new(), sparse: Some(s) };
-        let mut next = vec![self.b.ins().iadd_imm_s(corner, 1)];
-        next.extend(body(self, weight, &point, &state[1..]));
-        let again = self.b.ins().icmp(IntCC::SignedLessThan, next[0], last);
-        self.close_loop(block, again, &next);
-        next.split_off(1)
+        body(self, weight, &Point { ty, at: &at, indices, locals: &HashMap::new(), sparse: Some(s) });
     }
 }

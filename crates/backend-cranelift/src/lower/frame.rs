@@ -1,7 +1,7 @@
 //! What the functions of a program share: the argument of loop bodies.
 //!
 //! The frame is a row of 8-byte words: the context, the current step, memory of the current tile, what a reduction
-//! keeps, the slot indices of the current step, the scalars of the run and of the step in double precision, the tickets,
+//! keeps, what blocks of a front need, the slot indices of the current step, the scalars of the run and of the step in double precision, the tickets,
 //! the places of enclosing loops (for parallel loops inside others).
 
 use cranelift_codegen::isa::TargetFrontendConfig;
@@ -39,7 +39,11 @@ impl Frame {
     pub(super) const PARTIALS: i32 = 24;
     /// The tile of a reduction whose result is the first of them.
     pub(super) const FIRST_TILE: i32 = 32;
-    const SLOTS: i32 = 40;
+    /// Steps that are done together.
+    pub(super) const STEPS: i32 = 40;
+    /// Whether the gaps between blocks are done.
+    pub(super) const GAPS: i32 = 48;
+    const SLOTS: i32 = 56;
 
     pub(super) fn new(program: &Program, target: TargetFrontendConfig) -> Frame {
         let mut tickets = 0;
@@ -150,4 +154,8 @@ pub(super) mod table {
     pub(in crate::lower) const SIZE: i64 = size_of::<abi::SparseTable>() as i64;
     pub(in crate::lower) const CELLS: i32 = offset_of!(abi::SparseTable, cells) as i32;
     pub(in crate::lower) const WEIGHTS: i32 = offset_of!(abi::SparseTable, weights) as i32;
+    pub(in crate::lower) const CORNERS: i32 = offset_of!(abi::SparseTable, corners) as i32;
+    pub(in crate::lower) const POINTS: i32 = offset_of!(abi::SparseTable, points) as i32;
+    pub(in crate::lower) const FIRST: i32 = offset_of!(abi::Planes, first) as i32;
+    pub(in crate::lower) const ENTRIES: i32 = offset_of!(abi::Planes, entries) as i32;
 }

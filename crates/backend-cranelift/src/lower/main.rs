@@ -85,6 +85,7 @@ impl<'a> Writer<'a, '_> {
                     self.guarded(now, body, run);
                 }
                 Stmt::Nest { source, outer } => self.nest(outer, source),
+                Stmt::Front { front, body } => self.front(front, body),
                 Stmt::Reduce { series, op, outer, source } => self.reduce(*series, *op, outer, source, run),
                 Stmt::Until { ticket, body } => {
                     let (block, _) = self.enter_loop(&[]);
@@ -128,26 +129,54 @@ impl<'a> Writer<'a, '_> {
         self.b.switch_to_block(begin);
         let (block, at) = self.enter_loop(&[first]);
         let run = Run { t: at[0], first: Some(first), ..*run };
-        self.begin_step(&run);
-        for (i, slot) in slots.iter().enumerate() {
-            let index = self.slot_index(slot, &run, direction);
-            self.set_frame(index, self.layout.slot(i));
-        }
-        self.set_frame(run.t, Frame::STEP);
-        self.scalars(scalars);
+        let count = match self.program.front() {
+            Some((front, _)) => {
+                // The first step has work of its own, which must be done before the second.
+                let left = match direction {
+                    Direction::Ascending => self.b.ins().isub(last, run.t),
+                    Direction::Descending => self.b.ins().isub(run.t, last),
+                };
+                let (one, most) = (self.whole(1), self.whole(front.steps as i64));
+                let left = self.b.ins().iadd_imm_s(left, 1);
+                let count = self.b.ins().smin(left, most);
+                let is_first = self.b.ins().icmp(IntCC::Equal, run.t, first);
+                self.b.ins().select(is_first, one, count)
+            }
+            None => self.whole(1),
+        };
+        self.begin_steps(&run, count);
+        self.set_frame(count, Frame::STEPS);
+        self.enter_step((run.t, run.first), slots, scalars, direction);
         self.run(body, &run);
-        let next = self.b.ins().iadd_imm_s(run.t, step);
+        let next = self.b.ins().imul_imm_s(count, step);
+        let next = self.b.ins().iadd(run.t, next);
         let again = self.b.ins().icmp(on, next, last);
         self.close_loop(block, again, &[next]);
         self.b.ins().jump(after, &[]);
         self.b.switch_to_block(after);
     }
 
-    /// The index of a slot at this step, see [`Slot`].
-    fn slot_index(&mut self, slot: &Slot, run: &Run, direction: Direction) -> Value {
-        let snapshot = self.snapshot(run.t, slot.every, slot.shift);
+    /// Keeps in the frame what a step needs.
+    pub(super) fn enter_step(
+        &mut self,
+        (t, first): (Value, Option<Value>),
+        slots: &[Slot],
+        scalars: &[ScalarLet],
+        direction: Direction,
+    ) {
+        for (i, slot) in slots.iter().enumerate() {
+            let index = self.slot_index(slot, (t, first), direction);
+            self.set_frame(index, self.layout.slot(i));
+        }
+        self.set_frame(t, Frame::STEP);
+        self.scalars(scalars);
+    }
+
+    /// The index of a slot at step `t` of a run, see [`Slot`].
+    fn slot_index(&mut self, slot: &Slot, (t, first): (Value, Option<Value>), direction: Direction) -> Value {
+        let snapshot = self.snapshot(t, slot.every, slot.shift);
         let modulus = slot.modulus as i64;
-        match (slot.in_place, run.first) {
+        match (slot.in_place, first) {
             _ if modulus == 0 => snapshot,
             (true, Some(first)) => {
                 let oldest = match direction {
@@ -157,7 +186,7 @@ impl<'a> Writer<'a, '_> {
                 let after = self.b.ins().isub(snapshot, oldest);
                 let after = self.modulo(after, modulus - 1);
                 let shared = self.b.ins().iadd(oldest, after);
-                let steps = self.b.ins().isub(run.t, first);
+                let steps = self.b.ins().isub(t, first);
                 let steps = self.b.ins().iabs(steps);
                 let limit = self.context_word(context::IN_PLACE);
                 let in_place = self.b.ins().icmp(IntCC::SignedLessThan, steps, limit);

@@ -7,6 +7,7 @@
 
 mod effects;
 mod frame;
+mod front;
 mod main;
 mod memory;
 mod nest;
@@ -82,6 +83,7 @@ fn check_nesting(program: &Program) -> Result<(), CompileError> {
                     Stmt::Until { ticket, .. } => format!("until {ticket}"),
                     Stmt::Nest { .. } | Stmt::Loop(_) => "loop".to_string(),
                     Stmt::Reduce { .. } => "reduce".to_string(),
+                    Stmt::Front { .. } | Stmt::Lagged { .. } => "front".to_string(),
                     other => line(other, &program.decls, &program.exprs),
                 });
             }

@@ -6,7 +6,7 @@ use crate::host;
 use cranelift::prelude::*;
 use cranelift_codegen::ir::{FuncRef, Function};
 use std::rc::Rc;
-use wavefold_ir::tree::{Loop, LoopForm, Program, Reduction, Stmt};
+use wavefold_ir::tree::{Front, Loop, LoopForm, Program, Reduction, Stmt, front_head};
 use wavefold_ir::{Access, FieldId, FieldKind, TicketId};
 
 /// A loop that becomes a function `extern "C" fn(frame, index)`.
@@ -14,7 +14,7 @@ use wavefold_ir::{Access, FieldId, FieldKind, TicketId};
 pub(super) struct Task<'a> {
     /// Position among the functions of the program.
     position: u32,
-    body: &'a Loop,
+    body: Body<'a>,
     /// Run once per tile, with the number of the tile as index; otherwise it runs once.
     by_tile: bool,
     /// The places of enclosing loops.
@@ -27,6 +27,17 @@ pub(super) struct Task<'a> {
     reduction: Option<Reduction>,
     /// The equations.
     pub(super) notes: Vec<String>,
+}
+
+/// What a task does.
+#[derive(Clone, Copy)]
+pub(super) enum Body<'a> {
+    /// A loop.
+    Loop(&'a Loop),
+    /// A block of a front, or the gap above it.
+    Block(&'a Front, &'a [Stmt]),
+    /// Something at the sparse points of a tile of a front.
+    Sparse(&'a Stmt),
 }
 
 /// What is known about the place along a dimension before code runs.
@@ -81,25 +92,36 @@ pub(super) fn lower<'a>(
     let mut builder = FunctionBuilderContext::new();
     let mut w = Writer::new(program, frame, &mut function, &mut builder, tasks);
     let index = w.parameters[1];
-    w.written = Some(task.written.clone());
+    // The steps of a block change its frame, and what sparse points write is not looked into.
+    w.written = matches!(task.body, Body::Loop(_)).then(|| task.written.clone());
     w.context = w.frame_value(WORD, Frame::CONTEXT);
     if task.borrows {
         let take = w.context_word(context::TAKE_TILE);
         let host = w.context_word(context::HOST);
         w.tile_memory = w.call_pointer(take, &[host], Some(WORD));
     }
-    for buffer in w.buffers(&task.body.body) {
-        let origin = w.origin(buffer);
-        w.origins.insert(buffer, origin);
-    }
     w.enter_places(&task.enclosing);
-    match task.body.form {
-        LoopForm::Tiles { from, to, size, .. } if task.by_tile => {
+    match task.body {
+        Body::Loop(l) => {
+            for buffer in w.buffers(&l.body) {
+                let origin = w.origin(buffer);
+                w.origins.insert(buffer, origin);
+            }
+            match l.form {
+                LoopForm::Tiles { from, to, size, .. } if task.by_tile => {
+                    let before = w.call_host(host::FLUSH, &[]);
+                    w.one_tile(task, l, Tiles::new(from, to, size), index);
+                    w.call_host(host::RESTORE, before.as_slice());
+                }
+                _ => w.walk(l),
+            }
+        }
+        Body::Block(front, parts) => {
             let before = w.call_host(host::FLUSH, &[]);
-            w.one_tile(task, Tiles::new(from, to, size), index);
+            w.block_of_front(front, parts, index);
             w.call_host(host::RESTORE, before.as_slice());
         }
-        _ => w.walk(task.body),
+        Body::Sparse(s) => w.in_tile(s),
     }
     if let (true, Some(memory)) = (task.borrows, w.tile_memory) {
         let give = w.context_word(context::GIVE_TILE);
@@ -141,6 +163,18 @@ impl<'a> Writer<'a, '_> {
         reduction: Option<Reduction>,
         notes: Vec<String>,
     ) -> FuncRef {
+        let task = self.of_nest(l, by_tile, reduction, notes);
+        self.add_task(task)
+    }
+
+    /// The task of a nest.
+    fn of_nest(
+        &self,
+        l: &'a Loop,
+        by_tile: bool,
+        reduction: Option<Reduction>,
+        notes: Vec<String>,
+    ) -> Task<'a> {
         let mut written = Vec::new();
         let program = self.program;
         let collect = &mut |s: &Stmt| match s {
@@ -156,20 +190,20 @@ impl<'a> Writer<'a, '_> {
         written.dedup();
         let is_tile = |b: &Buffer| program.decls.field(b.field).kind == FieldKind::Tile;
         let borrows = self.buffers(&l.body).iter().any(is_tile);
-        self.add_task(Task {
+        Task {
             position: 0,
-            body: l,
+            body: Body::Loop(l),
             by_tile,
             enclosing: [Around::default(); 3],
             written: written.into(),
             borrows,
             reduction,
             notes,
-        })
+        }
     }
 
     /// Numbers a task and keeps it for later.
-    fn add_task(&mut self, mut task: Task<'a>) -> FuncRef {
+    pub(super) fn add_task(&mut self, mut task: Task<'a>) -> FuncRef {
         // The entry function is the first of the program, the tasks follow.
         task.position = self.tasks.len() as u32;
         let signature = signature(self.layout.target.default_call_conv, &[WORD, WORD], None);
@@ -195,13 +229,48 @@ impl<'a> Writer<'a, '_> {
         self.close_loop(block, again, &[next]);
     }
 
+    /// The function of a part of a front, for the tile whose place is in the frame.
+    pub(super) fn part_task(&mut self, s: &'a Stmt) -> Option<FuncRef> {
+        let cut = Front::shared(self.program.decls.rank()) + 1;
+        let task = match s {
+            Stmt::Nest { outer, source } => self.of_nest(outer, false, None, source.clone()),
+            Stmt::Inject { source, .. } | Stmt::Interpolate { source, .. } => Task {
+                position: 0,
+                body: Body::Sparse(s),
+                by_tile: false,
+                enclosing: [Around::default(); 3],
+                written: [].into(),
+                borrows: false,
+                reduction: None,
+                notes: vec![source.clone()],
+            },
+            _ => return None,
+        };
+        let enclosing = std::array::from_fn(|d| Around { tile: (d < cut).then_some(None), point: false });
+        Some(self.add_task(Task { enclosing, ..task }))
+    }
+
+    /// The function of the blocks of a front.
+    pub(super) fn block_task(&mut self, front: &'a Front, parts: &'a [Stmt]) -> FuncRef {
+        self.add_task(Task {
+            position: 0,
+            body: Body::Block(front, parts),
+            by_tile: true,
+            enclosing: [Around::default(); 3],
+            written: [].into(),
+            borrows: false,
+            reduction: None,
+            notes: vec![front_head(front, &self.program.decls)],
+        })
+    }
+
     /// A parallel loop inside others.
     fn parallel_inside(&mut self, l: &'a Loop, tiles: Tiles) {
         let enclosing =
             self.places.map(|p| Around { tile: p.tile.map(|t| t.points), point: p.point.is_some() });
         let body = self.add_task(Task {
             position: 0,
-            body: l,
+            body: Body::Loop(l),
             by_tile: true,
             enclosing,
             written: self.written.clone().unwrap_or_default(),
@@ -219,17 +288,7 @@ impl<'a> Writer<'a, '_> {
         if self.places.iter().all(|p| p.tile.is_none() && p.point.is_none()) && self.tile_memory.is_none() {
             return self.frame;
         }
-        let size = self.layout.size();
-        let slot = self.b.create_sized_stack_slot(StackSlotData::new(StackSlotKind::ExplicitSlot, size, 4));
-        let copy = self.b.ins().stack_addr(WORD, slot, 0);
-        let flags = MemFlagsData::trusted();
-        for word in 0..self.layout.place(0) / 8 {
-            let value = match self.tile_memory {
-                Some(memory) if 8 * word == Frame::TILE_MEMORY => memory,
-                _ => self.frame_value(WORD, 8 * word),
-            };
-            self.b.ins().store(flags, value, copy, 8 * word);
-        }
+        let (copy, flags) = (self.frame_copy(), MemFlagsData::trusted());
         for d in 0..3 {
             let at = self.layout.place(d);
             if let Some(tile) = self.places[d].tile {
@@ -241,6 +300,26 @@ impl<'a> Writer<'a, '_> {
             }
         }
         copy
+    }
+
+    /// Another frame with the same words but for places.
+    fn frame_copy(&mut self) -> Value {
+        let size = self.layout.size();
+        let slot = self.b.create_sized_stack_slot(StackSlotData::new(StackSlotKind::ExplicitSlot, size, 4));
+        let copy = self.b.ins().stack_addr(WORD, slot, 0);
+        for word in 0..self.layout.place(0) / 8 {
+            let value = match self.tile_memory {
+                Some(memory) if 8 * word == Frame::TILE_MEMORY => memory,
+                _ => self.frame_value(WORD, 8 * word),
+            };
+            self.b.ins().store(MemFlagsData::trusted(), value, copy, 8 * word);
+        }
+        copy
+    }
+
+    /// Goes on with a frame of its own.
+    pub(super) fn copy_frame(&mut self) {
+        self.frame = self.frame_copy();
     }
 
     /// Reads the places of enclosing loops from the frame.
@@ -258,15 +337,15 @@ impl<'a> Writer<'a, '_> {
     }
 
     /// The tile with number `index` of the outermost loop.
-    fn one_tile(&mut self, task: &Task<'a>, tiles: Tiles, index: Value) {
+    fn one_tile(&mut self, task: &Task<'a>, l: &'a Loop, tiles: Tiles, index: Value) {
         let Some(op) = task.reduction else {
-            self.numbered_tile(task.body, tiles, index);
+            self.numbered_tile(l, tiles, index);
             return;
         };
         self.start_partial(op);
         let first = self.frame_value(WORD, Frame::FIRST_TILE);
         let number = self.b.ins().iadd(first, index);
-        self.numbered_tile(task.body, tiles, number);
+        self.numbered_tile(l, tiles, number);
         self.keep_partial(index);
     }
 

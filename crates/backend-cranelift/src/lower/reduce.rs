@@ -45,7 +45,7 @@ impl<'a> Writer<'a, '_> {
             let again = self.b.ins().icmp_imm_s(IntCC::SignedLessThan, next, tiles);
             self.close_loop(block, again, &[next, result]);
         }
-        let mut point = self.sparse_set(series, run);
+        let mut point = self.sparse_set(series, run.t);
         point.point = self.whole(0);
         self.store_sparse(series, 0, result, point);
     }

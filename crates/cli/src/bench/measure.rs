@@ -116,7 +116,11 @@ impl FirstStep {
 
 /// A run with the settings that all runs share; its range is still to be set.
 pub fn apply<'a>(settings: &Settings, op: &'a Operator, dt: f64) -> Apply<'a> {
-    op.apply().dt(dt).backend(settings.backend).threads(settings.threads)
+    let apply = op.apply().dt(dt).backend(settings.backend).threads(settings.threads);
+    match settings.steps_at_a_time {
+        Some(steps) => apply.steps_at_a_time(steps),
+        None => apply,
+    }
 }
 
 /// A run over all steps of a wave, whose first step is 1.

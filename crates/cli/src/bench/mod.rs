@@ -57,8 +57,9 @@ use report::Report;
 ///   gb_per_s            bytes_per_point x gpts_per_s: memory traffic by the compiler's own count
 ///   stream_gb_per_s     what the memory does with a[i] += s (b[i] + c[i]), on the same threads, with arrays that take
 ///                       as much together as the fields of the case (1 GiB at most): a loop compiled with this command
-///   stream_fraction     gb_per_s over that; above 1 only when steps share what they read
-///   schedule            the loops of a step, outermost first, a line for each kind of nest
+///   stream_fraction     gb_per_s over that
+///   schedule            the loops of a step, outermost first, a line for each kind of nest, and why steps are done one
+///                       by one, if they are
 ///   gflops              flops_per_point x gpts_per_s: arithmetic by the compiler's own count (10^9 a second)
 ///   raw_bytes, bytes    the saved snapshots before and after compression, with their ratio
 ///   overhead            wall time of the runs over that of the same runs without saving, minus 1. Both kinds take
@@ -92,6 +93,9 @@ pub struct Args {
     /// Number of threads [default: one per core]
     #[arg(long, value_name = "N")]
     threads: Option<usize>,
+    /// Steps that are done together where their order allows it [default: the compiler chooses]
+    #[arg(long, value_name = "N")]
+    steps_at_a_time: Option<usize>,
     /// Where the code comes from: auto takes c when a C compiler is there, else cranelift
     #[arg(long, value_name = "B", default_value = "auto", value_parser = ["auto", "c", "cranelift"])]
     backend: String,
@@ -220,6 +224,8 @@ pub struct Settings {
     pub shape: Vec<usize>,
     pub steps: usize,
     pub threads: usize,
+    /// Steps that are done together; `None` leaves it to the compiler.
+    pub steps_at_a_time: Option<usize>,
     /// The backend that runs, never `Auto`.
     pub backend: Backend,
     /// `None` keeps an uncompressed history.
@@ -248,12 +254,22 @@ impl Settings {
                 return Err(CliError::UnusedOption { option, case: case.to_string() });
             }
         }
-        if case == Case::Codecs && args.steps.is_some() {
-            return Err(CliError::UnusedOption { option: "--steps", case: case.to_string() });
+        let without_steps =
+            [("--steps", args.steps.is_some()), ("--steps-at-a-time", args.steps_at_a_time.is_some())];
+        if let (Case::Codecs, Some((option, _))) = (case, without_steps.into_iter().find(|(_, given)| *given))
+        {
+            return Err(CliError::UnusedOption { option, case: case.to_string() });
         }
         let steps = args.steps.map_or(steps, |n| n as usize);
         let every = args.save_every.map_or(1, |k| k as usize);
-        for (option, value) in [("--steps", steps), ("--save-every", every), ("--repeat", args.repeat)] {
+        let together = args.steps_at_a_time.unwrap_or(1);
+        let counts = [
+            ("--steps", steps),
+            ("--steps-at-a-time", together),
+            ("--save-every", every),
+            ("--repeat", args.repeat),
+        ];
+        for (option, value) in counts {
             if value == 0 {
                 return Err(CliError::Zero { option });
             }
@@ -279,6 +295,7 @@ impl Settings {
             shape: shape.0,
             steps,
             threads: thread_count(args.threads)?,
+            steps_at_a_time: args.steps_at_a_time,
             backend: args.backend.parse::<Backend>()?.resolve(),
             codec: codec(args)?,
             every,

@@ -155,7 +155,10 @@ impl Table for Report {
             ("first step", seconds(self.first_step_seconds)),
         ];
         for (i, line) in self.schedule.iter().enumerate() {
-            rows.push((if i == 0 { "schedule" } else { "" }, line.clone()));
+            rows.push(match line.strip_prefix("step by step: ") {
+                Some(why) => ("step by step", why.to_string()),
+                None => (if i == 0 { "schedule" } else { "" }, line.clone()),
+            });
         }
         if let Some(h) = &self.history {
             rows.extend(h.rows());

@@ -55,8 +55,12 @@ fn the_limit_and_the_schedule() {
     let fraction = number("gb_per_s") / number("stream_gb_per_s");
     assert!((number("stream_fraction") / fraction - 1.0).abs() < 1e-12);
     let schedule = result["schedule"].as_array().unwrap();
-    assert_eq!(schedule.len(), 1, "{schedule:?}");
+    assert_eq!(schedule.len(), 2, "{schedule:?}");
     assert!(schedule[0].as_str().unwrap().contains(" > simd z"), "{schedule:?}");
+    assert_eq!(schedule[1], "step by step: the fields stay in the caches");
+    let several = bench("heat3d --shape 40x40x40 --steps 4 --steps-at-a-time 3");
+    let several = several["schedule"].as_array().unwrap()[0].as_str().unwrap().to_string();
+    assert!(several.starts_with("front of 3 steps"), "{several}");
     // Velocity and stress are nests of their own, forward and adjoint operators of their own.
     assert!(bench("elastic2d --shape 20x20 --steps 2")["schedule"].as_array().unwrap()[0].is_string());
     assert!(bench("gradient --shape 30x30 --steps 9")["schedule"].as_array().unwrap().len() >= 2);
@@ -156,6 +160,8 @@ fn bad_settings() {
     bad("acoustic3d --shape 8x8", "cli::rank", "8x8 has 2");
     bad("acoustic2d --shape 8x8x8", "cli::rank", "`acoustic2d` needs a shape with 2 axes");
     bad("gradient --shape 8", "cli::rank", "2 or 3 axes");
+    bad("heat3d --steps-at-a-time 0", "cli::zero", "--steps-at-a-time");
+    bad("codecs --steps-at-a-time 2", "cli::unused_option", "--steps-at-a-time");
     bad("heat3d --threads 0", "threads::count", "0 threads");
     bad("heat3d --threads 100000", "threads::count", "100000 threads");
     bad("heat3d --steps 0", "cli::zero", "`--steps 0`");

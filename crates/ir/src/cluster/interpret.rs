@@ -42,7 +42,7 @@ unsafe fn run<T: Real>(program: &Program, context: &Context) -> Result<(), Stop>
         // SAFETY: as for the whole program.
         unsafe {
             if let Some(direction) = program.direction {
-                machine.begin_step(direction, i)?;
+                machine.begin_steps(direction, i, 1)?;
             }
             for s in &program.step_scalars {
                 let value = machine.value(s.value);

@@ -70,7 +70,8 @@ fn table(c: &mut Cursor, d: &Decls) -> Result<TableDecl, ParseError> {
     c.expect("corners")?;
     let corners = c.positive()?;
     let moving = c.eat("moving");
-    Ok(TableDecl { sparse: SparseId(sparse as u32), half, corners, moving })
+    let planes = c.eat("planes");
+    Ok(TableDecl { sparse: SparseId(sparse as u32), half, corners, moving, planes })
 }
 
 /// The words `in place`, where a field or slot has them.

@@ -65,8 +65,13 @@ pub(crate) fn header(d: &Decls) -> String {
     for (i, table) in d.tables.iter().enumerate() {
         let at = half_text(d, TableId(i as u32));
         let moving = if table.moving { " moving" } else { "" };
-        let _ =
-            writeln!(s, "  table {} at {at} corners {}{moving}", d.sparse(table.sparse).name, table.corners);
+        let planes = if table.planes { " planes" } else { "" };
+        let _ = writeln!(
+            s,
+            "  table {} at {at} corners {}{moving}{planes}",
+            d.sparse(table.sparse).name,
+            table.corners
+        );
     }
     s
 }

@@ -1,8 +1,8 @@
 //! What a step costs, by the compiler's own count.
 
-use super::{Loop, LoopForm, Program, Stmt};
-use crate::{Expr, ExprId, FieldId, FieldKind};
-use std::collections::HashSet;
+use super::{Front, Loop, LoopForm, Program, Stmt};
+use crate::{Expr, ExprId, Field, FieldId, FieldKind};
+use std::collections::{BTreeMap, HashSet};
 
 /// The cost of one step, per point of the domain. What runs at the first step only is left out, and so are sparse points
 /// and codecs; statements that run every few steps count for their share.
@@ -20,22 +20,33 @@ pub struct Cost {
 /// Counts the cost of a step.
 pub fn cost(p: &Program) -> Cost {
     let mut cost = Cost::default();
-    add(p, &p.body, 1.0, &mut cost);
+    add(p, &p.body, [1.0; 3], 1.0, &mut cost);
     cost
 }
 
-fn add(p: &Program, body: &[Stmt], share: f64, cost: &mut Cost) {
+fn add(p: &Program, body: &[Stmt], mut extents: [f64; 3], share: f64, cost: &mut Cost) {
     for s in body {
         match s {
             Stmt::First(_) => {}
-            Stmt::When { every, body } => add(p, body, share / *every as f64, cost),
+            Stmt::When { every, body } => add(p, body, extents, share / *every as f64, cost),
             Stmt::Nest { outer, .. } | Stmt::Reduce { outer, .. } => {
                 let domain = p.decls.points().max(1) as f64;
-                let mut extents: [f64; 3] = [1.0; 3];
                 let points = walk(p, outer, &mut extents, domain, share, cost);
                 cost.bytes += share * bytes(p, s) * points / domain;
             }
-            other => add(p, other.body(), share, cost),
+            Stmt::Front { front, body } => {
+                let mut parts = Cost::default();
+                add(p, body, extents, share, &mut parts);
+                cost.flops += parts.flops;
+                cost.bytes += share * front_bytes(p, body, front.steps);
+            }
+            Stmt::Lagged { from, to, body, .. } => {
+                for d in 0..2 {
+                    extents[d] = to[d].saturating_sub(from[d]).max(0) as f64;
+                }
+                add(p, body, extents, share, cost);
+            }
+            other => add(p, other.body(), extents, share, cost),
         }
     }
 }
@@ -50,7 +61,7 @@ fn walk(p: &Program, l: &Loop, extents: &mut [f64; 3], domain: f64, share: f64, 
     let rounds: f64 = extents.iter().product();
     cost.flops += share * operations(p, l.body.iter().filter_map(Stmt::value)) * rounds / domain
         + share * increments(&l.body) * rounds / domain;
-    let (mut points, mut end) = (rounds, None);
+    let (mut points, mut end, mut several) = (rounds, None, false);
     for s in &l.body {
         let Stmt::Loop(inner) = s else { continue };
         let more = walk(p, inner, &mut extents.clone(), domain, share, cost);
@@ -60,7 +71,8 @@ fn walk(p: &Program, l: &Loop, extents: &mut [f64; 3], domain: f64, share: f64, 
             LoopForm::Points { from, to, .. } => Some((from, to)),
             _ => None,
         };
-        let goes_on = end.is_some() && range.map(|r| r.0) == end;
+        let goes_on = end.is_some() && range.map(|r| r.0) == end && several;
+        several = inner.step > 1;
         points = if goes_on { points + more } else { more };
         end = range.map(|r| r.1);
     }
@@ -85,6 +97,48 @@ fn operations(p: &Program, roots: impl Iterator<Item = ExprId>) -> f64 {
         };
     });
     flops as f64
+}
+
+/// Bytes per point and step of the parts of a front of so many steps: each value moves once for all steps, in and, where it
+/// changes, out; a history once for each. What is done at some steps or points only counts for its share.
+pub fn front_bytes(p: &Program, parts: &[Stmt], steps: usize) -> f64 {
+    let mut moves: BTreeMap<(FieldId, bool), f64> = BTreeMap::new();
+    for part in parts {
+        let Stmt::Lagged { from, to, body, .. } = part else { continue };
+        let points = |d: usize| {
+            let all = p.decls.dims.get(d).map_or(1, |dim| dim.size.max(1)) as f64;
+            to[d].saturating_sub(from[d]).max(0) as f64 / all
+        };
+        let of_points = (0..=Front::shared(p.decls.rank())).map(points).product::<f64>();
+        let of_steps = match body.as_slice() {
+            [Stmt::When { every, .. }] => 1.0 / *every as f64,
+            _ => 1.0,
+        };
+        let mut add = |field: FieldId, write: bool| {
+            // What every tenth step touches moves at most once in a group.
+            let once = steps.max(1) as f64 * of_steps;
+            let of_steps = if matches!(p.decls.field(field).kind, FieldKind::Saved { .. }) {
+                once
+            } else {
+                once.min(1.0)
+            };
+            let share = moves.entry((field, write)).or_default();
+            *share = share.max(of_points * of_steps);
+        };
+        part.visit(&mut |s| {
+            if let Stmt::Let { value, .. } | Stmt::Assign { value, .. } = s {
+                p.exprs.loads(*value).iter().for_each(|a| add(a.field, false));
+            }
+            if let Stmt::Assign { target, increment, .. } = s {
+                add(target.field, true);
+                if *increment {
+                    add(target.field, false);
+                }
+            }
+        });
+    }
+    let bytes = |field: &Field| (field.levels() * field.dtype.size()) as f64;
+    moves.iter().map(|((id, _), share)| bytes(p.decls.field(*id)) * share).sum::<f64>() / steps.max(1) as f64
 }
 
 /// Bytes per point of a nest: each time level that it reads counts once, each that it writes once.

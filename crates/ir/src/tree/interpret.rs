@@ -4,7 +4,7 @@
 //! It runs on the calling thread, calls back in the same order as a kernel, and does not flush denormals.
 //! Outside a time loop `t` is `time_m`. Tickets that are still open when a status stops the run belong to the host.
 
-use super::{Loop, LoopForm, Program, Stmt};
+use super::{Front, Loop, LoopForm, Program, ScalarLet, Stmt};
 use crate::DType;
 use crate::abi::Context;
 use crate::machine::{Machine, Real, Stop};
@@ -32,7 +32,7 @@ unsafe fn run<T: Real>(program: &Program, context: &Context) -> i32 {
         let value = unsafe { machine.value(s.value) };
         machine.locals.insert(s.local, value);
     }
-    let mut walker = Walker { program, machine, accumulator: Accumulator::default() };
+    let mut walker = Walker { program, machine, accumulator: Accumulator::default(), group: 1 };
     // SAFETY: as above.
     match unsafe { walker.block::<T>(&program.body) } {
         Ok(()) => 0,
@@ -44,6 +44,8 @@ struct Walker<'a> {
     program: &'a Program,
     machine: Machine<'a>,
     accumulator: Accumulator,
+    /// Steps that are done at a time.
+    group: i64,
 }
 
 /// The results of the tiles of a reduction, the last one under way.
@@ -69,17 +71,34 @@ impl Walker<'_> {
         unsafe {
             match s {
                 Stmt::Time { direction, scalars, body, .. } => {
-                    let (first, last) = (m.context.time_m, m.context.time_max);
-                    for i in 0..=last - first {
-                        self.machine.begin_step(*direction, i)?;
-                        for s in scalars {
-                            let value = self.machine.value(s.value);
-                            self.machine.locals.insert(s.local, value);
-                        }
+                    let count = m.context.time_max - m.context.time_m + 1;
+                    let most = self.program.front().map_or(1, |(front, _)| front.steps as i64);
+                    let mut i = 0;
+                    while i < count {
+                        // The first step has work of its own, which must be done before the second.
+                        self.group = if i == 0 { 1 } else { most.min(count - i) };
+                        self.machine.begin_steps(*direction, i, self.group)?;
+                        self.scalars(scalars);
                         self.block::<T>(body)?;
+                        i += self.group;
                     }
                     Ok(())
                 }
+                Stmt::Front { front, body } => {
+                    let scalars = self.program.step_scalars();
+                    let (first, steps, rank) = (m.step, self.group as usize, self.program.decls.rank());
+                    for tile in front.order(steps, body, rank).concat() {
+                        self.machine.step = first.after(tile.step as i64);
+                        self.scalars(scalars);
+                        for d in 0..=Front::shared(rank) {
+                            self.machine.tile[d] = Some(tile.range[d]);
+                        }
+                        self.block::<T>(body[tile.part].body())?;
+                        self.machine.tile = [None; 3];
+                    }
+                    Ok(())
+                }
+                Stmt::Lagged { body, .. } => self.block::<T>(body),
                 Stmt::First(body) if m.step.is_first() => self.block::<T>(body),
                 Stmt::First(_) => Ok(()),
                 Stmt::When { every, body } if m.step.t % *every as i64 == 0 => self.block::<T>(body),
@@ -144,6 +163,15 @@ impl Walker<'_> {
         }
     }
 
+    /// Values of the step.
+    unsafe fn scalars(&mut self, scalars: &[ScalarLet]) {
+        for s in scalars {
+            // SAFETY: as for the whole program.
+            let value = unsafe { self.machine.value(s.value) };
+            self.machine.locals.insert(s.local, value);
+        }
+    }
+
     /// `lend`: each round of this loop, the outermost of its nest, borrows memory for tile fields.
     unsafe fn walk<T: Real>(&mut self, l: &Loop, lend: bool) -> Result<(), Stop> {
         let tile = self.machine.tile[l.dim].unwrap_or_default();
@@ -188,11 +216,11 @@ impl Walker<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::abi::{BodyFn, ParallelFn, SparseTable, SparseValues};
+    use crate::abi::{BodyFn, ParallelFn, Planes, SparseTable, SparseValues};
     use std::ffi::c_void;
 
     unsafe extern "C" fn parallel(_: *const Context, _: i64, _: BodyFn, _: *mut c_void) {}
-    unsafe extern "C" fn step(_: *mut c_void, t: i64) -> i32 {
+    unsafe extern "C" fn step(_: *mut c_void, t: i64, _: i64) -> i32 {
         if t == 9 { 5 } else { 0 }
     }
     unsafe extern "C" fn effect(
@@ -228,7 +256,12 @@ mod tests {
         assert_eq!(u.len(), 8);
         let (cells, weights, mut values) = ([1, 2], [0.5f32, 0.5], [10.0f32]);
         let (fields, scalars) = ([u.as_mut_ptr().cast()], [0.1, 3.0]);
-        let table = SparseTable { cells: cells.as_ptr(), weights: weights.as_ptr().cast() };
+        let table = SparseTable {
+            cells: cells.as_ptr(),
+            weights: weights.as_ptr().cast(),
+            corners: Planes::none(),
+            points: Planes::none(),
+        };
         let points = SparseValues { points: 1, values: values.as_mut_ptr().cast() };
         let context = Context {
             fields: fields.as_ptr(),

@@ -48,9 +48,13 @@
 //! * **T15** prefetches and streams come before all else in a `simd` loop, and name fields that have a place in memory; what
 //!   is asked for may lie outside of it;
 //! * **T16** a level that is streamed has the type of the program; the loop over all points of a row stores to it at its own
-//!   points, to each once, does not read it, and begins where a cache line does.
+//!   points, to each once, does not read it, and begins where a cache line does;
+//! * **T17** a [front](Front) is all that its time loop does after what the first step does alone; its tiles are not empty, its
+//!   blocks as wide as their edges move; its parts are nests over the points of a tile, and sparse points that do not move, with
+//!   lags that keep every two of them in order where they meet in memory.
 
 mod cost;
+mod front;
 mod interpret;
 mod outline;
 mod text;
@@ -61,10 +65,11 @@ pub use crate::stencil::Reduction;
 use crate::{
     Access, Arena, Decls, Direction, ExprId, Field, FieldId, FieldKind, LocalId, SparseId, TableId, TicketId,
 };
-pub use cost::{Cost, cost};
+pub use cost::{Cost, cost, front_bytes};
+pub use front::{Front, Lag, Tile, lags, reads_around};
 pub use interpret::interpret;
 pub use outline::outline;
-pub use text::line;
+pub use text::{front_head, line};
 
 /// An index computed at the start of each step: `(t / every + shift)`, modulo `modulus` when that is not 0.
 ///
@@ -107,6 +112,15 @@ impl Step {
             Direction::Ascending => self.first + 2 - slots,
             Direction::Descending => self.first,
         }
+    }
+
+    /// The step that comes some steps later.
+    pub fn after(&self, steps: i64) -> Step {
+        let t = match self.direction {
+            Direction::Ascending => self.t + steps,
+            Direction::Descending => self.t - steps,
+        };
+        Step { t, ..*self }
     }
 
     /// Whether it is the first.
@@ -365,6 +379,24 @@ pub enum Stmt {
     },
     /// Waits for the work of a ticket.
     Wait(TicketId),
+    /// Several steps at a time; `body` holds one [`Stmt::Lagged`] for each part of a step, in order.
+    Front {
+        /// Its shape.
+        front: Front,
+        /// The parts of a step.
+        body: Vec<Stmt>,
+    },
+    /// A part of a step in a front: done for the points of the tile at hand, moved back by its lag.
+    Lagged {
+        /// By how much it stays behind the first part of the step.
+        lag: Lag,
+        /// First points along the dimensions that the front cuts.
+        from: [i64; 2],
+        /// The points after the last.
+        to: [i64; 2],
+        /// A nest over the points of the tile, or something at sparse points, or a guard around these.
+        body: Vec<Stmt>,
+    },
 }
 
 impl Stmt {
@@ -374,7 +406,9 @@ impl Stmt {
             Stmt::Time { body, .. }
             | Stmt::First(body)
             | Stmt::When { body, .. }
-            | Stmt::Until { body, .. } => body,
+            | Stmt::Until { body, .. }
+            | Stmt::Front { body, .. }
+            | Stmt::Lagged { body, .. } => body,
             Stmt::Nest { outer: l, .. } | Stmt::Reduce { outer: l, .. } | Stmt::Loop(l) => &l.body,
             _ => &[],
         }

@@ -1,6 +1,6 @@
 //! The loops of a program in a few words.
 
-use super::text::loop_head;
+use super::text::{front_head, loop_head};
 use super::{Loop, LoopForm, Program, Stmt};
 use crate::Decls;
 
@@ -18,15 +18,23 @@ fn collect(body: &[Stmt], d: &Decls, lines: &mut Vec<(String, usize)>) {
     for s in body {
         match s {
             Stmt::First(_) => {}
-            Stmt::Nest { outer, .. } | Stmt::Reduce { outer, .. } => {
-                let line = path(outer, d);
-                match lines.iter_mut().find(|(known, _)| *known == line) {
-                    Some((_, n)) => *n += 1,
-                    None => lines.push((line, 1)),
-                }
+            Stmt::Front { front, body } => {
+                let mut inside = Vec::new();
+                collect(body, d, &mut inside);
+                inside
+                    .into_iter()
+                    .for_each(|(line, n)| add(lines, format!("{} > {line}", front_head(front, d)), n));
             }
+            Stmt::Nest { outer, .. } | Stmt::Reduce { outer, .. } => add(lines, path(outer, d), 1),
             other => collect(other.body(), d, lines),
         }
+    }
+}
+
+fn add(lines: &mut Vec<(String, usize)>, line: String, count: usize) {
+    match lines.iter_mut().find(|(known, _)| *known == line) {
+        Some((_, n)) => *n += count,
+        None => lines.push((line, count)),
     }
 }
 

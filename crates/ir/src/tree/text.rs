@@ -1,6 +1,6 @@
 //! Printer and parser of the tree level.
 
-use super::{Loop, LoopForm, Program, Slot, Stmt};
+use super::{Front, Lag, Loop, LoopForm, Program, Slot, Stmt};
 use crate::cluster::text as cluster_text;
 use crate::cluster::{Action, PointStatement};
 use crate::text::{self, Cursor, ParseError, in_place};
@@ -84,6 +84,62 @@ pub(super) fn loop_head(l: &Loop, d: &Decls) -> String {
     }
 }
 
+/// The shape of a front: `front of 4 steps lag 2 back 2, x by 2, y by 16, blocks of 148`.
+pub fn front_head(front: &Front, d: &Decls) -> String {
+    let Front { steps, period, block, strip, chunk } = front;
+    let x = &d.dims[0].name;
+    let strips = if d.rank() == 3 { format!(", {} by {strip}", d.dims[1].name) } else { String::new() };
+    format!("front of {steps} steps lag {}, {x} by {chunk}{strips}, blocks of {block}", lag_text(*period))
+}
+
+fn lag_text(lag: Lag) -> String {
+    format!("{} back {}", lag.ahead, lag.back)
+}
+
+fn lag(c: &mut Cursor) -> Result<Lag, ParseError> {
+    let ahead = c.integer()?;
+    c.expect("back")?;
+    Ok(Lag { ahead, back: c.integer()? })
+}
+
+fn front(c: &mut Cursor, d: &Decls) -> Result<Front, ParseError> {
+    for word in ["front", "of"] {
+        c.expect(word)?;
+    }
+    let steps = c.positive()?;
+    c.expect("steps")?;
+    c.expect("lag")?;
+    let period = lag(c)?;
+    let by = |c: &mut Cursor, dim: usize| {
+        c.expect(",")?;
+        c.expect(&d.dims[dim].name)?;
+        c.expect("by")?;
+        c.positive()
+    };
+    let chunk = by(c, 0)?;
+    let strip = if d.rank() == 3 { by(c, 1)? } else { 1 };
+    for word in [",", "blocks", "of"] {
+        c.expect(word)?;
+    }
+    Ok(Front { steps, period, block: c.positive()?, strip, chunk })
+}
+
+fn lagged(c: &mut Cursor, d: &Decls, exprs: &mut Arena) -> Result<Stmt, ParseError> {
+    c.expect("lag")?;
+    let lag = lag(c)?;
+    let size = |dim: usize| d.dims.get(dim).map_or(1, |x| x.size as i64);
+    let (mut from, mut to) = ([0, 0], [size(0), if d.rank() == 3 { size(1) } else { 1 }]);
+    if c.eat("[") {
+        (from[0], to[0]) = text::range(c)?;
+        if d.rank() == 3 {
+            c.expect(",")?;
+            (from[1], to[1]) = text::range(c)?;
+        }
+        c.expect("]")?;
+    }
+    Ok(Stmt::Lagged { lag, from, to, body: braces(c, d, exprs, false)? })
+}
+
 /// ` [1:63]`, or nothing for the whole dimension.
 fn range_text(from: i64, to: i64, dim: usize, d: &Decls) -> String {
     if (from, to) == (0, d.dims[dim].size as i64) { String::new() } else { format!(" [{from}:{to}]") }
@@ -117,6 +173,15 @@ fn write_block(out: &mut String, body: &[Stmt], p: &Program, depth: usize) {
             Stmt::When { every, .. } => format!("every {every}"),
             Stmt::Until { ticket, .. } => format!("until {ticket}"),
             Stmt::Nest { outer: l, .. } | Stmt::Loop(l) => loop_head(l, &p.decls),
+            Stmt::Front { front, .. } => front_head(front, &p.decls),
+            Stmt::Lagged { lag, from, to, .. } => {
+                let cut = Front::shared(p.decls.rank()) + 1;
+                let whole = (0..cut).all(|d| (from[d], to[d]) == (0, p.decls.dims[d].size as i64));
+                let range = |d: usize| format!("{}:{}", from[d], to[d]);
+                let ranges: Vec<String> = (0..cut).map(range).collect();
+                let part = if whole { String::new() } else { format!(" [{}]", ranges.join(", ")) };
+                format!("lag {}{part}", lag_text(*lag))
+            }
             Stmt::Reduce { series, op, outer, .. } => {
                 let to = text::series_text(&p.decls, *series);
                 format!("reduce {to} {} {}", op.name(), loop_head(outer, &p.decls))
@@ -219,6 +284,11 @@ fn statement(c: &mut Cursor, d: &Decls, exprs: &mut Arena, nested: bool) -> Resu
             let ticket = cluster_text::ticket(c)?;
             return Ok(Stmt::Until { ticket, body: braces(c, d, exprs, nested)? });
         }
+        "front" => {
+            let front = front(c, d)?;
+            return Ok(Stmt::Front { front, body: braces(c, d, exprs, false)? });
+        }
+        "lag" => return lagged(c, d, exprs),
         "encode" | "decode" => return part(c, d),
         _ => {}
     }

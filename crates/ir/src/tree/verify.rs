@@ -1,6 +1,7 @@
 //! Verifier of the tree level.
 
-use super::{Loop, LoopForm, Program, Slice, Slot, Stmt};
+use super::front::in_order;
+use super::{Front, Lag, Loop, LoopForm, Program, Slice, Slot, Stmt, reads_around};
 use crate::stencil::verify::Check;
 use crate::{
     Access, Expr, ExprId, Field, FieldId, FieldKind, Layout, LocalId, SparseId, TicketId, VerifyError,
@@ -8,7 +9,7 @@ use crate::{
 use std::collections::{HashMap, HashSet};
 
 impl Program {
-    /// Checks the invariants T1 to T16.
+    /// Checks the invariants T1 to T17.
     ///
     /// # Errors
     /// The first broken one.
@@ -184,7 +185,95 @@ impl<'a> Verifier<'a> {
                 self.wait(*ticket, true)
             }
             Stmt::Wait(ticket) => self.wait(*ticket, false),
+            Stmt::Front { front, body } => self.front(front, body, scope),
+            Stmt::Lagged { .. } => self.check.that(false, 17, || "a part of no front".into()),
         }
+    }
+
+    /// A front in its time loop: its shape, its lags, and its parts, which lie in the tiles that it cuts.
+    fn front(
+        &mut self,
+        front: &Front,
+        parts: &'a [Stmt],
+        scope: &HashSet<LocalId>,
+    ) -> Result<(), VerifyError> {
+        let rank = self.program.decls.rank();
+        let wrong = |v: &Self, why: &str| v.check.that(false, 17, || format!("a front {why}"));
+        let alone = self.program.body.iter().any(|s| match s {
+            Stmt::Time { body, .. } => {
+                matches!(body.as_slice(), [Stmt::Front { .. }] | [Stmt::First(_), Stmt::Front { .. }])
+            }
+            _ => false,
+        });
+        if !alone {
+            return wrong(self, "beside other statements of a step");
+        }
+        if rank < 2 || [front.steps, front.block, front.strip, front.chunk].contains(&0) {
+            return wrong(self, "without points");
+        }
+        let reach = front.reach(front.steps, parts);
+        let room = reach.ahead.saturating_add(reach.back) <= i64::try_from(front.block).unwrap_or(i64::MAX);
+        if !room && front.blocks(parts, rank) > 1 {
+            return wrong(self, "whose blocks are too narrow");
+        }
+        for part in parts {
+            let Stmt::Lagged { lag, from, to, body } = part else {
+                return wrong(self, "of something that is no part");
+            };
+            if !lag.covers(Lag::default()) {
+                return wrong(self, "with a lag below 0");
+            }
+            let start = from[0] - Front::bounds(parts, 0).0;
+            self.lagged(front, Lag { ahead: lag.ahead + start, ..*lag }, (*from, *to), body, scope)?;
+        }
+        if !front.period.covers(Lag::default()) || !in_order(self.program, parts, front.period) {
+            return wrong(self, "whose lags are too short");
+        }
+        Ok(())
+    }
+
+    fn lagged(
+        &mut self,
+        front: &Front,
+        lag: Lag,
+        (from, to): ([i64; 2], [i64; 2]),
+        body: &'a [Stmt],
+        scope: &HashSet<LocalId>,
+    ) -> Result<(), VerifyError> {
+        let rank = self.program.decls.rank();
+        let sizes = [front.chunk, front.strip];
+        let around = |dim: usize| {
+            let form = LoopForm::Tiles { from: from[dim], to: to[dim], size: sizes[dim], parallel: false };
+            Around { dim, form, step: 1 }
+        };
+        for s in body {
+            match s {
+                Stmt::When { body, .. } => self.lagged(front, lag, (from, to), body, scope)?,
+                Stmt::Nest { outer, .. } => {
+                    let step = outer.step as i64;
+                    let whole =
+                        step == 1 || rank == 3 && lag.ahead % step == 0 && front.period.ahead % step == 0;
+                    let in_tile = matches!(outer.form, LoopForm::Tile { before: 0, after: 0, .. });
+                    self.check.that(whole && in_tile && outer.dim == 0, 17, || {
+                        "a nest in a front that does not follow its tiles".into()
+                    })?;
+                    let mut loops = (0..=Front::shared(rank)).map(around).collect();
+                    self.walk(outer, &mut scope.clone(), &mut loops)?;
+                }
+                Stmt::Inject { table, .. } | Stmt::Interpolate { table, .. } => {
+                    let still = self.program.decls.tables.get(table.index());
+                    self.check.that(still.is_none_or(|t| !t.moving && t.planes), 17, || {
+                        "points in a front that are not sorted by planes".into()
+                    })?;
+                    self.check.that(!reads_around(self.program, s), 17, || {
+                        "an injection in a front that reads around itself".into()
+                    })?;
+                    self.statement(s, &mut scope.clone(), &mut Vec::new())?;
+                }
+                _ => self.check.that(false, 17, || "something in a front that has no points".into())?,
+            }
+        }
+        Ok(())
     }
 
     /// `again`: the wait may ask for all parts once more.
@@ -276,13 +365,16 @@ impl<'a> Verifier<'a> {
                 if let Stmt::Assign { target, .. } = s {
                     name(target);
                 }
-                s.value().iter().for_each(|value| self.program.exprs.loads(*value).iter().for_each(&mut name));
+                s.value()
+                    .iter()
+                    .for_each(|value| self.program.exprs.loads(*value).iter().for_each(&mut name));
             });
         });
         for (id, (low, high)) in spans {
             let Some(layout) = &self.program.decls.field(id).layout else { continue };
             let room = !layout.turns || (high.abs_diff(low) as usize) < layout.alloc[0];
-            self.check.that(room, 9, || format!("{} has too few planes", self.program.decls.field(id).name))?;
+            self.check
+                .that(room, 9, || format!("{} has too few planes", self.program.decls.field(id).name))?;
         }
         Ok(())
     }

@@ -2,7 +2,7 @@
 #![allow(dead_code, reason = "each test uses a part")]
 
 use wavefold_ir::cluster::{self, Cluster, PointStatement, ScalarLet, Slice};
-use wavefold_ir::tree::{Loop, LoopForm, Slot, Stmt};
+use wavefold_ir::tree::{Front, Lag, Loop, LoopForm, Slot, Stmt};
 use wavefold_ir::*;
 
 /// Names that a user may give, many of which are words of the language.
@@ -120,7 +120,8 @@ pub fn decls(t: &mut Tape, stage: Stage) -> Decls {
     };
     for (sparse, half) in [(0, false), (0, true), (1, false)] {
         let (half, corners) = ([half, false, false], 1 + t.below(8));
-        d.tables.push(TableDecl { sparse: SparseId(sparse), half, corners, moving: sparse == 0 && t.coin() });
+        let moving = sparse == 0 && t.coin();
+        d.tables.push(TableDecl { sparse: SparseId(sparse), half, corners, moving, planes: t.coin() });
     }
     let first = t.below(NAMES.len());
     for i in 0..7 {
@@ -409,6 +410,23 @@ fn stmt(t: &mut Tape, d: &Decls, e: &mut Arena, depth: usize, nested: bool) -> S
     }
 }
 
+fn front(t: &mut Tape, d: &Decls, e: &mut Arena) -> Stmt {
+    let lag = |t: &mut Tape| Lag { ahead: t.shift().into(), back: t.shift().into() };
+    let mut size = || 1 + t.below(40);
+    let (steps, points, chunk) = (size(), size(), size());
+    let strip = if d.rank() == 3 { size() } else { 1 };
+    let front = Front { steps, period: lag(t), block: points, strip, chunk };
+    let parts = (0..t.below(3)).map(|_| {
+        let whole = |dim: usize| (0, d.dims[dim].size as i64);
+        let part = |t: &mut Tape, whole: (i64, i64)| if t.coin() { whole } else { (t.shift().into(), 7) };
+        let (x, y) = (part(t, whole(0)), if d.rank() == 3 { part(t, whole(1)) } else { (0, 1) });
+        let body = block(t, d, e, 2, false);
+        Stmt::Lagged { lag: lag(t), from: [x.0, y.0], to: [x.1, y.1], body }
+    });
+    let body = parts.collect();
+    Stmt::Front { front, body }
+}
+
 pub fn tree_program(bytes: &[u8]) -> tree::Program {
     let t = &mut Tape(bytes);
     let (decls, mut exprs) = (decls(t, Stage::Tree), Arena::new());
@@ -424,7 +442,10 @@ pub fn tree_program(bytes: &[u8]) -> tree::Program {
             })
             .collect();
         let each = scalars_of(t, &decls, &mut exprs, Stage::Tree);
-        let inner = block(t, &decls, &mut exprs, 4, false);
+        let mut inner = block(t, &decls, &mut exprs, 4, false);
+        if t.coin() {
+            inner.push(front(t, &decls, &mut exprs));
+        }
         body.push(Stmt::Time { direction: Direction::Descending, slots, scalars: each, body: inner });
     }
     tree::Program { decls, exprs, scalars, body }

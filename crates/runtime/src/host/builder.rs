@@ -244,9 +244,9 @@ impl<'a> HostBuilder<'a> {
     ///
     /// # Errors
     /// `run::internal` when they are not those of the declaration.
-    pub fn table(&mut self, table: TableId, tables: &'a SparseTables) -> Result<()> {
-        let Some(decl) = self.decls.tables.get(table.index()) else {
-            return Err(RuntimeError::internal(format!("no {table} to bind")));
+    pub fn table(&mut self, id: TableId, tables: &'a SparseTables) -> Result<()> {
+        let Some(decl) = self.decls.tables.get(id.index()) else {
+            return Err(RuntimeError::internal(format!("no {id} to bind")));
         };
         let sparse = self.decls.sparse(decl.sparse);
         let rows = sparse.points * if decl.moving { sparse.steps.unwrap_or(1) } else { 1 };
@@ -258,7 +258,7 @@ impl<'a> HostBuilder<'a> {
         if !same {
             return Err(RuntimeError::internal(format!("the table of `{}` is not as declared", sparse.name)));
         }
-        self.tables[table.index()] = Some(tables.table());
+        self.tables[id.index()] = Some(tables.table(if decl.planes { &shape } else { &[] })?);
         Ok(())
     }
 
@@ -418,6 +418,7 @@ fn begin_writes(stores: &[Option<BoundStore>], limit: Option<&MemoryLimit>) -> R
 
 fn work(fields: usize) -> Work {
     Work {
+        looks: 0,
         error: None,
         finite: None,
         start: Instant::now(),

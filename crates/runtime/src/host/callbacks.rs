@@ -62,13 +62,13 @@ pub(super) unsafe extern "C" fn parallel(
 
 /// [`abi::Context::step`]: counts, reports progress, and stops a run that was cancelled, or that another kernel
 /// goes on with.
-pub(super) unsafe extern "C" fn step(pointer: *mut c_void, t: i64) -> i32 {
+pub(super) unsafe extern "C" fn step(pointer: *mut c_void, t: i64, count: i64) -> i32 {
     // SAFETY: kernels pass the host of their context.
     let inner = unsafe { host(pointer) };
     if effects::hands_over(inner, t) {
         return status::HANDOVER;
     }
-    inner.guarded("the progress callback", || effects::step(inner, t))
+    inner.guarded("the progress callback", || effects::steps(inner, t, count))
 }
 
 /// [`abi::Context::compress`]: compresses in place, before it returns; in parts, it makes ready for them.

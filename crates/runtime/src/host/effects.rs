@@ -6,7 +6,7 @@ use std::time::Instant;
 use wavefold_codecs::{
     Bounded, DecodeError, EncodeError, ErrorReport, Parallel, PartDecoder, View, ViewError, ViewMut, decode,
 };
-use wavefold_ir::{FieldId, FieldKind};
+use wavefold_ir::{Direction, FieldId, FieldKind};
 
 use super::parts::{self, Form, Mode, Place, Source};
 use super::{Access, BoundStore, Handover, Inner, Work, cube, cube_strides, finite};
@@ -30,8 +30,8 @@ pub(super) fn hands_over(inner: &Inner<'_>, t: i64) -> bool {
     wanted
 }
 
-/// A step begins.
-pub(super) fn step(inner: &Inner<'_>, t: i64) -> Result<()> {
+/// `count` steps begin, the first of which is `t`.
+pub(super) fn steps(inner: &Inner<'_>, t: i64, count: i64) -> Result<()> {
     if inner.cancel.is_some_and(|flag| flag.load(Ordering::Relaxed)) {
         return Err(RuntimeError::Cancelled { step: t });
     }
@@ -40,9 +40,13 @@ pub(super) fn step(inner: &Inner<'_>, t: i64) -> Result<()> {
     if let Some(progress) = inner.progress {
         locks::callback(|| progress(done, inner.time.1 - inner.time.0 + 1));
     }
-    // Nothing stops the step from here on.
+    // Nothing stops these steps from here on.
+    let last = match inner.in_place.direction {
+        Direction::Ascending => t + count - 1,
+        Direction::Descending => t - count + 1,
+    };
     let mut work = inner.work();
-    (work.steps, work.step) = (done + 1, t);
+    (work.steps, work.step) = (done + count, last);
     Ok(())
 }
 

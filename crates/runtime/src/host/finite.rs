@@ -1,10 +1,10 @@
 //! Finds NaN and infinity in what a run writes.
 //!
 //! A stencil spreads a value that is not finite by a row or more at each step, so a part of the rows is enough to find it
-//! soon: every [`ROWS`]th, every [`STEPS`] steps. The run then stops. At its end, everything is looked at.
+//! soon: every [`ROWS`]th, every [`STEPS`] steps, or as soon as the steps that are done together have ended. The run then stops. At its end, everything is looked at.
 
 use wavefold_codecs::View;
-use wavefold_ir::{FieldId, FieldKind};
+use wavefold_ir::{Direction, FieldId, FieldKind};
 
 use super::Inner;
 use super::effects::slice;
@@ -23,16 +23,18 @@ pub(super) fn between_steps(inner: &Inner<'_>) -> Result<()> {
     if inner.watched.is_empty() {
         return Ok(());
     }
-    let (done, t, since) = {
-        let work = inner.work();
-        (work.steps, work.step, work.finite)
+    let (look, t, since) = {
+        let mut work = inner.work();
+        let look = work.steps / STEPS;
+        if look == work.looks {
+            return Ok(());
+        }
+        work.looks = look;
+        (look, work.step, work.finite)
     };
-    if done == 0 || done % STEPS != 0 {
-        return Ok(());
-    }
-    let first = (done / STEPS) as usize % ROWS;
+    let first = look as usize % ROWS;
     for (field, time) in &inner.watched {
-        if let Some(level) = newest(inner, *field, *time, t)
+        if let Some((level, t)) = newest(inner, *field, *time, t)
             && let Some(slot) = slot(inner, *field, level, t)
             && find(inner, *field, slot, first, ROWS)?.is_some()
         {
@@ -48,11 +50,17 @@ pub(super) fn at_end(inner: &Inner<'_>, t: i64, since: Option<i64>) -> Result<()
     inner.watched.iter().try_for_each(|(field, time)| located(inner, *field, *time, t, since))
 }
 
-/// The level, or snapshot, that a step wrote; none where it wrote none.
-fn newest(inner: &Inner<'_>, field: FieldId, time: i32, t: i64) -> Option<i64> {
+/// The level, or snapshot, that was written last when step `t` was done, and the step that wrote it; none if no step of the run
+/// wrote any.
+fn newest(inner: &Inner<'_>, field: FieldId, time: i32, t: i64) -> Option<(i64, i64)> {
     let decl = inner.decls.field(field);
     let every = decl.every() as i64;
-    (decl.is_time() && t % every == 0).then_some(t / every + i64::from(time))
+    let wrote = match inner.in_place.direction {
+        Direction::Ascending => t - t.rem_euclid(every),
+        Direction::Descending => t + (-t).rem_euclid(every),
+    };
+    let (first, last) = inner.time;
+    (decl.is_time() && (first..=last).contains(&wrote)).then_some((wrote / every + i64::from(time), wrote))
 }
 
 /// An error with the earliest level in memory that holds a value that is not finite, if the newest does.

@@ -156,6 +156,8 @@ struct Work {
     /// The current step.
     step: i64,
     handed_over: Option<Handover>,
+    /// How often values have been looked at, or would have been.
+    looks: i64,
     /// The last step after which values were looked at, and found finite.
     finite: Option<i64>,
     tickets: i64,
