@@ -37,14 +37,15 @@ impl Writer<'_> {
         let points = |x: &str, first: &str, size: usize| {
             format!("for (int64_t {x}_first = {first}; {x}_first < {x}_after; {x}_first += {size})")
         };
+        let loops = shared + 3;
         let x = &dims[0].name;
         if shared == 1 {
             let (from, to) = Front::bounds(parts, 0);
             self.line(&format!("const int64_t {x}_after = {to} + ahead;"));
-            self.line(&points(s, "low", front.strip));
-            self.line(&points(x, &from.to_string(), front.chunk));
+            self.open(&points(s, "low", front.strip));
+            self.open(&points(x, &from.to_string(), front.chunk));
         } else {
-            self.line(&points(x, "low", front.chunk));
+            self.open(&points(x, "low", front.chunk));
         }
         self.open("for (int64_t step = 0; step < steps; step += 1)");
         let sign = if direction == Direction::Ascending { '+' } else { '-' };
@@ -57,7 +58,8 @@ impl Writer<'_> {
         for part in parts {
             let Stmt::Lagged { lag, from, to, body } = part else { continue };
             self.blank();
-            self.open("");
+            self.line("{");
+            self.depth += 1;
             let behind = |lag: i64, period: i64| shifted(&format!("{period}*step"), lag);
             self.line(&format!("const int64_t lag = {};", behind(lag.ahead, front.period.ahead)));
             for dim in 0..=shared {
@@ -84,8 +86,8 @@ impl Writer<'_> {
             self.lagged = false;
             self.close();
         }
-        self.close();
-        self.close();
+        // Steps, chunks, strips, blocks.
+        (0..loops).for_each(|_| self.close());
         self.line("wf_set_mode(mode);");
         self.close();
         self.close();

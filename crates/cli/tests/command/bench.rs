@@ -57,7 +57,8 @@ fn the_limit_and_the_schedule() {
     let schedule = result["schedule"].as_array().unwrap();
     assert_eq!(schedule.len(), 2, "{schedule:?}");
     assert!(schedule[0].as_str().unwrap().contains(" > simd z"), "{schedule:?}");
-    assert_eq!(schedule[1], "step by step: the fields stay in the caches");
+    // Why depends on the caches of the machine.
+    assert!(schedule[1].as_str().unwrap().starts_with("step by step: "), "{schedule:?}");
     let several = bench("heat3d --shape 40x40x40 --steps 4 --steps-at-a-time 3");
     let several = several["schedule"].as_array().unwrap()[0].as_str().unwrap().to_string();
     assert!(several.starts_with("front of 3 steps"), "{several}");
