@@ -241,6 +241,11 @@ impl Field {
         }
     }
 
+    /// Bytes per point of these levels.
+    pub fn level_bytes(&self) -> f64 {
+        (self.levels() * self.dtype.size()) as f64
+    }
+
     /// Bytes of a slot with all that surrounds its points; 0 without a layout.
     pub fn slot_bytes(&self) -> usize {
         self.layout.as_ref().map_or(0, |l| l.slot_len().saturating_mul(self.dtype.size()))

@@ -9,8 +9,10 @@
 //! planes under way stay in a second-level cache. Results do not depend on it.
 
 use crate::Machine;
-use wavefold_ir::tree::{Front, Lag, Loop, LoopForm, Program, Stmt, cost, front_bytes, lags, reads_around};
-use wavefold_ir::{Field, Region};
+use wavefold_ir::Region;
+use wavefold_ir::tree::{
+    Front, Lag, Loop, LoopForm, Program, Stmt, cost, footprint, front_bytes, lags, reads_around,
+};
 
 /// Largest part of the second-level cache for the planes under way.
 const CACHE_PART: f64 = 0.85;
@@ -177,23 +179,25 @@ fn choose(
         let asked = shape(steps, strips[0], CHUNKS[2]);
         return Ok(Front { block: block.max(width(&asked)), ..asked });
     }
-    if footprint(p, parts) * p.decls.points() as f64 <= 2.0 * machine.caches() as f64 {
+    let footprint = footprint(p, parts);
+    if footprint * p.decls.points() as f64 <= 2.0 * machine.caches() as f64 {
         return Err("the fields stay in the caches".into());
     }
     let mut best: Option<(f64, Front)> = None;
     let narrow = STEPS.iter().all(|steps| *steps < 2 || !fits(&shape(*steps, strips[0], CHUNKS[2])));
     for steps in STEPS {
+        let bytes = front_bytes(p, parts, steps);
         for strip in strips {
             let fitting = CHUNKS.iter().map(|chunk| shape(steps, *strip, *chunk));
             let Some(front) = fitting
                 .filter(|front| {
-                    fits(front) && under_way(p, parts, front) <= CACHE_PART * machine.cache as f64
+                    fits(front) && under_way(p, parts, front, footprint) <= CACHE_PART * machine.cache as f64
                 })
                 .max_by_key(|front| front.chunk)
             else {
                 continue;
             };
-            let moved = moved(p, parts, &front);
+            let moved = bytes * (1.0 + again(rank, parts, &front));
             if best.is_none_or(|(least, _)| moved < least) {
                 best = Some((moved, front));
             }
@@ -207,40 +211,21 @@ fn choose(
     }
 }
 
-/// Bytes per point of all levels of the fields of a front.
-fn footprint(p: &Program, parts: &[Stmt]) -> f64 {
-    let mut fields = Vec::new();
-    let mut visit = |s: &Stmt| {
-        if let Stmt::Assign { target, .. } = s {
-            fields.push(target.field);
-        }
-        if let Stmt::Let { value, .. } | Stmt::Assign { value, .. } = s {
-            fields.extend(p.exprs.loads(*value).iter().map(|a| a.field));
-        }
-    };
-    parts.iter().for_each(|s| s.visit(&mut visit));
-    fields.sort_unstable();
-    fields.dedup();
-    let bytes = |field: &Field| (field.levels() * field.dtype.size()) as f64;
-    fields.iter().map(|id| bytes(p.decls.field(*id))).sum()
-}
-
 /// Bytes of the planes of a strip that all steps of a group are at.
-fn under_way(p: &Program, parts: &[Stmt], front: &Front) -> f64 {
+fn under_way(p: &Program, parts: &[Stmt], front: &Front, footprint: f64) -> f64 {
     let rank = p.decls.rank();
     // What a point reads on both sides.
     let around = front.period.ahead + front.period.back;
     let reach = front.reach(front.steps, parts).ahead;
     let planes = (front.chunk as i64 + reach + around) as f64;
     let rows = if rank == 3 { (front.strip as i64 + reach + around) as f64 } else { 1.0 };
-    planes * rows * p.decls.dims[rank - 1].size as f64 * footprint(p, parts)
+    planes * rows * p.decls.dims[rank - 1].size as f64 * footprint
 }
 
-/// Bytes per point and step, with the rows that strips fetch again from their neighbours.
-fn moved(p: &Program, parts: &[Stmt], front: &Front) -> f64 {
-    let again = match p.decls.rank() {
+/// What strips fetch again from their neighbours, as a part of what they move.
+fn again(rank: usize, parts: &[Stmt], front: &Front) -> f64 {
+    match rank {
         3 => (front.reach(front.steps, parts).ahead + front.period.back) as f64 / front.strip as f64,
         _ => 0.0,
-    };
-    front_bytes(p, parts, front.steps) * (1.0 + again)
+    }
 }

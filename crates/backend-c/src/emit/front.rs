@@ -19,11 +19,7 @@ impl Writer<'_> {
         self.comment(&front_head(front, &self.program.decls));
         self.line(&format!("const int64_t ahead = {ahead}, back = {back};"));
         self.open(&format!("for (int64_t gaps = 0; gaps < {}; gaps += 1)", blocks.min(2)));
-        self.line("#pragma omp parallel num_threads(threads)");
-        self.line("{");
-        self.depth += 1;
-        self.line("const wf_mode mode = wf_flush_denormals();");
-        self.line("#pragma omp for schedule(dynamic)");
+        self.open_parallel();
         self.open(&format!("for (int64_t block = gaps; block < {blocks}; block += 1)"));
         self.line(&format!(
             "const int64_t low = {}, high = low + {};",
@@ -88,8 +84,7 @@ impl Writer<'_> {
         }
         // Steps, chunks, strips, blocks.
         (0..loops).for_each(|_| self.close());
-        self.line("wf_set_mode(mode);");
-        self.close();
+        self.close_parallel();
         self.close();
     }
 }

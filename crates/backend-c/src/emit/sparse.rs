@@ -70,12 +70,8 @@ impl Writer<'_> {
         let name = self.printer.table(table);
         let value = self.printer.expression(value, Precision::Program);
         let place = self.printer.access(target);
-        let conversion = self.printer.conversion(self.dtype(target), Precision::Program);
-        let added = format!("{name}_weights[c]*({value})");
-        let statement = match conversion {
-            "" => format!("{place} += {added};"),
-            _ => format!("{place} = ({})({conversion}{place} + {added});", self.printer.real()),
-        };
+        let weighted = format!("{name}_weights[c]*({value})");
+        let statement = self.added(&place, self.dtype(target), &weighted);
         self.line(&format!("if ({name}_weights[c] != 0) {statement}"));
         (0..loops).for_each(|_| self.close());
     }
@@ -96,15 +92,11 @@ impl Writer<'_> {
         self.line(&format!("if ({name}_weights[c] != 0) sum = {fma}({name}_weights[c], {value}, sum);"));
         self.close();
         let place = self.printer.sparse(sparse, time);
-        let conversion = self.printer.conversion(self.program.decls.sparse(sparse).dtype, Precision::Program);
-        match (increment, conversion) {
-            (false, _) => self.line(&format!("{place} = sum;")),
-            (true, "") => self.line(&format!("{place} += sum;")),
-            (true, _) => {
-                let real = self.printer.real();
-                self.line(&format!("{place} = ({real})({conversion}{place} + sum);"));
-            }
-        }
+        let stored = match increment {
+            true => self.added(&place, self.program.decls.sparse(sparse).dtype, "sum"),
+            false => format!("{place} = sum;"),
+        };
+        self.line(&stored);
         (0..loops).for_each(|_| self.close());
     }
 }

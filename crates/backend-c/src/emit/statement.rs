@@ -3,7 +3,7 @@
 use super::Writer;
 use super::expr::{Precision, shifted};
 use wavefold_ir::tree::{Loop, LoopForm, Reduction, ScalarLet, Slot, Stmt, line};
-use wavefold_ir::{Access, Direction, FieldId, FieldKind, SparseId, TicketId};
+use wavefold_ir::{Access, DType, Direction, FieldId, FieldKind, SparseId, TicketId};
 
 /// Whether the statement is a loop whose tiles may run at the same time.
 pub(super) fn is_parallel(s: &Stmt) -> bool {
@@ -105,16 +105,11 @@ impl Writer<'_> {
                     }
                     None => self.printer.access(target),
                 };
-                let conversion = self.printer.conversion(self.dtype(target), Precision::Program);
-                match (increment, conversion) {
-                    (false, _) => self.line(&format!("{place} = {value};")),
-                    (true, "") => self.line(&format!("{place} += {value};")),
-                    // The sum is rounded to the type of the program before it is stored.
-                    (true, _) => {
-                        let real = self.printer.real();
-                        self.line(&format!("{place} = ({real})({conversion}{place} + ({value}));"));
-                    }
-                }
+                let stored = match increment {
+                    true => self.added(&place, self.dtype(target), &value),
+                    false => format!("{place} = {value};"),
+                };
+                self.line(&stored);
             }
             Stmt::Inject { sparse, table, target, value, source } => {
                 self.source(s, source);
@@ -163,7 +158,30 @@ impl Writer<'_> {
         self.line(&format!("if ((status = {call}) != 0) return status;"));
     }
 
-    pub(super) fn dtype(&self, a: &Access) -> wavefold_ir::DType {
+    /// The statement that adds a value to what lies in a place: the sum is rounded to the type of the program before it is stored.
+    pub(super) fn added(&self, place: &str, dtype: DType, value: &str) -> String {
+        match self.printer.conversion(dtype, Precision::Program) {
+            "" => format!("{place} += {value};"),
+            conversion => format!("{place} = ({})({conversion}{place} + ({value}));", self.printer.real()),
+        }
+    }
+
+    /// What threads share: the rounds of the loop that comes next.
+    pub(super) fn open_parallel(&mut self) {
+        self.line("#pragma omp parallel num_threads(threads)");
+        self.line("{");
+        self.depth += 1;
+        self.line("const wf_mode mode = wf_flush_denormals();");
+        self.line("#pragma omp for schedule(dynamic)");
+    }
+
+    /// The end of what threads share, after their loop.
+    pub(super) fn close_parallel(&mut self) {
+        self.line("wf_set_mode(mode);");
+        self.close();
+    }
+
+    pub(super) fn dtype(&self, a: &Access) -> DType {
         self.program.decls.field(a.field).dtype
     }
 
@@ -204,11 +222,7 @@ impl Writer<'_> {
         match l.form {
             LoopForm::Tiles { from, to, size: tile, parallel } => {
                 if parallel {
-                    self.line("#pragma omp parallel num_threads(threads)");
-                    self.line("{");
-                    self.depth += 1;
-                    self.line("const wf_mode mode = wf_flush_denormals();");
-                    self.line("#pragma omp for schedule(dynamic)");
+                    self.open_parallel();
                 }
                 self.open(&format!("for (int64_t {x}_tile = {from}; {x}_tile < {to}; {x}_tile += {tile})"));
                 self.line(&match (to - from).rem_euclid(tile.max(1) as i64) {
@@ -221,8 +235,7 @@ impl Writer<'_> {
                     if streams(l) {
                         self.line("wf_stream_end();");
                     }
-                    self.line("wf_set_mode(mode);");
-                    self.close();
+                    self.close_parallel();
                 }
             }
             LoopForm::Points { from, to, .. } => {

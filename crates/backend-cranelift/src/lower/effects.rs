@@ -125,17 +125,14 @@ impl Writer<'_, '_> {
     /// `target += weight * value` at a corner.
     fn inject_at(&mut self, target: &Access, value: ExprId, weight: Value, point: &Point) {
         // A branch, since a store may round what was there.
-        let (inside, after) = (self.b.create_block(), self.b.create_block());
         let weighted = self.weighted(weight);
-        self.branch(weighted, (inside, &[]), (after, &[]));
-        self.b.switch_to_block(inside);
-        let value = self.evaluate(value, point);
-        let weighted = self.b.ins().fmul(weight, value);
-        let old = self.load(target, point);
-        let sum = self.b.ins().fadd(old, weighted);
-        self.store(target, sum, point);
-        self.b.ins().jump(after, &[]);
-        self.b.switch_to_block(after);
+        self.guard(weighted, |w| {
+            let value = w.evaluate(value, point);
+            let weighted = w.b.ins().fmul(weight, value);
+            let old = w.load(target, point);
+            let sum = w.b.ins().fadd(old, weighted);
+            w.store(target, sum, point);
+        });
     }
 
     /// The weighted mean of `value` over the corners around every point.
@@ -213,34 +210,18 @@ impl Writer<'_, '_> {
             w.constant_word(address, 0)
         };
         let (low, high) = (first(self, tile.lo), first(self, tile.hi));
-        let (begin, after) = (self.b.create_block(), self.b.create_block());
-        let any = self.b.ins().icmp(IntCC::SignedLessThan, low, high);
-        self.branch(any, (begin, &[]), (after, &[]));
-        self.b.switch_to_block(begin);
-        let (block, at) = self.enter_loop(&[low]);
-        let offset = self.b.ins().imul_imm_s(at[0], 16);
-        let address = self.b.ins().iadd(entries, offset);
-        let index = self.constant_word(address, 0);
-        let next = self.b.create_block();
-        if let (3, Some(rows)) = (self.program.decls.rank(), self.places[1].tile) {
-            let y = self.constant_word(address, 8);
-            let (above, below) = (
-                self.b.ins().icmp(IntCC::SignedGreaterThanOrEqual, y, rows.lo),
-                self.b.ins().icmp(IntCC::SignedLessThan, y, rows.hi),
-            );
-            let inside = self.b.create_block();
-            let both = self.b.ins().band(above, below);
-            self.branch(both, (inside, &[]), (next, &[]));
-            self.b.switch_to_block(inside);
-        }
-        body(self, index);
-        self.b.ins().jump(next, &[]);
-        self.b.switch_to_block(next);
-        let more = self.b.ins().iadd_imm_s(at[0], 1);
-        let again = self.b.ins().icmp(IntCC::SignedLessThan, more, high);
-        self.close_loop(block, again, &[more]);
-        self.b.ins().jump(after, &[]);
-        self.b.switch_to_block(after);
+        let rows = self.places[1].tile.filter(|_| self.program.decls.rank() == 3);
+        self.through(low, high, 1, |w, at| {
+            let offset = w.b.ins().imul_imm_s(at, 16);
+            let address = w.b.ins().iadd(entries, offset);
+            let index = w.constant_word(address, 0);
+            let Some(rows) = rows else { return body(w, index) };
+            let y = w.constant_word(address, 8);
+            let above = w.b.ins().icmp(IntCC::SignedGreaterThanOrEqual, y, rows.lo);
+            let below = w.b.ins().icmp(IntCC::SignedLessThan, y, rows.hi);
+            let inside = w.b.ins().band(above, below);
+            w.guard(inside, |w| body(w, index));
+        });
     }
 
     /// Whether a corner has weight: where it has none, the value may be NaN.
@@ -261,17 +242,7 @@ impl Writer<'_, '_> {
     /// A loop over the points of a set.
     fn sparse_loop(&mut self, set: SparseId, t: Value, body: impl FnOnce(&mut Self, SparsePoint)) {
         let first = self.sparse_set(set, t);
-        let (begin, after) = (self.b.create_block(), self.b.create_block());
-        let any = self.b.ins().icmp_imm_s(IntCC::SignedGreaterThan, first.points, 0);
-        self.branch(any, (begin, &[]), (after, &[]));
-        self.b.switch_to_block(begin);
-        let (block, at) = self.enter_loop(&[first.point]);
-        body(self, SparsePoint { point: at[0], ..first });
-        let next = self.b.ins().iadd_imm_s(at[0], 1);
-        let again = self.b.ins().icmp(IntCC::SignedLessThan, next, first.points);
-        self.close_loop(block, again, &[next]);
-        self.b.ins().jump(after, &[]);
-        self.b.switch_to_block(after);
+        self.through(first.point, first.points, 1, |w, point| body(w, SparsePoint { point, ..first }));
     }
 
     fn constant_word(&mut self, address: Value, offset: i32) -> Value {

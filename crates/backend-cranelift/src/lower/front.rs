@@ -91,21 +91,6 @@ impl<'a> Writer<'a, '_> {
         (along(lag.ahead, period.ahead), along(lag.back, period.back))
     }
 
-    /// A loop from `first` to `end` by `size`.
-    fn through(&mut self, first: Value, end: Value, size: i64, body: impl FnOnce(&mut Self, Value)) {
-        let (begin, after) = (self.b.create_block(), self.b.create_block());
-        let any = self.b.ins().icmp(IntCC::SignedLessThan, first, end);
-        self.branch(any, (begin, &[]), (after, &[]));
-        self.b.switch_to_block(begin);
-        let (block, at) = self.enter_loop(&[first]);
-        body(self, at[0]);
-        let next = self.b.ins().iadd_imm_s(at[0], size);
-        let again = self.b.ins().icmp(IntCC::SignedLessThan, next, end);
-        self.close_loop(block, again, &[next]);
-        self.b.ins().jump(after, &[]);
-        self.b.switch_to_block(after);
-    }
-
     /// The steps of a group, each with its slots and scalars in the frame.
     fn steps(
         &mut self,
@@ -138,23 +123,20 @@ impl<'a> Writer<'a, '_> {
                 let (first, after) = at[dim];
                 let last = self.b.ins().iadd_imm_s(first, size as i64);
                 let last = self.b.ins().smin(last, after);
-                let (mut lo, mut hi) = (self.b.ins().isub(first, ahead), self.b.ins().isub(last, ahead));
-                let (mut low, mut high) = (self.whole(from[dim]), self.whole(to[dim]));
+                let (lo, hi) = (self.b.ins().isub(first, ahead), self.b.ins().isub(last, ahead));
+                let (low, high) = (self.whole(from[dim]), self.whole(to[dim]));
+                let (mut lo, mut hi) = (self.b.ins().smax(lo, low), self.b.ins().smin(hi, high));
                 if dim == shared {
                     let (under, over) =
                         (self.b.ins().isub(block.low, ahead), self.b.ins().iadd(block.low, back));
                     let end = self.b.ins().isub(block.high, ahead);
                     let edge = self.b.ins().select(block.below, over, low);
-                    low = self.b.ins().select(block.gaps, under, edge);
+                    let edge = self.b.ins().select(block.gaps, under, edge);
+                    lo = self.b.ins().smax(lo, edge);
                     let edge = self.b.ins().select(block.above, end, high);
-                    high = self.b.ins().select(block.gaps, over, edge);
-                    // A part need not cover the whole dimension.
-                    let (least, most) = (self.whole(from[dim]), self.whole(to[dim]));
-                    low = self.b.ins().smax(low, least);
-                    high = self.b.ins().smin(high, most);
+                    let edge = self.b.ins().select(block.gaps, over, edge);
+                    hi = self.b.ins().smin(hi, edge);
                 }
-                lo = self.b.ins().smax(lo, low);
-                hi = self.b.ins().smin(hi, high);
                 self.set_frame(lo, self.layout.place(dim));
                 self.set_frame(hi, self.layout.place(dim) + 8);
                 let some = self.b.ins().icmp(IntCC::SignedLessThan, lo, hi);
@@ -178,14 +160,5 @@ impl<'a> Writer<'a, '_> {
                 self.b.ins().call(function, &[self.frame, once]);
             }
         }
-    }
-
-    fn guard(&mut self, condition: Value, body: impl FnOnce(&mut Self)) {
-        let (inside, after) = (self.b.create_block(), self.b.create_block());
-        self.branch(condition, (inside, &[]), (after, &[]));
-        self.b.switch_to_block(inside);
-        body(self);
-        self.b.ins().jump(after, &[]);
-        self.b.switch_to_block(after);
     }
 }

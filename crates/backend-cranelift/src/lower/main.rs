@@ -75,14 +75,14 @@ impl<'a> Writer<'a, '_> {
                 Stmt::First(body) => match run.first {
                     Some(first) => {
                         let now = self.b.ins().icmp(IntCC::Equal, run.t, first);
-                        self.guarded(now, body, run);
+                        self.guard(now, |w| w.run(body, run));
                     }
                     None => self.run(body, run),
                 },
                 Stmt::When { every, body } => {
                     let rest = self.b.ins().srem_imm_s(run.t, (*every).max(1) as i64);
                     let now = self.b.ins().icmp_imm_s(IntCC::Equal, rest, 0);
-                    self.guarded(now, body, run);
+                    self.guard(now, |w| w.run(body, run));
                 }
                 Stmt::Nest { source, outer } => self.nest(outer, source),
                 Stmt::Front { front, body } => self.front(front, body),
@@ -98,15 +98,6 @@ impl<'a> Writer<'a, '_> {
                 other => self.effect(other, run),
             }
         }
-    }
-
-    fn guarded(&mut self, condition: Value, body: &'a [Stmt], run: &Run) {
-        let (inside, after) = (self.b.create_block(), self.b.create_block());
-        self.branch(condition, (inside, &[]), (after, &[]));
-        self.b.switch_to_block(inside);
-        self.run(body, run);
-        self.b.ins().jump(after, &[]);
-        self.b.switch_to_block(after);
     }
 
     fn time(

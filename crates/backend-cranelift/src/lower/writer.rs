@@ -179,6 +179,37 @@ impl<'a, 'f> Writer<'a, 'f> {
         found
     }
 
+    /// A loop from `first` to `end` by `size`, which may be empty.
+    pub(super) fn through(
+        &mut self,
+        first: Value,
+        end: Value,
+        size: i64,
+        body: impl FnOnce(&mut Self, Value),
+    ) {
+        let (begin, after) = (self.b.create_block(), self.b.create_block());
+        let any = self.b.ins().icmp(IntCC::SignedLessThan, first, end);
+        self.branch(any, (begin, &[]), (after, &[]));
+        self.b.switch_to_block(begin);
+        let (block, at) = self.enter_loop(&[first]);
+        body(self, at[0]);
+        let next = self.b.ins().iadd_imm_s(at[0], size);
+        let again = self.b.ins().icmp(IntCC::SignedLessThan, next, end);
+        self.close_loop(block, again, &[next]);
+        self.b.ins().jump(after, &[]);
+        self.b.switch_to_block(after);
+    }
+
+    /// Does something where a condition holds.
+    pub(super) fn guard(&mut self, condition: Value, body: impl FnOnce(&mut Self)) {
+        let (inside, after) = (self.b.create_block(), self.b.create_block());
+        self.branch(condition, (inside, &[]), (after, &[]));
+        self.b.switch_to_block(inside);
+        body(self);
+        self.b.ins().jump(after, &[]);
+        self.b.switch_to_block(after);
+    }
+
     /// A function of this process, or of this program (`host::COUNT` and up).
     pub(super) fn import(&mut self, index: u32, signature: Signature) -> FuncRef {
         if let Some(known) = self.imports.get(&index) {

@@ -1,8 +1,8 @@
 //! What a step costs, by the compiler's own count.
 
 use super::{Front, Loop, LoopForm, Program, Stmt};
-use crate::{Expr, ExprId, Field, FieldId, FieldKind};
-use std::collections::{BTreeMap, HashSet};
+use crate::{Expr, ExprId, FieldId, FieldKind};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 /// The cost of one step, per point of the domain. What runs at the first step only is left out, and so are sparse points
 /// and codecs; statements that run every few steps count for their share.
@@ -125,20 +125,36 @@ pub fn front_bytes(p: &Program, parts: &[Stmt], steps: usize) -> f64 {
             let share = moves.entry((field, write)).or_default();
             *share = share.max(of_points * of_steps);
         };
-        part.visit(&mut |s| {
-            if let Stmt::Let { value, .. } | Stmt::Assign { value, .. } = s {
-                p.exprs.loads(*value).iter().for_each(|a| add(a.field, false));
+        moves_of(p, part, &mut add);
+    }
+    moves.iter().map(|((id, _), share)| p.decls.field(*id).level_bytes() * share).sum::<f64>()
+        / steps.max(1) as f64
+}
+
+/// Calls `f` for every field that the loops of a part read, and with `true` for those that they write.
+fn moves_of(p: &Program, part: &Stmt, f: &mut impl FnMut(FieldId, bool)) {
+    part.visit(&mut |s| {
+        if let Stmt::Let { value, .. } | Stmt::Assign { value, .. } = s {
+            p.exprs.loads(*value).iter().for_each(|a| f(a.field, false));
+        }
+        if let Stmt::Assign { target, increment, .. } = s {
+            f(target.field, true);
+            if *increment {
+                f(target.field, false);
             }
-            if let Stmt::Assign { target, increment, .. } = s {
-                add(target.field, true);
-                if *increment {
-                    add(target.field, false);
-                }
-            }
+        }
+    });
+}
+
+/// Bytes per point of all levels of the fields that the loops of a front use.
+pub fn footprint(p: &Program, parts: &[Stmt]) -> f64 {
+    let mut fields = BTreeSet::new();
+    for part in parts {
+        moves_of(p, part, &mut |field, _| {
+            fields.insert(field);
         });
     }
-    let bytes = |field: &Field| (field.levels() * field.dtype.size()) as f64;
-    moves.iter().map(|((id, _), share)| bytes(p.decls.field(*id)) * share).sum::<f64>() / steps.max(1) as f64
+    fields.into_iter().map(|id| p.decls.field(id).level_bytes()).sum()
 }
 
 /// Bytes per point of a nest: each time level that it reads counts once, each that it writes once.

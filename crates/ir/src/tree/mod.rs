@@ -65,7 +65,7 @@ pub use crate::stencil::Reduction;
 use crate::{
     Access, Arena, Decls, Direction, ExprId, Field, FieldId, FieldKind, LocalId, SparseId, TableId, TicketId,
 };
-pub use cost::{Cost, cost, front_bytes};
+pub use cost::{Cost, cost, footprint, front_bytes};
 pub use front::{Front, Lag, Tile, lags, reads_around};
 pub use interpret::interpret;
 pub use outline::outline;
