@@ -5,7 +5,8 @@
 //! * `<!-- trace OPERATOR PASS -->` is the program after a pass, `<!-- body OPERATOR PASS -->` the same without its
 //!   declarations;
 //! * `<!-- equations OPERATOR -->`, `<!-- ccode OPERATOR -->` are what `println!("{op}")` and `op.ccode()` print;
-//! * `<!-- clif OPERATOR FUNCTION BLOCK -->` is one basic block of a function of `op.clif()`;
+//! * `<!-- clif OPERATOR FUNCTION BLOCK -->` is one basic block of a function of `op.clif()`, with 128-bit vectors;
+//! * `<!-- row OPERATOR FUNCTION -->` is the loop of a row in 512-bit vectors;
 //! * `<!-- file PATH -->` is a file of the repository.
 //!
 //! `WAVEFOLD_BLESS=1` rewrites the blocks.

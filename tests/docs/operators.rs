@@ -1,6 +1,7 @@
 //! The operators that `docs/pipeline.md` walks through.
 
 use wavefold::prelude::*;
+use wavefold_backend_cranelift::Vectors;
 use wavefold_passes::{Machine, Specialisation, compile};
 
 /// `op0` and `op1` of the notebook, and those that show what these do not.
@@ -33,8 +34,10 @@ impl Operators {
             "equations" => Some(op.to_string()),
             "ccode" => Some(op.ccode()),
             "clif" => {
-                detail.split_once(' ').and_then(|(function, block)| basic_block(&op.clif(), function, block))
+                let (function, block) = detail.split_once(' ')?;
+                basic_block(&cranelift(op, Vectors::Bits128)?, function, block)
             }
+            "row" => row(&cranelift(op, Vectors::Bits512)?, detail),
             _ => None,
         }
     }
@@ -45,6 +48,19 @@ fn after(op: &Operator, pass: &str) -> Option<String> {
     let special = Specialisation { steps: (pass != "front").then_some(1), ..Specialisation::default() };
     let done = compile(op.name(), op.equations(), &special, &MACHINE, true).ok()?;
     done.stages.into_iter().find(|s| s.pass == pass).map(|s| s.text)
+}
+
+/// What the Cranelift backend makes of a program, on a machine with such vectors.
+fn cranelift(op: &Operator, vectors: Vectors) -> Option<String> {
+    let special = Specialisation { steps: Some(1), ..Specialisation::default() };
+    let done = compile(op.name(), op.equations(), &special, &MACHINE, false).ok()?;
+    Some(wavefold_backend_cranelift::emit_for(&done.tree, vectors))
+}
+
+/// The loop over whole vectors of a row.
+fn row(code: &str, function: &str) -> Option<String> {
+    let (_, code) = code.split_once(&format!(" is {function}\n"))?;
+    Some(code[code.find("points:")?..code.find("rest:")?].to_string())
 }
 
 /// A program without its name, its declarations and the braces around it.

@@ -20,6 +20,14 @@ pub enum CompileError {
         /// The statement, as the tree prints it.
         statement: String,
     },
+    /// `WAVEFOLD_VECTORS`, or the caller, asks for vectors that this machine does not have.
+    #[error("there are no vectors of `{asked}` bits here")]
+    Vectors {
+        /// What was asked for.
+        asked: String,
+        /// Bits of the widest vectors of the machine.
+        widest: usize,
+    },
     /// Cranelift refused the generated code, or memory for it could not be had.
     #[error("code generation failed: {reason}")]
     Codegen {
@@ -35,6 +43,7 @@ impl CompileError {
             CompileError::Target { .. } => "cranelift::target",
             CompileError::Program(_) => "cranelift::program",
             CompileError::Nesting { .. } => "cranelift::nesting",
+            CompileError::Vectors { .. } => "cranelift::vectors",
             CompileError::Codegen { .. } => "cranelift::codegen",
         }
     }
@@ -48,6 +57,9 @@ impl CompileError {
                 }
                 CompileError::Program(_) | CompileError::Nesting { .. } => {
                     "this is a defect of Wavefold: please report the operator that shows it"
+                }
+                CompileError::Vectors { widest, .. } => {
+                    return Some(format!("set WAVEFOLD_VECTORS to 128, 256 or 512, at most {widest} on this machine, or unset it"));
                 }
                 CompileError::Codegen { .. } => {
                     "the C backend may compile this operator; please report the operator that shows it"

@@ -5,21 +5,24 @@
 //! ```
 //!
 //! [`emit`] shows the CLIF, [`compile`] makes a [`Kernel`] whose [`entry`](Kernel::entry) follows the calling
-//! convention of [`wavefold_ir::abi`]. The code does exactly what the tree says, with 128-bit vectors in `simd`
-//! loops and fused multiply-adds where the tree has them, so its results are bitwise those of the reference
+//! convention of [`wavefold_ir::abi`]. The code does exactly what the tree says, with vectors in `simd` loops
+//! ([`Vectors`]: Cranelift's have 128 bits, rows in wider ones are encoded here) and fused multiply-adds where the tree has them, so its results are bitwise those of the reference
 //! interpreter. Denormals are flushed to zero on every thread that runs generated code, and only there.
 
 mod error;
 mod host;
 mod lower;
 mod target;
+mod wide;
 
 pub use error::CompileError;
+pub use wide::Vectors;
 
+use cranelift_codegen::ir::{AbiParam, Signature, types};
 use cranelift_codegen::{Context, verify_function};
 use cranelift_jit::{JITBuilder, JITModule};
 use cranelift_module::{FuncId, Linkage, Module, default_libcall_names};
-use lower::{Lowered, lower};
+use lower::{Code, Functions, Lowered, lower};
 use std::fmt::Write;
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
@@ -29,6 +32,7 @@ use wavefold_ir::{abi::KernelFn, tree::Program};
 pub struct Kernel {
     entry: KernelFn,
     compile_seconds: f64,
+    wide: bool,
     /// Owns the code. Locked only to be freed; the lock makes the kernel shareable between threads.
     module: Mutex<Option<JITModule>>,
 }
@@ -42,6 +46,12 @@ impl Kernel {
     /// Seconds from the tree to callable code.
     pub fn compile_seconds(&self) -> f64 {
         self.compile_seconds
+    }
+
+    /// Whether all rows that each step goes through are in the widest vectors of the machine: then a C compiler has little to
+    /// add.
+    pub fn is_wide(&self) -> bool {
+        self.wide
     }
 }
 
@@ -63,10 +73,16 @@ impl Drop for Kernel {
 
 /// The CLIF text of all functions of a program, each under a comment with the equations it computes.
 ///
-/// A program that [`compile`] refuses gives a comment with the reason.
+/// Rows in vectors of more than 128 bits are in instructions of the processor. A program that [`compile`] refuses gives a
+/// comment with the reason.
 pub fn emit(program: &Program) -> String {
-    let functions = match lower(program) {
-        Ok(functions) => functions,
+    Vectors::of_host().map_or_else(|e| format!("; {e}\n"), |vectors| emit_for(program, vectors))
+}
+
+/// Like [`emit`], with rows in these vectors, also those that this machine lacks.
+pub fn emit_for(program: &Program, vectors: Vectors) -> String {
+    let functions = match lower(program, vectors) {
+        Ok(functions) => functions.all,
         Err(e) => return format!("; {e}\n"),
     };
     let mut text = String::new();
@@ -80,31 +96,44 @@ pub fn emit(program: &Program) -> String {
         for note in &f.notes {
             let _ = writeln!(text, "; {note}");
         }
-        let _ = write!(text, "{}", f.clif.display());
+        let _ = match &f.code {
+            Code::Clif(clif) => write!(text, "{}", clif.display()),
+            Code::Row(row) => writeln!(text, "{}", wide::text(row, vectors)),
+        };
     }
     text
 }
 
 fn calls(function: &Lowered, index: u32) -> bool {
-    function.clif.params.user_named_funcs().values().any(|n| n.namespace == 0 && n.index == index)
+    let Code::Clif(clif) = &function.code else { return false };
+    clif.params.user_named_funcs().values().any(|n| n.namespace == 0 && n.index == index)
 }
 
-/// Compiles a program for this machine.
+/// Compiles a program for this machine, with rows in the vectors of [`Vectors::of_host`].
 ///
 /// # Errors
+/// Like [`compile_for`].
+pub fn compile(program: &Program) -> Result<Kernel, CompileError> {
+    compile_for(program, Vectors::of_host()?)
+}
+
+/// Compiles a program for this machine. Results do not depend on the vectors.
+///
+/// # Errors
+/// [`CompileError::Vectors`] if the machine does not have the vectors,
 /// [`CompileError::Target`] on machines without a code generator, [`CompileError::Program`] and
 /// [`CompileError::Nesting`] for programs that break the rules of the tree level, [`CompileError::Codegen`] when
 /// Cranelift gives up.
-pub fn compile(program: &Program) -> Result<Kernel, CompileError> {
+pub fn compile_for(program: &Program, vectors: Vectors) -> Result<Kernel, CompileError> {
     let start = Instant::now();
     let isa = target::host()?;
-    let functions = lower(program)?;
+    let Functions { all: functions, wide } = lower(program, vectors.checked()?)?;
     let mut builder = JITBuilder::with_isa(isa, default_libcall_names());
     let hosts = host::all();
     builder.symbols(host::library());
     builder.symbols(hosts.iter().map(|h| (h.name, h.address)));
     let mut module = JITModule::new(builder);
-    let entry = match define(&mut module, &hosts, functions) {
+    let entry = match define(&mut module, &hosts, functions, vectors) {
         Ok(id) => module.get_finalized_function(id),
         Err(e) => {
             // SAFETY: no pointer to the code was given out.
@@ -114,7 +143,8 @@ pub fn compile(program: &Program) -> Result<Kernel, CompileError> {
     };
     // SAFETY: the entry function was built with exactly this signature and calling convention.
     let entry = unsafe { std::mem::transmute::<*const u8, KernelFn>(entry) };
-    Ok(Kernel { entry, compile_seconds: start.elapsed().as_secs_f64(), module: Mutex::new(Some(module)) })
+    let compile_seconds = start.elapsed().as_secs_f64();
+    Ok(Kernel { entry, compile_seconds, wide, module: Mutex::new(Some(module)) })
 }
 
 /// Declares everything in the order of the names in the code, compiles all functions, and returns the entry.
@@ -122,6 +152,7 @@ fn define(
     module: &mut JITModule,
     hosts: &[host::HostFunction],
     functions: Vec<Lowered>,
+    vectors: Vectors,
 ) -> Result<FuncId, CompileError> {
     let mut ids = Vec::new();
     for h in hosts {
@@ -133,9 +164,12 @@ fn define(
         ids.push(id);
     }
     for f in &functions {
-        let id = module
-            .declare_function(&f.name, Linkage::Local, &f.clif.signature)
-            .map_err(CompileError::codegen)?;
+        let signature = match &f.code {
+            Code::Clif(clif) => clif.signature.clone(),
+            Code::Row(_) => of_rows(module),
+        };
+        let id =
+            module.declare_function(&f.name, Linkage::Local, &signature).map_err(CompileError::codegen)?;
         ids.push(id);
     }
     if ids.iter().enumerate().any(|(i, id)| id.as_u32() != i as u32) {
@@ -143,13 +177,21 @@ fn define(
     }
     let ids = ids.split_off(hosts.len());
     for (id, f) in ids.iter().zip(functions) {
-        let mut context = Context::for_function(f.clif);
-        module
-            .define_function(*id, &mut context)
-            .map_err(|e| CompileError::codegen(format!("{} in {}", e, f.name)))?;
+        let defined = match f.code {
+            Code::Clif(clif) => module.define_function(*id, &mut Context::for_function(*clif)),
+            Code::Row(row) => module.define_function_bytes(*id, 64, &wide::encode(&row, vectors)?, &[]),
+        };
+        defined.map_err(|e| CompileError::codegen(format!("{} in {}", e, f.name)))?;
     }
     module.finalize_definitions().map_err(CompileError::codegen)?;
     ids.first().copied().ok_or_else(|| CompileError::codegen("there is no entry function"))
+}
+
+/// The signature of a row: its arguments, the number of points.
+fn of_rows(module: &JITModule) -> Signature {
+    let mut signature = module.make_signature();
+    signature.params.extend([AbiParam::new(types::I64); 2]);
+    signature
 }
 
 /// Runs Cranelift's verifier over the code of a program: a check of this backend, for tests.
@@ -158,9 +200,10 @@ fn define(
 /// Like [`compile`]; [`CompileError::Codegen`] with the first broken rule.
 pub fn verify(program: &Program) -> Result<(), CompileError> {
     let isa = target::host()?;
-    for f in lower(program)? {
-        verify_function(&f.clif, isa.as_ref())
-            .map_err(|e| CompileError::codegen(format!("{}: {e}\n{}", f.name, f.clif.display())))?;
+    for f in lower(program, Vectors::of_host()?)?.all {
+        let Code::Clif(clif) = f.code else { continue };
+        verify_function(&clif, isa.as_ref())
+            .map_err(|e| CompileError::codegen(format!("{}: {e}\n{}", f.name, clif.display())))?;
     }
     Ok(())
 }

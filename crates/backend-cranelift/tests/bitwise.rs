@@ -3,6 +3,7 @@
 mod common;
 
 use common::{check, field, head};
+use wavefold_backend_cranelift::{Vectors, emit_for};
 
 /// `u[t+1]` from a star around `u[t]`, with three slots, and a `space` coefficient.
 fn star(dtype: &str, sizes: &[usize], loops: &str, close: &str) -> String {
@@ -34,7 +35,7 @@ fn star(dtype: &str, sizes: &[usize], loops: &str, close: &str) -> String {
 #[test]
 fn stars_in_one_dimension() {
     for dtype in ["f32", "f64"] {
-        for n in 1..=9 {
+        for n in (1..=9).chain([15, 16, 33]) {
             check(&star(dtype, &[n], "simd x {", "}"), (1, 4));
             check(&star(dtype, &[n], "for x {", "}"), (1, 4));
             check(&star(dtype, &[n], "parallel tiles x by 3 {\n simd x in tile {", "}}"), (1, 4));
@@ -46,7 +47,7 @@ fn stars_in_one_dimension() {
 #[test]
 fn stars_in_two_dimensions() {
     for dtype in ["f32", "f64"] {
-        for n in 1..=9 {
+        for n in (1..=9).chain([16, 31, 40]) {
             let sizes = [5, n];
             check(&star(dtype, &sizes, "for x { simd y {", "}}"), (1, 4));
             check(&star(dtype, &sizes, "parallel tiles x by 2 { for x in tile { simd y {", "}}}"), (1, 4));
@@ -308,4 +309,79 @@ fn denormals_are_flushed_on_every_thread() {
             "restored behind the kernel"
         );
     }
+}
+
+/// Numbers that look random (Knuth 1998, vol. 2, 3.3.4).
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, n: u64) -> u64 {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) % n
+    }
+
+    /// An expression over fields, names `r0 .. r<names>`, a scalar and numbers.
+    fn expression(&mut self, depth: usize, names: u64) -> String {
+        if depth == 0 {
+            return match self.below(8) {
+                0 => format!("{}", self.below(40) as f64 / 8.0 - 2.0),
+                1 => "c".into(),
+                2 | 3 if names > 0 => format!("r{}", self.below(names)),
+                4 => "w[x, y]".into(),
+                _ => {
+                    let (field, x, y) = (self.below(3), self.below(3) as i64 - 1, self.below(5) as i64 - 2);
+                    format!("a{field}[x{x:+}, y{y:+}]").replace("+0", "").replace("-0", "")
+                }
+            };
+        }
+        let mut one = || self.expression(depth - 1, names);
+        let (a, b, c, d) = (one(), one(), one(), one());
+        match self.below(16) {
+            0 | 1 => format!("({a} + {b} + {c})"),
+            2 => format!("({a} - {b})"),
+            3 => format!("({a} * {b} * {c})"),
+            4 => format!("({a} / {b})"),
+            5..=8 => format!("fma({a}, {b}, {c})"),
+            9 => format!("min({a}, {b})"),
+            10 => format!("max({a}, {b})"),
+            11 => format!("sqrt(abs({a}))"),
+            12 => format!("(floor({a}) + ceil({b}))"),
+            13 => format!("neg({a})"),
+            14 => format!("select(less({a}, {b}), {c}, {d})"),
+            _ => format!(
+                "select(and(not(less_or_equal({a}, {b})), or(equal({a}, {c}), less({b}, {d}))), {c}, {d})"
+            ),
+        }
+    }
+}
+
+/// Rows of everything that wide vectors have, more values at a time than there are registers, and stores between.
+#[test]
+fn rows_of_any_kind() {
+    let mut spills = 0;
+    for seed in 0..120 {
+        let mut random = Random(seed);
+        let dtype = if seed % 2 == 0 { "f32" } else { "f64" };
+        let sizes = [2, 1 + random.below(50) as usize];
+        let mut text = head(dtype, &sizes) + "  scalar c constant\n";
+        for (name, halo) in [("a0", 2), ("a1", 2), ("a2", 2), ("w", 0), ("o", 0)] {
+            text += &field(name, "space", halo, &sizes);
+        }
+        text += "  parallel tiles x by 1 { for x in tile { simd y {\n";
+        let names = random.below(60);
+        for i in 0..names {
+            let depth = random.below(3) as usize;
+            text += &format!("r{i} = {}\n", random.expression(depth, i));
+            if random.below(8) == 0 {
+                text += &format!("w[x, y] = {}\n", random.expression(2, i + 1));
+            }
+        }
+        let all: Vec<String> = (0..names).rev().map(|i| format!("r{i}*r{}", names - 1 - i)).collect();
+        text += &format!("o[x, y] = {}\n", if all.is_empty() { "c".into() } else { all.join(" + ") });
+        text += &format!("o[x, y] += {}\n", random.expression(4, names));
+        text += "} } }\n}";
+        check(&text, (0, 0));
+        spills += usize::from(emit_for(&common::parse(&text), Vectors::Bits512).contains("[rsp"));
+    }
+    assert!(spills > 20, "{spills} rows have more values than registers");
 }

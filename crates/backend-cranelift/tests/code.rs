@@ -2,7 +2,7 @@
 
 mod common;
 
-use wavefold_backend_cranelift::{CompileError, compile, emit};
+use wavefold_backend_cranelift::{CompileError, Vectors, compile, compile_for, emit_for};
 use wavefold_ir::tree::{Program, Stmt};
 use wavefold_ir::{Expr, ExprId};
 
@@ -27,7 +27,7 @@ const HEAT: &str = "operator heat f32 {
 
 #[test]
 fn a_stencil_has_vectors_and_readonly_loads() {
-    let text = emit(&common::parse(HEAT));
+    let text = emit_for(&common::parse(HEAT), Vectors::Bits128);
     assert!(text.contains("; u.forward = u + laplace(u)"), "{text}");
     assert!(text.contains("fma"), "{text}");
     assert!(text.contains("splat.f32x4"), "{text}");
@@ -35,12 +35,52 @@ fn a_stencil_has_vectors_and_readonly_loads() {
     assert_eq!(loads, 4, "{text}");
     assert_eq!(text.matches("load.f32x4").count(), 4, "{text}");
     assert!(text.contains("; u0:0 is wavefold_flush"), "{text}");
-    assert_eq!(text, emit(&common::parse(HEAT)), "printing is deterministic");
+    assert_eq!(text, emit_for(&common::parse(HEAT), Vectors::Bits128), "printing is deterministic");
+}
+
+#[test]
+fn rows_in_wide_vectors_are_instructions() {
+    let text = emit_for(&common::parse(HEAT), Vectors::Bits512);
+    assert!(!text.contains("f32x4"), "{text}");
+    let row = text.split_once(" is wavefold_body1\n").expect("a function of its own").1;
+    for wanted in
+        ["; 0.25\n", "points:\n    vmovups zmm0,[rax+0C0h]\n", "vfmadd", "jge points", "rest:\n", "{k1}{z}"]
+    {
+        assert!(row.contains(wanted), "{wanted}: {row}");
+    }
+    let narrow = emit_for(&common::parse(HEAT), Vectors::Bits256);
+    assert!(narrow.contains("ymm") && narrow.contains("vmaskmovps") && !narrow.contains("zmm"), "{narrow}");
+    let with_sine = HEAT.replace("0.25,", "sin(0.25*u[t, x, y]),");
+    assert!(
+        emit_for(&common::parse(&with_sine), Vectors::Bits512).contains("f32x4"),
+        "no sines in wide vectors"
+    );
+}
+
+#[test]
+fn prefetches_and_streams_are_in_wide_rows() {
+    let text = emit_for(&common::parse(common::harness::HINTS), Vectors::Bits512);
+    let count = |word: &str| text.matches(word).count();
+    assert_eq!((count("prefetcht0"), count("vmovntps"), count("sfence")), (2, 4, 1), "{text}");
+}
+
+#[test]
+fn vectors_that_are_not_there_are_refused() {
+    for bits in [Vectors::Bits128, Vectors::Bits256, Vectors::Bits512] {
+        let compiled = compile_for(&common::parse(HEAT), bits);
+        assert_eq!(compiled.is_ok(), bits <= Vectors::widest());
+        let refused = CompileError::Vectors { asked: "1024".into(), widest: bits.bits() };
+        assert_eq!(refused.code(), "cranelift::vectors");
+        assert!(refused.help().is_some_and(|h| h.contains(&bits.bits().to_string())));
+    }
 }
 
 #[test]
 fn what_a_nest_writes_is_not_readonly() {
-    let text = emit(&common::parse(&HEAT.replace("t/1+0 % 2", "t/1-1 % 2").replace("u[t,", "u[t-1,")));
+    let text = emit_for(
+        &common::parse(&HEAT.replace("t/1+0 % 2", "t/1-1 % 2").replace("u[t,", "u[t-1,")),
+        Vectors::Bits128,
+    );
     assert!(!text.lines().any(|l| l.contains("load.f32x4") && l.contains("readonly")), "{text}");
 }
 
@@ -76,7 +116,11 @@ fn broken_programs_are_refused() {
     let error = compile(&broken).expect_err("a power is no tree node");
     assert_eq!(error.code(), "cranelift::program");
     assert!(error.help().is_some());
-    assert!(emit(&broken).starts_with("; the program cannot be compiled"), "{}", emit(&broken));
+    assert!(
+        emit_for(&broken, Vectors::Bits128).starts_with("; the program cannot be compiled"),
+        "{}",
+        emit_for(&broken, Vectors::Bits128)
+    );
     let nested =
         Program::parse(&HEAT.replace("simd y {", "every 2 { simd y {").replace("y-1])\n", "y-1])\n}"))
             .expect("parses");
@@ -95,10 +139,13 @@ fn kernels_may_be_shared_between_threads() {
 #[test]
 fn mixed_types_keep_vectors() {
     let text = HEAT.replace("field u buffered 2 halo", "field u buffered 2 f64 halo");
-    let clif = emit(&common::parse(&text));
+    let clif = emit_for(&common::parse(&text), Vectors::Bits128);
     assert!(clif.contains("load.f64x2") && clif.contains("fvdemote"), "{clif}");
     assert!(clif.contains("fvpromote_low") && clif.contains("fma"), "{clif}");
-    let clif = emit(&common::parse(&text.replace("heat f32", "heat f64").replace("2 f64", "2 f32")));
+    let clif = emit_for(
+        &common::parse(&text.replace("heat f32", "heat f64").replace("2 f64", "2 f32")),
+        Vectors::Bits128,
+    );
     assert!(clif.contains("fvpromote_low") && clif.contains("splat.f64x2"), "{clif}");
 }
 
@@ -107,7 +154,7 @@ fn tiles_of_equal_size_need_no_dynamic_rows() {
     let tiles = |by| HEAT.replace("x by 4", &format!("y by {by}")).replace("for x in tile", "for x");
     let blocks = |by| {
         let text = tiles(by).replace("simd y", "simd y in tile");
-        emit(&common::parse(&text)).lines().filter(|l| l.starts_with("block")).count()
+        emit_for(&common::parse(&text), Vectors::Bits128).lines().filter(|l| l.starts_with("block")).count()
     };
     assert!(blocks(8) < blocks(6), "16 points are two tiles of 8, but not of 6");
 }
@@ -122,5 +169,5 @@ fn only_point_statements_stand_in_reductions() {
     let error = compile(&Program::parse(&text).expect("parses")).expect_err("a guard inside a reduction");
     assert_eq!(error, CompileError::Nesting { statement: "first".into() });
     let text = text.replace("first { ", "").replace("y-1]) }\n", "y-1])\n");
-    assert!(emit(&common::parse(&text)).contains("; u.forward = u + laplace(u)"));
+    assert!(emit_for(&common::parse(&text), Vectors::Bits128).contains("; u.forward = u + laplace(u)"));
 }

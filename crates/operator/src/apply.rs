@@ -312,6 +312,7 @@ impl<'a> Apply<'a> {
             Start::Tiered(compiler) => (Backend::Cranelift, Some(Change::new(op, compiler, threads))),
         };
         let (kernel, compile_seconds) = op.kernel(backend)?;
+        let change = change.filter(|_| !kernel.is_wide());
 
         let fields = Fields::find(op, &bound)?;
         let points = Points::find(op, &bound)?;

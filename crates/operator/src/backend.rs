@@ -10,8 +10,8 @@ use wavefold_ir::{Decls, abi, cluster};
 /// Where the code comes from.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Backend {
-    /// C where it is in the compile cache; otherwise Cranelift, until the C compiler is done, if there is one and the run is
-    /// long enough for it to pay. The results are the same, bit for bit.
+    /// C where it is in the compile cache; otherwise Cranelift, until the C compiler is done, if there is one, Cranelift's
+    /// vectors are narrower, and the run is long enough for it to pay. The results are the same, bit for bit.
     #[default]
     Auto,
     /// The C compiler of the machine, with OpenMP.
@@ -24,7 +24,7 @@ pub enum Backend {
 }
 
 impl Backend {
-    /// The backend that long runs with `Auto` end up with on this machine.
+    /// What `Auto` may end up with on this machine.
     pub fn resolve(self) -> Backend {
         match self {
             Backend::Auto if wavefold_backend_c::Compiler::find().is_some() => Backend::C,
@@ -139,6 +139,11 @@ impl Kernel {
             threaded: k.uses_openmp(),
             code: Code::C(k),
         }
+    }
+
+    /// Whether it is Cranelift's, in vectors as wide as those of C.
+    pub(crate) fn is_wide(&self) -> bool {
+        matches!(&self.code, Code::Cranelift(k) if k.is_wide())
     }
 
     /// Runs the kernel: returns 0, or the status with which a callback stopped it.

@@ -137,6 +137,8 @@ impl Sandbox {
             .args(arguments)
             .current_dir(self.folder.path())
             .env("NO_COLOR", "1")
+            // What pages show of Cranelift must not depend on the machine.
+            .env("WAVEFOLD_VECTORS", "128")
             .output()
             .expect("the command starts")
     }

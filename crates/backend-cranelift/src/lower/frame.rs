@@ -4,7 +4,9 @@
 //! keeps, what blocks of a front need, the slot indices of the current step, the scalars of the run and of the step in double precision, the tickets,
 //! the places of enclosing loops (for parallel loops inside others).
 
+use crate::wide::Vectors;
 use cranelift_codegen::isa::TargetFrontendConfig;
+use std::cell::Cell;
 use std::mem::offset_of;
 use wavefold_ir::tree::{Program, Slot, Stmt};
 use wavefold_ir::{Access, FieldId, LocalId, TicketId, abi};
@@ -24,6 +26,10 @@ pub(super) struct Buffer {
 pub(super) struct Frame {
     /// Conventions of the machine.
     pub(super) target: TargetFrontendConfig,
+    /// Vectors of rows.
+    pub(super) vectors: Vectors,
+    /// Whether a row that each step goes through is in narrower ones.
+    pub(super) narrow: Cell<bool>,
     slots: Vec<Slot>,
     named: Vec<LocalId>,
     tickets: usize,
@@ -45,7 +51,7 @@ impl Frame {
     pub(super) const GAPS: i32 = 48;
     const SLOTS: i32 = 56;
 
-    pub(super) fn new(program: &Program, target: TargetFrontendConfig) -> Frame {
+    pub(super) fn new(program: &Program, target: TargetFrontendConfig, vectors: Vectors) -> Frame {
         let mut tickets = 0;
         program.visit(&mut |s| {
             if let Stmt::Compress { ticket, .. } | Stmt::Decompress { ticket, .. } = s {
@@ -63,7 +69,7 @@ impl Frame {
             }
         }
         let slots = program.time().map_or(vec![], |(_, slots)| slots.to_vec());
-        Frame { target, slots, named, tickets }
+        Frame { target, vectors, narrow: Cell::new(false), slots, named, tickets }
     }
 
     pub(super) fn slot(&self, slot: usize) -> i32 {

@@ -75,7 +75,9 @@ impl<'a> Writer<'a, '_> {
                 Stmt::First(body) => match run.first {
                     Some(first) => {
                         let now = self.b.ins().icmp(IntCC::Equal, run.t, first);
+                        self.once = true;
                         self.guard(now, |w| w.run(body, run));
+                        self.once = false;
                     }
                     None => self.run(body, run),
                 },

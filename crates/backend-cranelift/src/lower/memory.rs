@@ -97,6 +97,14 @@ impl Writer<'_, '_> {
         address
     }
 
+    /// Bytes from the current point of a buffer to an access.
+    pub(super) fn displacement(&self, access: &Access) -> i64 {
+        let buffer = self.layout.buffer(self.program, access);
+        // Planes that take turns are in the address already.
+        let first = usize::from(self.turns(buffer).is_some());
+        (first..self.program.decls.rank()).map(|d| access.offsets[d] as i64 * self.stride(buffer, d)).sum()
+    }
+
     /// The address and the displacement of an access.
     fn place(&mut self, access: &Access, point: &Point) -> (Buffer, Value, i32) {
         let buffer = self.layout.buffer(self.program, access);
@@ -105,10 +113,7 @@ impl Writer<'_, '_> {
             // Not reached: every buffer that a loop uses has an address in it.
             None => self.origin(buffer),
         };
-        // Planes that take turns are in the address already.
-        let first = usize::from(self.turns(buffer).is_some());
-        let rank = self.program.decls.rank();
-        let offset: i64 = (first..rank).map(|d| access.offsets[d] as i64 * self.stride(buffer, d)).sum();
+        let offset = self.displacement(access);
         match i32::try_from(offset) {
             Ok(displacement) if offset <= FARTHEST => (buffer, here, displacement),
             _ => (buffer, self.b.ins().iadd_imm_s(here, offset), 0),

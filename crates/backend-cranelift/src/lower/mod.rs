@@ -14,12 +14,15 @@ mod nest;
 mod reduce;
 mod row;
 mod value;
+mod wide;
 mod writer;
 
+use crate::wide::{Row, Vectors};
 use crate::{CompileError, host, target};
 use cranelift_codegen::ir::{Function, UserFuncName};
 use frame::Frame;
-use nest::Task;
+use nest::{Body, Task};
+use std::rc::Rc;
 use wavefold_ir::tree::{LoopForm, Program, Stmt, line};
 
 /// Name of the entry function.
@@ -32,33 +35,56 @@ pub(crate) struct Lowered {
     /// What it does, in the words of the program; one line each.
     pub(crate) notes: Vec<String>,
     /// The code.
-    pub(crate) clif: Function,
+    pub(crate) code: Code,
 }
 
-/// All functions of a program, the entry first. Function `i` is called `u0:(host::COUNT + i)` in the code.
+/// The code of a function.
+pub(crate) enum Code {
+    /// For Cranelift.
+    Clif(Box<Function>),
+    /// A row for vectors that Cranelift does not have.
+    Row(Rc<Row>),
+}
+
+/// A program, ready for code.
+pub(crate) struct Functions {
+    /// All functions, the entry first. Function `i` is called `u0:(host::COUNT + i)` in the code.
+    pub(crate) all: Vec<Lowered>,
+    /// Whether all rows that each step goes through are in the widest vectors of the machine.
+    pub(crate) wide: bool,
+}
+
+/// All functions of a program.
 ///
 /// # Errors
 /// [`CompileError::Program`] or [`CompileError::Nesting`] for programs that break the rules of the tree level,
 /// [`CompileError::Target`] on machines without a code generator.
-pub(crate) fn lower(program: &Program) -> Result<Vec<Lowered>, CompileError> {
+pub(crate) fn lower(program: &Program, vectors: Vectors) -> Result<Functions, CompileError> {
     program.verify()?;
     check_nesting(program)?;
-    let frame = Frame::new(program, target::host()?.frontend_config());
+    let frame = Frame::new(program, target::host()?.frontend_config(), vectors);
     let mut tasks = Vec::new();
     let entry = main::lower(program, &frame, &mut tasks);
-    let mut functions = vec![Lowered { name: ENTRY.into(), notes: main_notes(program), clif: entry }];
+    let mut functions =
+        vec![Lowered { name: ENTRY.into(), notes: main_notes(program), code: Code::Clif(Box::new(entry)) }];
     // Lowering a task may add tasks: parallel loops inside it.
     let mut next = 0;
     while next < tasks.len() {
         let task: Task = tasks[next].clone();
-        let clif = nest::lower(program, &frame, &task, &mut tasks);
-        functions.push(Lowered { name: task.name(), notes: task.notes, clif });
+        let code = match &task.body {
+            Body::Row(row) => Code::Row(row.clone()),
+            _ => Code::Clif(Box::new(nest::lower(program, &frame, &task, &mut tasks))),
+        };
+        functions.push(Lowered { name: task.name(), notes: task.notes, code });
         next += 1;
     }
     for (i, f) in functions.iter_mut().enumerate() {
-        f.clif.name = UserFuncName::user(0, host::COUNT + i as u32);
+        if let Code::Clif(clif) = &mut f.code {
+            clif.name = UserFuncName::user(0, host::COUNT + i as u32);
+        }
     }
-    Ok(functions)
+    let wide = vectors > Vectors::Bits128 && vectors == Vectors::widest() && !frame.narrow.get();
+    Ok(Functions { all: functions, wide })
 }
 
 /// Only loops, and in the innermost of them point statements, may stand inside loops over points.

@@ -3,6 +3,7 @@
 use super::frame::{Buffer, Frame, context};
 use super::writer::{Place, Tile, WORD, Writer, signature};
 use crate::host;
+use crate::wide::Row;
 use cranelift::prelude::*;
 use cranelift_codegen::ir::{FuncRef, Function};
 use std::rc::Rc;
@@ -14,7 +15,7 @@ use wavefold_ir::{Access, FieldId, FieldKind, TicketId};
 pub(super) struct Task<'a> {
     /// Position among the functions of the program.
     position: u32,
-    body: Body<'a>,
+    pub(super) body: Body<'a>,
     /// Run once per tile, with the number of the tile as index; otherwise it runs once.
     by_tile: bool,
     /// The places of enclosing loops.
@@ -25,12 +26,14 @@ pub(super) struct Task<'a> {
     borrows: bool,
     /// How the values of its points are combined, in a reduction.
     reduction: Option<Reduction>,
+    /// Whether it runs at the first step only.
+    once: bool,
     /// The equations.
     pub(super) notes: Vec<String>,
 }
 
 /// What a task does.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 pub(super) enum Body<'a> {
     /// A loop.
     Loop(&'a Loop),
@@ -38,6 +41,8 @@ pub(super) enum Body<'a> {
     Block(&'a Front, &'a [Stmt]),
     /// Something at the sparse points of a tile of a front.
     Sparse(&'a Stmt),
+    /// A row in wide vectors: `extern "C" fn(arguments, points)`.
+    Row(Rc<Row>),
 }
 
 /// What is known about the place along a dimension before code runs.
@@ -49,7 +54,22 @@ struct Around {
     point: bool,
 }
 
-impl Task<'_> {
+impl<'a> Task<'a> {
+    /// What is done once, by itself.
+    pub(super) fn new(body: Body<'a>, notes: Vec<String>) -> Task<'a> {
+        Task {
+            position: 0,
+            body,
+            by_tile: false,
+            enclosing: [Around::default(); 3],
+            written: [].into(),
+            borrows: false,
+            reduction: None,
+            once: false,
+            notes,
+        }
+    }
+
     pub(super) fn name(&self) -> String {
         format!("wavefold_body{}", self.position)
     }
@@ -94,6 +114,7 @@ pub(super) fn lower<'a>(
     let index = w.parameters[1];
     // The steps of a block change its frame, and what sparse points write is not looked into.
     w.written = matches!(task.body, Body::Loop(_)).then(|| task.written.clone());
+    w.once = task.once;
     w.context = w.frame_value(WORD, Frame::CONTEXT);
     if task.borrows {
         let take = w.context_word(context::TAKE_TILE);
@@ -101,7 +122,7 @@ pub(super) fn lower<'a>(
         w.tile_memory = w.call_pointer(take, &[host], Some(WORD));
     }
     w.enter_places(&task.enclosing);
-    match task.body {
+    match &task.body {
         Body::Loop(l) => {
             for buffer in w.buffers(&l.body) {
                 let origin = w.origin(buffer);
@@ -122,6 +143,8 @@ pub(super) fn lower<'a>(
             w.call_host(host::RESTORE, before.as_slice());
         }
         Body::Sparse(s) => w.in_tile(s),
+        // Has code of its own.
+        Body::Row(_) => {}
     }
     if let (true, Some(memory)) = (task.borrows, w.tile_memory) {
         let give = w.context_word(context::GIVE_TILE);
@@ -190,16 +213,8 @@ impl<'a> Writer<'a, '_> {
         written.dedup();
         let is_tile = |b: &Buffer| program.decls.field(b.field).kind == FieldKind::Tile;
         let borrows = self.buffers(&l.body).iter().any(is_tile);
-        Task {
-            position: 0,
-            body: Body::Loop(l),
-            by_tile,
-            enclosing: [Around::default(); 3],
-            written: written.into(),
-            borrows,
-            reduction,
-            notes,
-        }
+        let task = Task::new(Body::Loop(l), notes);
+        Task { by_tile, written: written.into(), borrows, reduction, once: self.once, ..task }
     }
 
     /// Numbers a task and keeps it for later.
@@ -234,16 +249,9 @@ impl<'a> Writer<'a, '_> {
         let cut = Front::shared(self.program.decls.rank()) + 1;
         let task = match s {
             Stmt::Nest { outer, source } => self.of_nest(outer, false, None, source.clone()),
-            Stmt::Inject { source, .. } | Stmt::Interpolate { source, .. } => Task {
-                position: 0,
-                body: Body::Sparse(s),
-                by_tile: false,
-                enclosing: [Around::default(); 3],
-                written: [].into(),
-                borrows: false,
-                reduction: None,
-                notes: vec![source.clone()],
-            },
+            Stmt::Inject { source, .. } | Stmt::Interpolate { source, .. } => {
+                Task::new(Body::Sparse(s), vec![source.clone()])
+            }
             _ => return None,
         };
         let enclosing = std::array::from_fn(|d| Around { tile: (d < cut).then_some(None), point: false });
@@ -252,32 +260,17 @@ impl<'a> Writer<'a, '_> {
 
     /// The function of the blocks of a front.
     pub(super) fn block_task(&mut self, front: &'a Front, parts: &'a [Stmt]) -> FuncRef {
-        self.add_task(Task {
-            position: 0,
-            body: Body::Block(front, parts),
-            by_tile: true,
-            enclosing: [Around::default(); 3],
-            written: [].into(),
-            borrows: false,
-            reduction: None,
-            notes: vec![front_head(front, &self.program.decls)],
-        })
+        let task = Task::new(Body::Block(front, parts), vec![front_head(front, &self.program.decls)]);
+        self.add_task(Task { by_tile: true, ..task })
     }
 
     /// A parallel loop inside others.
     fn parallel_inside(&mut self, l: &'a Loop, tiles: Tiles) {
         let enclosing =
             self.places.map(|p| Around { tile: p.tile.map(|t| t.points), point: p.point.is_some() });
-        let body = self.add_task(Task {
-            position: 0,
-            body: Body::Loop(l),
-            by_tile: true,
-            enclosing,
-            written: self.written.clone().unwrap_or_default(),
-            borrows: false,
-            reduction: None,
-            notes: vec![],
-        });
+        let written = self.written.clone().unwrap_or_default();
+        let body =
+            self.add_task(Task { by_tile: true, enclosing, written, ..Task::new(Body::Loop(l), vec![]) });
         let count = self.whole(tiles.count);
         self.run_tiles(true, body, count);
     }

@@ -34,14 +34,30 @@ impl<'a> Writer<'a, '_> {
         let lanes = if simd && self.fits_vectors(&buffers, counts, l.dim) { 16 / self.bytes() } else { 1 };
         let start = self.first(l);
         let pointers: Vec<Value> = buffers.iter().map(|b| self.row_pointer(*b, l.dim, start)).collect();
+        if simd && self.wide_row(l, &buffers, &pointers, start) {
+            return;
+        }
+        if !self.once {
+            self.layout.narrow.set(true);
+        }
         let at: Vec<Value> = counts.then_some(start).into_iter().chain(pointers).collect();
         let row = Row { body: &l.body, buffers, counts, steps };
         match self.length(l) {
-            Some(points) => self.whole_row(&row, at, points, lanes),
+            Some(known) => self.whole_row(&row, at, known, lanes),
+            None => {
+                let points = self.points_of_row(l, start);
+                self.part_of_row(&row, at, points, lanes);
+            }
+        }
+    }
+
+    /// The number of points.
+    pub(super) fn points_of_row(&mut self, l: &Loop, start: Value) -> Value {
+        match self.length(l) {
+            Some(known) => self.whole(known),
             None => {
                 let end = self.end(l);
-                let points = self.b.ins().isub(end, start);
-                self.part_of_row(&row, at, points, lanes);
+                self.b.ins().isub(end, start)
             }
         }
     }

@@ -55,6 +55,8 @@ pub(super) struct Writer<'a, 'f> {
     pub(super) tile_memory: Option<Value>,
     /// In a reduction: how values are combined, and where the result of the current tile is kept.
     pub(super) partial: Option<(Reduction, Value)>,
+    /// Whether the code runs at the first step only.
+    pub(super) once: bool,
     /// Position of the first point of the domain in each buffer that the function uses.
     pub(super) origins: HashMap<Buffer, Value>,
     /// The place along each dimension.
@@ -90,6 +92,7 @@ impl<'a, 'f> Writer<'a, 'f> {
             written: None,
             tile_memory: None,
             partial: None,
+            once: false,
             origins: HashMap::new(),
             places: [Place::default(); 3],
             memo: vec![first; program.exprs.len()],

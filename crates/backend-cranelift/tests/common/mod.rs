@@ -3,7 +3,7 @@
 
 use std::ffi::c_void;
 use std::sync::atomic::{AtomicI64, Ordering};
-use wavefold_backend_cranelift::{compile, verify};
+use wavefold_backend_cranelift::{Vectors, compile_for, verify};
 use wavefold_ir::abi::{BodyFn, Context};
 use wavefold_ir::tree::Program;
 
@@ -47,15 +47,23 @@ pub fn parse(text: &str) -> Program {
     program
 }
 
-/// Compares the kernel of a program with the interpreter, bit by bit, for 1, 2 and 5 threads.
+/// Compares the kernels of a program with the interpreter, bit by bit, for 1, 2 and 5 threads and all vectors of this machine.
 pub fn check(text: &str, range: (i64, i64)) {
     let program = parse(text);
-    let kernel = compile(&program).unwrap_or_else(|e| panic!("{e}"));
-    harness::assert_same(&program, range, &[1, 2, 5], |context| {
-        let context = threaded(context);
-        // SAFETY: the harness made the context for this program.
-        unsafe { (kernel.entry())(&context) }
-    });
+    for vectors in of_machine() {
+        let kernel = compile_for(&program, vectors).unwrap_or_else(|e| panic!("{e}"));
+        harness::assert_same(&program, range, &[1, 2, 5], |context| {
+            let context = threaded(context);
+            // SAFETY: the harness made the context for this program.
+            unsafe { (kernel.entry())(&context) }
+        });
+    }
+}
+
+/// The vectors of this machine.
+pub fn of_machine() -> impl Iterator<Item = Vectors> {
+    let all = [Vectors::Bits128, Vectors::Bits256, Vectors::Bits512];
+    all.into_iter().filter(|v| *v <= Vectors::widest())
 }
 
 #[path = "../../../../tests/support/texts.rs"]

@@ -162,6 +162,19 @@ fn a_missing_compiler_is_named() {
 }
 
 #[test]
+fn vectors_are_those_of_the_machine_or_fewer() {
+    let place = Place::new(&[("good.wf", GOOD)]);
+    let run = |bits: &str, words: &[&str]| {
+        let words = words.iter().copied().chain(["good.wf", "--backend", "cranelift"]).collect::<Vec<_>>();
+        place.command(&words).env("WAVEFOLD_VECTORS", bits).output().unwrap()
+    };
+    for wrong in ["100", "1024", "wide", ""] {
+        fails(&run(wrong, &["run"]), "cranelift::vectors", "there are no vectors of");
+    }
+    assert_eq!(run("128", &["run"]).status.code(), Some(0), "every machine has them");
+}
+
+#[test]
 fn programs_are_laid_out_and_started() {
     let untidy = "let   a=1 # one\nlet b = a\n";
     let place = Place::new(&[("untidy.wf", untidy), ("good.wf", GOOD), ("wrong.wf", "let = 1")]);
