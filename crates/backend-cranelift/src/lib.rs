@@ -6,8 +6,8 @@
 //!
 //! [`emit`] shows the CLIF, [`compile`] makes a [`Kernel`] whose [`entry`](Kernel::entry) follows the calling
 //! convention of [`wavefold_ir::abi`]. The code does exactly what the tree says, with vectors in `simd` loops
-//! ([`Vectors`]: Cranelift's have 128 bits, rows in wider ones are encoded here) and fused multiply-adds where the tree has them, so its results are bitwise those of the reference
-//! interpreter. Denormals are flushed to zero on every thread that runs generated code, and only there.
+//! ([`Vectors`]: Cranelift's have 128 bits, rows in wider ones are encoded here) and fused multiply-adds where the tree has
+//! them, so its results are bitwise those of the reference interpreter. Denormals are flushed to zero on every thread that runs generated code, and only there.
 
 mod error;
 mod host;
@@ -19,10 +19,12 @@ pub use error::CompileError;
 pub use wide::Vectors;
 
 use cranelift_codegen::ir::{AbiParam, Signature, types};
-use cranelift_codegen::{Context, verify_function};
+use cranelift_codegen::isa::TargetIsa;
+use cranelift_codegen::{Context, control::ControlPlane, verify_function};
 use cranelift_jit::{JITBuilder, JITModule};
-use cranelift_module::{FuncId, Linkage, Module, default_libcall_names};
+use cranelift_module::{FuncId, Linkage, Module, ModuleReloc, default_libcall_names};
 use lower::{Code, Functions, Lowered, lower};
+use rayon::prelude::*;
 use std::fmt::Write;
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
@@ -147,7 +149,7 @@ pub fn compile_for(program: &Program, vectors: Vectors) -> Result<Kernel, Compil
     Ok(Kernel { entry, compile_seconds, wide, module: Mutex::new(Some(module)) })
 }
 
-/// Declares everything in the order of the names in the code, compiles all functions, and returns the entry.
+/// Declares everything in the order of the names in the code, compiles all functions side by side, and returns the entry.
 fn define(
     module: &mut JITModule,
     hosts: &[host::HostFunction],
@@ -176,15 +178,47 @@ fn define(
         return Err(CompileError::codegen("functions are not numbered in order of declaration"));
     }
     let ids = ids.split_off(hosts.len());
-    for (id, f) in ids.iter().zip(functions) {
-        let defined = match f.code {
-            Code::Clif(clif) => module.define_function(*id, &mut Context::for_function(*clif)),
-            Code::Row(row) => module.define_function_bytes(*id, 64, &wide::encode(&row, vectors)?, &[]),
-        };
-        defined.map_err(|e| CompileError::codegen(format!("{} in {}", e, f.name)))?;
+    let isa = module.isa();
+    let code = ids.par_iter().zip(functions).map(|(id, f)| machine_code(*id, f, isa, vectors));
+    let code = code.collect::<Result<Vec<_>, _>>()?;
+    for (id, c) in ids.iter().zip(code) {
+        module
+            .define_function_bytes(*id, c.alignment, &c.bytes, &c.relocations)
+            .map_err(CompileError::codegen)?;
     }
     module.finalize_definitions().map_err(CompileError::codegen)?;
     ids.first().copied().ok_or_else(|| CompileError::codegen("there is no entry function"))
+}
+
+/// The code of a function, wherever it will lie.
+struct MachineCode {
+    bytes: Vec<u8>,
+    alignment: u64,
+    relocations: Vec<ModuleReloc>,
+}
+
+fn machine_code(
+    id: FuncId,
+    function: Lowered,
+    isa: &dyn TargetIsa,
+    vectors: Vectors,
+) -> Result<MachineCode, CompileError> {
+    match function.code {
+        Code::Row(row) => {
+            Ok(MachineCode { bytes: wide::encode(&row, vectors)?, alignment: 64, relocations: vec![] })
+        }
+        Code::Clif(clif) => {
+            let mut context = Context::for_function(*clif);
+            let code = context
+                .compile(isa, &mut ControlPlane::default())
+                .map_err(|e| CompileError::codegen(format!("{} in {}", e.inner, function.name)))?;
+            let alignment = u64::from(code.buffer.alignment.max(isa.function_alignment().minimum));
+            let (bytes, relocations) = (code.buffer.data().to_vec(), code.buffer.relocs().to_vec());
+            let relocations =
+                relocations.iter().map(|r| ModuleReloc::from_mach_reloc(r, &context.func, id)).collect();
+            Ok(MachineCode { bytes, alignment: alignment.max(isa.symbol_alignment()), relocations })
+        }
+    }
 }
 
 /// The signature of a row: its arguments, the number of points.
@@ -200,10 +234,12 @@ fn of_rows(module: &JITModule) -> Signature {
 /// Like [`compile`]; [`CompileError::Codegen`] with the first broken rule.
 pub fn verify(program: &Program) -> Result<(), CompileError> {
     let isa = target::host()?;
-    for f in lower(program, Vectors::of_host()?)?.all {
-        let Code::Clif(clif) = f.code else { continue };
-        verify_function(&clif, isa.as_ref())
-            .map_err(|e| CompileError::codegen(format!("{}: {e}\n{}", f.name, clif.display())))?;
+    for vectors in [Vectors::Bits128, Vectors::of_host()?] {
+        for f in lower(program, vectors)?.all {
+            let Code::Clif(clif) = f.code else { continue };
+            verify_function(&clif, isa.as_ref())
+                .map_err(|e| CompileError::codegen(format!("{}: {e}\n{}", f.name, clif.display())))?;
+        }
     }
     Ok(())
 }

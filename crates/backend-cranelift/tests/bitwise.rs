@@ -268,15 +268,20 @@ fn a_status_stops_the_run() {
 
 #[test]
 fn many_buffers() {
-    for dtype in ["f32", "f64"] {
-        let sizes = [3, 9];
+    for (dtype, columns, tile) in [("f32", 9, 6), ("f64", 9, 6), ("f32", 70, 37), ("f64", 50, 27)] {
+        let sizes = [3, columns];
         let mut text = head(dtype, &sizes);
-        for i in 0..17 {
+        for i in 0..20 {
             text += &field(&format!("f{i}"), "space", i % 3, &sizes);
         }
-        text += "  tiles x by 2 { for x in tile { tiles y by 6 { simd y in tile {\n";
-        for i in 1..17 {
-            text += &format!("f{i}[x, y] = f{}[x, y]*f0[x, y] + {i}\n", (i * 7) % 16 + 1);
+        text += &format!("  tiles x by 2 {{ for x in tile {{ tiles y by {tile} {{ simd y in tile {{\n");
+        for i in 1..20 {
+            text += &format!("f{i}[x, y] = f{}[x, y]*f0[x, y] + {i}\n", (i * 7) % 19 + 1);
+        }
+        // Both operands of these are in memory, and so are the addresses of both.
+        for (a, b, c) in [(3, 14, 15), (16, 17, 18), (18, 13, 2)] {
+            text += &format!("f{c}[x, y] = fma(2, f{a}[x, y], f{b}[x, y])\n");
+            text += &format!("f{a}[x, y] = fma(f0[x, y], f{b}[x, y], f{c}[x, y])\n");
         }
         check(&(text + "} } } }\n}"), (0, 0));
     }

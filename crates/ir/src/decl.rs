@@ -257,7 +257,8 @@ impl Field {
             return false;
         };
         let window = self.window.as_ref().and_then(|w| w.from.last()).map_or(0, |first| *first as i64);
-        layout.aligned && (pad as i64 + from - window) * self.dtype.size() as i64 % 64 == 0
+        let row = layout.alloc.last().map_or(0, |points| points * self.dtype.size());
+        layout.aligned && row % 64 == 0 && (pad as i64 + from - window) * self.dtype.size() as i64 % 64 == 0
     }
 
     /// Distance between the snapshots in time steps; 1 for fields that live at every step.

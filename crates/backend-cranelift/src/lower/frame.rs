@@ -1,8 +1,8 @@
 //! What the functions of a program share: the argument of loop bodies.
 //!
 //! The frame is a row of 8-byte words: the context, the current step, memory of the current tile, what a reduction
-//! keeps, what blocks of a front need, the slot indices of the current step, the scalars of the run and of the step in double precision, the tickets,
-//! the places of enclosing loops (for parallel loops inside others).
+//! keeps, what blocks of a front need, the slot indices of the current step, the scalars of the run and of the step in
+//! double precision, the tickets, the places of enclosing loops (for parallel loops inside others).
 
 use crate::wide::Vectors;
 use cranelift_codegen::isa::TargetFrontendConfig;

@@ -22,7 +22,7 @@ use crate::{CompileError, host, target};
 use cranelift_codegen::ir::{Function, UserFuncName};
 use frame::Frame;
 use nest::{Body, Task};
-use std::rc::Rc;
+use std::sync::Arc;
 use wavefold_ir::tree::{LoopForm, Program, Stmt, line};
 
 /// Name of the entry function.
@@ -43,7 +43,7 @@ pub(crate) enum Code {
     /// For Cranelift.
     Clif(Box<Function>),
     /// A row for vectors that Cranelift does not have.
-    Row(Rc<Row>),
+    Row(Arc<Row>),
 }
 
 /// A program, ready for code.

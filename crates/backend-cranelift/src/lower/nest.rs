@@ -7,6 +7,7 @@ use crate::wide::Row;
 use cranelift::prelude::*;
 use cranelift_codegen::ir::{FuncRef, Function};
 use std::rc::Rc;
+use std::sync::Arc;
 use wavefold_ir::tree::{Front, Loop, LoopForm, Program, Reduction, Stmt, front_head};
 use wavefold_ir::{Access, FieldId, FieldKind, TicketId};
 
@@ -42,7 +43,7 @@ pub(super) enum Body<'a> {
     /// Something at the sparse points of a tile of a front.
     Sparse(&'a Stmt),
     /// A row in wide vectors: `extern "C" fn(arguments, points)`.
-    Row(Rc<Row>),
+    Row(Arc<Row>),
 }
 
 /// What is known about the place along a dimension before code runs.
@@ -269,8 +270,8 @@ impl<'a> Writer<'a, '_> {
         let enclosing =
             self.places.map(|p| Around { tile: p.tile.map(|t| t.points), point: p.point.is_some() });
         let written = self.written.clone().unwrap_or_default();
-        let body =
-            self.add_task(Task { by_tile: true, enclosing, written, ..Task::new(Body::Loop(l), vec![]) });
+        let task = Task::new(Body::Loop(l), vec![]);
+        let body = self.add_task(Task { by_tile: true, enclosing, written, once: self.once, ..task });
         let count = self.whole(tiles.count);
         self.run_tiles(true, body, count);
     }

@@ -8,7 +8,7 @@ use crate::wide::{Binary, Op, Place, Row, Unary, Value, Vectors};
 use cranelift::prelude::{InstBuilder, StackSlotData, StackSlotKind};
 use cranelift_codegen::ir;
 use std::collections::HashMap;
-use std::rc::Rc;
+use std::sync::Arc;
 use wavefold_ir::tree::{Loop, Stmt};
 use wavefold_ir::{Access, Comparison, DType, Expr, ExprId, Func, LocalId};
 
@@ -73,7 +73,8 @@ impl Line<'_> {
 }
 
 impl<'a> Writer<'a, '_> {
-    /// Runs a row in wide vectors, from the point `start` on, which is `at` in the buffers; false if it has to be done otherwise.
+    /// Runs a row in wide vectors, from the point `start` on, which is `at` in the buffers; false if it has to be done
+    /// otherwise.
     pub(super) fn wide_row(
         &mut self,
         l: &'a Loop,
@@ -93,7 +94,7 @@ impl<'a> Writer<'a, '_> {
             let value = self.evaluate(*e, &here);
             self.b.ins().stack_store(WORD, value, slot, row.scalar_at(i));
         }
-        let task = Task::of_row(Rc::new(row));
+        let task = Task::of_row(Arc::new(row));
         let function = self.add_task(task);
         let arguments = self.b.ins().stack_addr(WORD, slot, 0);
         let points = self.points_of_row(l, start);
@@ -105,7 +106,7 @@ impl<'a> Writer<'a, '_> {
     /// reductions, elementary functions, numbers of points along the row.
     fn line(&self, l: &Loop, buffers: &[Buffer]) -> Option<(Row, Vec<ExprId>)> {
         let same = buffers.iter().all(|b| self.size_of(b.field) == self.bytes());
-        if self.layout.vectors == Vectors::Bits128 || !l.form.is_simd() || !same {
+        if self.layout.vectors == Vectors::Bits128 || !same {
             return None;
         }
         let pairs = (0..buffers.len()).flat_map(|i| (0..i).map(move |j| (i, j)));
@@ -125,9 +126,7 @@ impl<'a> Writer<'a, '_> {
                 Stmt::Stream(_) => {}
                 Stmt::Let { local, value } => {
                     let value = self.wide_value(&mut line, *value)?;
-                    if line.locals.insert(*local, value).is_some() {
-                        line.known.clear();
-                    }
+                    line.locals.insert(*local, value);
                 }
                 Stmt::Assign { target, value, increment } => {
                     let mut value = self.wide_value(&mut line, *value)?;
@@ -230,7 +229,7 @@ impl<'a> Writer<'a, '_> {
 
 impl<'a> Task<'a> {
     /// The function of a row.
-    fn of_row(row: Rc<Row>) -> Task<'a> {
+    fn of_row(row: Arc<Row>) -> Task<'a> {
         Task::new(Body::Row(row), vec![])
     }
 }

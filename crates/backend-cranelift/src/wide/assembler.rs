@@ -96,7 +96,7 @@ impl Assembler {
         self.here = Some(label);
     }
 
-    pub(super) fn push(&mut self, mut instruction: Instruction) {
+    fn push(&mut self, mut instruction: Instruction) {
         instruction.set_ip(self.here.take().unwrap_or(0));
         self.code.push(instruction);
     }
@@ -138,19 +138,20 @@ impl Assembler {
         self.made(Instruction::with2(Code::Add_rm64_imm32, to, number))
     }
 
+    /// Asks for a cache line, into the second-level cache.
     pub(super) fn prefetch(&mut self, from: MemoryOperand) -> Result<(), IcedError> {
-        self.made(Instruction::with1(Code::Prefetcht0_m8, from))
+        self.made(Instruction::with1(Code::Prefetcht1_m8, from))
     }
 
-    /// A number that lies behind the code; as a vector of equal lanes, if it is to be an operand.
-    pub(super) fn literal(&mut self, bits: u64, lanes: bool) -> MemoryOperand {
+    /// A number that lies behind the code, for all lanes.
+    pub(super) fn literal(&mut self, bits: u64) -> MemoryOperand {
         let known = self.data.iter().find(|(label, b)| *label > 0 && *b == bits).map(|(label, _)| *label);
         let label = known.unwrap_or_else(|| {
             let label = self.label("");
             self.data.push((label, bits));
             label
         });
-        MemoryOperand::new(Register::RIP, Register::None, 1, label as i64, 8, lanes, Register::None)
+        MemoryOperand::new(Register::RIP, Register::None, 1, label as i64, 8, true, Register::None)
     }
 
     /// Lanes of all ones, then as many of zeros, behind the code.
@@ -395,11 +396,6 @@ impl Assembler {
             ],
         });
         self.with_operands(code, self.vector(a), b, c)
-    }
-
-    /// Loads a vector as it is, for masks.
-    pub(super) fn load_mask(&mut self, to: Vector, from: MemoryOperand) -> Result<(), IcedError> {
-        self.copy(to, Operand::Memory(from))
     }
 
     /// The bytes.

@@ -28,6 +28,8 @@ const POINTERS: [Register; 11] = [
     Register::R15,
 ];
 const FREE_POINTERS: usize = 6;
+/// Bytes of the smallest guard page.
+const PAGE: i32 = 4096;
 
 /// A loop over whole vectors, or the rest of the row behind it.
 #[derive(Clone, Copy, PartialEq)]
@@ -59,7 +61,7 @@ pub(super) fn emit(row: &Row, vectors: Vectors) -> Result<Assembler, IcedError> 
     let most = trial.points(Points::Whole, usize::from(trial.moment.min(trial.mask)), false)?;
     let mut e = Emitter::new(row, vectors, count);
     let shared = usize::from(e.moment.min(e.mask)) - e.keep(most);
-    // The rest needs no more than the rows before it, so that one frame fits both; both are emitted to know it.
+    // How many slots a row needs is known behind it: the second round has them.
     let mut frame = 0;
     loop {
         let mut whole =
@@ -116,6 +118,10 @@ impl<'r> Emitter<'r> {
             self.asm.one(Code::Push_r64, FRAME)?;
             self.asm.two(Code::Mov_r64_rm64, FRAME, Register::RSP)?;
             self.asm.with_number(Code::And_rm64_imm8, Register::RSP, -64)?;
+            // The guard page of a stack must be touched, not stepped over.
+            for page in 1..=frame / PAGE {
+                self.asm.read(Code::Mov_r64_rm64, MOMENT, memory(Register::RSP, -page * PAGE))?;
+            }
             self.asm.with_number(Code::Sub_rm64_imm32, Register::RSP, frame)?;
         }
         for (i, r) in POINTERS.iter().enumerate().take(self.row.buffers) {
@@ -187,11 +193,11 @@ impl<'r> Emitter<'r> {
             false,
             Register::None,
         );
-        self.asm.load_mask(self.mask, first)
+        self.asm.copy(self.mask, Operand::Memory(first))
     }
 
-    /// The operations at a vector of points, with `count` registers; the most that were used at a time. Loads that are used
-    /// again take registers that are free, if they `hold`.
+    /// The operations at a vector of points, with `count` registers; the most that were used at a time. Loads that are
+    /// used again take registers that are free, if they `hold`.
     fn points(&mut self, points: Points, count: usize, hold: bool) -> Result<usize, IcedError> {
         if points == Points::Whole {
             for place in &self.row.ahead {
@@ -203,8 +209,7 @@ impl<'r> Emitter<'r> {
         for (i, op) in self.row.ops.iter().enumerate() {
             at.now = i;
             self.operation(*op, &mut at)?;
-            at.registers.release(i);
-            at.registers.end();
+            at.registers.end(i);
         }
         self.slots = self.slots.max(at.registers.slots());
         Ok(at.registers.most)
@@ -289,10 +294,10 @@ impl<'r> Emitter<'r> {
         if at.registers.of(z).is_some() {
             at.registers.pin(z);
         }
-        let second = self.operand(b, at)?;
-        // The register of `z` is copied before another value may take it.
         let r = self.take(now, at)?;
         self.copy(r, z, at)?;
+        // Last: the address of memory stays good for one instruction only.
+        let second = self.operand(b, at)?;
         self.asm.fused(Fused::Sum231, r, first, second)
     }
 
@@ -429,13 +434,13 @@ impl<'r> Emitter<'r> {
     /// Where a constant is, for all lanes.
     fn constant(&mut self, v: Value) -> MemoryOperand {
         match self.row.ops[v] {
-            Op::Literal(bits) => self.asm.literal(bits, true),
+            Op::Literal(bits) => self.asm.literal(bits),
             Op::Scalar(s) => {
                 let at = i64::from(self.row.scalar_at(s));
                 MemoryOperand::new(ARGUMENTS, Register::None, 1, at, 1, true, Register::None)
             }
             // Not reached: nothing else is a constant.
-            _ => self.asm.literal(0, true),
+            _ => self.asm.literal(0),
         }
     }
 }

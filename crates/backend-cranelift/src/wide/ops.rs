@@ -62,7 +62,7 @@ pub(crate) enum Op {
     Fma(Value, Value, Value),
     /// The second operand where all bits of the first are set, the third where none is.
     Select(Value, Value, Value),
-    /// Stores a value, past the caches if it says so and the place begins a cache line.
+    /// Stores a value; with `true` past the caches, but for the rest of the row: the row must begin at a cache line.
     Store(Place, Value, bool),
 }
 

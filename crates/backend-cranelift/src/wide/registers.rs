@@ -27,7 +27,8 @@ pub(super) struct Registers {
     uses: Vec<Vec<usize>>,
     /// Values that the current operation needs where they are.
     pinned: Vec<Value>,
-    slots: usize,
+    /// The value in each slot of the stack.
+    slots: Vec<Option<Value>>,
     /// Largest number of values in registers at a time.
     pub(super) most: usize,
 }
@@ -55,14 +56,14 @@ impl Registers {
             held: vec![None; count],
             uses,
             pinned: vec![],
-            slots: 0,
+            slots: vec![],
             most: 0,
         }
     }
 
     /// Slots of the stack that were needed so far.
     pub(super) fn slots(&self) -> usize {
-        self.slots
+        self.slots.len()
     }
 
     pub(super) fn of(&self, v: Value) -> Option<Vector> {
@@ -88,7 +89,7 @@ impl Registers {
         self.pinned.push(v);
     }
 
-    /// Gives the registers free of what is not used after operation `now`.
+    /// Gives the registers free of what is not used after operation `now`, whose instruction reads before it writes.
     pub(super) fn release(&mut self, now: usize) {
         for r in 0..self.held.len() {
             if let Some(v) = self.held[r].filter(|v| !self.lives_after(*v, now)) {
@@ -98,9 +99,15 @@ impl Registers {
         }
     }
 
-    /// The operation is done.
-    pub(super) fn end(&mut self) {
+    /// Operation `now` is done. Slots are given free here: what it needs room for is stored before it reads.
+    pub(super) fn end(&mut self, now: usize) {
+        self.release(now);
         self.pinned.clear();
+        for slot in 0..self.slots.len() {
+            if self.slots[slot].is_some_and(|v| !self.lives_after(v, now)) {
+                self.slots[slot] = None;
+            }
+        }
     }
 
     pub(super) fn has_free(&self) -> bool {
@@ -140,12 +147,16 @@ impl Registers {
             .filter(|(_, v)| !self.pinned.contains(v))
             .max_by_key(|(r, v)| (next(*v), usize::MAX - r))
             .unwrap_or((0, 0));
+        debug_assert!(!self.pinned.contains(&v), "an operation has fewer operands than there are registers");
         self.of_value[v] = None;
         if self.homes[v] != Home::Nowhere {
             return (r, None);
         }
-        let slot = self.slots;
-        self.slots += 1;
+        let slot = self.slots.iter().position(Option::is_none).unwrap_or_else(|| {
+            self.slots.push(None);
+            self.slots.len() - 1
+        });
+        self.slots[slot] = Some(v);
         self.homes[v] = Home::Slot(slot);
         (r, Some(Spilled { from: r as Vector, slot }))
     }

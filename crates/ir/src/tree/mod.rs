@@ -23,7 +23,7 @@
 //! wait asks for that.
 //!
 //! A [`Stmt::Prefetch`] changes nothing: it asks for memory that the loop needs a while later, so that the memory works while
-//! the loop computes. Backends ask once in each cache line, or not at all. A [`Stmt::Stream`] changes nothing either: it says
+//! the loop computes. Backends ask in each cache line, or not at all. A [`Stmt::Stream`] changes nothing either: it says
 //! that what the loop stores to a level is not read again soon, so that it may go past the caches, a cache line at a time.
 //!
 //! Invariants, checked by [`Program::verify`]:
