@@ -201,7 +201,7 @@ fn is_sound(path: &Path) -> bool {
 /// Everything that an object depends on.
 fn key(source: &str, compiler: &Compiler, variant: Variant) -> String {
     let mut hasher = blake3::Hasher::new();
-    let flags = variant.flags().join(" ");
+    let flags = compiler.flags(variant).join(" ");
     let processor = processor();
     for part in [source, HEADER, &flags, &compiler.command(), compiler.version(), &processor] {
         hasher.update(&(part.len() as u64).to_le_bytes());

@@ -12,6 +12,8 @@ pub struct Compiler {
     /// The program and its first arguments.
     command: Vec<String>,
     version: String,
+    /// Whether it is gcc.
+    gnu: bool,
 }
 
 /// Flags that every variant has. Contraction would round differently from the tree, and so would functions that
@@ -21,6 +23,7 @@ const EXACT: &[&str] = &[
     "-O3",
     "-fPIC",
     "-shared",
+    "-pipe",
     "-w",
     "-ffp-contract=off",
     "-fno-math-errno",
@@ -41,6 +44,25 @@ const EXACT: &[&str] = &[
     "-fno-builtin-powf",
 ];
 
+/// Passes of gcc that kernels gain nothing from, and that take up to a third of the time to compile. The first two copy whole
+/// nests, once for each outcome of a condition that is asked once a tile. The others look for what the tree has settled already,
+/// the order and the size of loops, or for what is not there: calls, strings, stores of a byte. Gcc 8 knows them all.
+const GNU: &[&str] = &[
+    "-fno-split-loops",
+    "-fno-unswitch-loops",
+    "-fno-ipa-cp",
+    "-fno-ipa-icf",
+    "-fno-ipa-sra",
+    "-fno-ipa-vrp",
+    "-fno-loop-interchange",
+    "-fno-loop-unroll-and-jam",
+    "-fno-optimize-strlen",
+    "-fno-peel-loops",
+    "-fno-predictive-commoning",
+    "-fno-store-merging",
+    "-fno-tree-loop-distribution",
+];
+
 /// The flags of one way to compile, from the best to the one that every compiler understands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Variant {
@@ -54,23 +76,6 @@ impl Variant {
         Variant { openmp: false, native: true },
         Variant { openmp: false, native: false },
     ];
-
-    pub(crate) fn flags(self) -> Vec<&'static str> {
-        let mut flags = EXACT.to_vec();
-        if self.openmp {
-            flags.push("-fopenmp");
-        }
-        if self.native {
-            flags.push("-march=native");
-            if cfg!(target_arch = "x86_64") {
-                flags.push(VECTORS);
-            }
-            if !self.openmp {
-                flags.push("-fopenmp-simd");
-            }
-        }
-        flags
-    }
 }
 
 /// Width of vectors where the processor has several. Fields in cache gain 5 % over 256 bits; others lose nothing.
@@ -114,8 +119,14 @@ impl Compiler {
         {
             *first = absolute;
         }
-        let version = version_of(&words)?;
-        Some(Compiler { command: words, version })
+        let answer = version_of(&words)?;
+        Some(Compiler::answering(words, &answer))
+    }
+
+    /// The compiler with this answer to `--version`.
+    fn answering(command: Vec<String>, answer: &str) -> Compiler {
+        let version = answer.lines().next().unwrap_or_default().trim().to_string();
+        Compiler { command, version, gnu: answer.contains("Free Software Foundation") }
     }
 
     /// The command, as it would be typed.
@@ -126,6 +137,27 @@ impl Compiler {
     /// What it answers to `--version`.
     pub fn version(&self) -> &str {
         &self.version
+    }
+
+    /// What it is told, but for the names of files.
+    pub(crate) fn flags(&self, variant: Variant) -> Vec<&'static str> {
+        let mut flags = EXACT.to_vec();
+        if self.gnu {
+            flags.extend(GNU);
+        }
+        if variant.openmp {
+            flags.push("-fopenmp");
+        }
+        if variant.native {
+            flags.push("-march=native");
+            if cfg!(target_arch = "x86_64") {
+                flags.push(VECTORS);
+            }
+            if !variant.openmp {
+                flags.push("-fopenmp-simd");
+            }
+        }
+        flags
     }
 
     /// Whether a variant was [refused](Compiler::refuse) before.
@@ -150,7 +182,7 @@ impl Compiler {
     ) -> Result<(), String> {
         let done = Command::new(&self.command[0])
             .args(&self.command[1..])
-            .args(variant.flags())
+            .args(self.flags(variant))
             .args(["-I.", "-o", object, source, "-lm"])
             .current_dir(directory)
             .output()
@@ -182,8 +214,7 @@ fn version_of(command: &[String]) -> Option<String> {
     if !answer.status.success() {
         return None;
     }
-    let version =
-        String::from_utf8_lossy(&answer.stdout).lines().next().unwrap_or_default().trim().to_string();
+    let version = String::from_utf8_lossy(&answer.stdout).into_owned();
     known.insert(command.to_vec(), version.clone());
     Some(version)
 }
@@ -194,4 +225,38 @@ pub(crate) fn processor() -> String {
     let line = |key: &str| info.lines().find(|l| l.starts_with(key)).unwrap_or_default();
     let lines = ["model name", "flags", "CPU part", "Features"].map(line);
     format!("{} {}", std::env::consts::ARCH, lines.join("\n"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_gcc_is_told_about_passes_of_gcc() {
+        for (answer, gnu) in [
+            ("gcc 12.2.0\nCopyright (C) 2022 Free Software Foundation, Inc.", true),
+            ("clang version 14.0.6\nThread model: posix", false),
+        ] {
+            let compiler = Compiler::answering(vec!["cc".into()], answer);
+            assert_eq!(compiler.version(), answer.lines().next().unwrap());
+            for variant in Variant::ALL {
+                let flags = compiler.flags(variant);
+                assert_eq!(GNU.iter().all(|flag| flags.contains(flag)), gnu);
+                assert_eq!(GNU.iter().any(|flag| flags.contains(flag)), gnu);
+                assert!(EXACT.iter().all(|flag| flags.contains(flag)));
+            }
+        }
+    }
+
+    #[test]
+    fn the_compiler_knows_every_flag() {
+        let compiler = Compiler::required().unwrap();
+        let done = Command::new(&compiler.command[0])
+            .args(&compiler.command[1..])
+            .args(compiler.flags(Variant { openmp: false, native: true }))
+            .args(["-Werror", "-fsyntax-only", "-x", "c", "/dev/null"])
+            .output()
+            .unwrap();
+        assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    }
 }
