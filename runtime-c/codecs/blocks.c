@@ -65,13 +65,13 @@ size_t wavefold_lapped_scratch(const wf_lapped *l, size_t size, size_t *room) {
   }                                                                                                                    \
   WF_CLONES size_t wavefold_lapped_encode_##S(const T *src, const wf_lapped *l, const wf_tap *x, const wf_tap *y,      \
                                               const T *own, const T *partner, T scale, uint8_t *scratch,               \
-                                              uint8_t *out) {                                                          \
-    return wf_lapped_encode_##S(src, l, x, y, own, partner, scale, scratch, out);                                      \
+                                              uint8_t *out, double *errors) {                                          \
+    return wf_lapped_encode_##S(src, l, x, y, own, partner, scale, scratch, out, errors);                              \
   }                                                                                                                    \
   WF_CLONES void wavefold_lapped_errors_##S(const T *src, const wf_lapped *l, const wf_tap *x, const wf_tap *y,        \
-                                            const T *own, const T *partner, T scale, uint8_t *scratch,                 \
-                                            double *errors) {                                                          \
-    wf_lapped_errors_##S(src, l, x, y, own, partner, scale, scratch, errors);                                          \
+                                            const T *own, const T *partner, T scale, int64_t first, int64_t end,       \
+                                            uint8_t *scratch, double *errors) {                                        \
+    wf_lapped_errors_##S(src, l, x, y, own, partner, scale, first, end, scratch, errors);                              \
   }                                                                                                                    \
   WF_CLONES int wavefold_lapped_decode_##S(const uint8_t *in, size_t len, const wf_lapped *l, const T *own,            \
                                            const T *partner, T scale, uint8_t *scratch, T *const *rows) {              \

@@ -37,6 +37,11 @@ enum { WF_L_ANY = 0, WF_L_FOLD_TO_TILE, WF_L_TILE_TO_FOLD, WF_L_PLANES, WF_L_TO_
 /* Steps at which errors are measured, each twice the last. */
 enum { WF_L_STEPS = 12 };
 
+/* Rows that are asked for ahead of those that are folded. */
+#ifndef WF_L_AHEAD
+#define WF_L_AHEAD 4
+#endif
+
 #define WF_L_ROUND 0.36
 /* Frequencies whose squares add up to less all become 0; below 0.64^2, for rounding. */
 #define WF_L_SILENT 0.36

@@ -174,6 +174,16 @@ WF_INLINE void WF_FN(wf_lapped_fold_last)(WF_T *line, const wf_lapped *l, const 
   for (int64_t z = covered; z < most; z++) out[z] = 0;
 }
 
+/* Asks for the rows that row j of plane i of the fold is made of. */
+WF_INLINE void WF_FN(wf_lapped_expect)(const WF_T *src, int64_t length, const wf_tap *x, const wf_tap *y) {
+  const WF_T *rows[4] = {src + x->own + y->own, src + x->partner + y->own, src + x->own + y->partner,
+                         src + x->partner + y->partner};
+  for (int r = 0; r < 4; r++) {
+    if ((r % 2 && x->f == 0) || (r / 2 && y->f == 0)) continue;
+    for (int64_t z = 0; z < length; z += 64 / (int64_t)sizeof(WF_T)) __builtin_prefetch(rows[r] + z);
+  }
+}
+
 /* Folds the rows of plane i of the row of blocks, and divides by the step. */
 WF_INLINE void WF_FN(wf_lapped_fold)(const WF_T *src, const wf_lapped *l, const wf_lapped_plan *p, const wf_tap *x,
                                      const wf_tap *y, const WF_T *own, const WF_T *partner, WF_T scale, int64_t i,
@@ -184,6 +194,9 @@ WF_INLINE void WF_FN(wf_lapped_fold)(const WF_T *src, const wf_lapped *l, const 
   WF_T *folded = (WF_T *)(scratch + p->folded), *carry = (WF_T *)(scratch + p->carry) + i * half * p->row;
   for (int64_t j = 0; j < first; j++) memcpy(folded + j * p->row, carry + j * p->row, (size_t)most * sizeof(WF_T));
   for (int64_t j = first; j < n1; j++) {
+    /* A few rows ahead, in the next plane if need be: mirrored rows are nothing that processors foresee. */
+    const int64_t ahead = j + WF_L_AHEAD, next = ahead < n1 ? i : i + 1;
+    if (next < l->size[0]) WF_FN(wf_lapped_expect)(src, l->length, x + next, y + (ahead < n1 ? ahead : ahead - n1 + first));
     const WF_T *a = src + x[i].own + y[j].own, *b = src + x[i].partner + y[j].own;
     const WF_T *c = src + x[i].own + y[j].partner, *d = src + x[i].partner + y[j].partner;
     const WF_T rx = (WF_T)x[i].r, fx = (WF_T)x[i].f, ry = (WF_T)y[j].r * scale, fy = (WF_T)y[j].f * scale;
@@ -224,6 +237,21 @@ WF_INLINE uint32_t WF_FN(wf_lapped_quantise)(const WF_T *restrict v, uint32_t *r
   return all;
 }
 
+/* Sum of the squares of the errors of a unit, v[point][lane], rounded to q[point][lane]. */
+WF_INLINE WF_T WF_FN(wf_lapped_lost)(const WF_T *restrict v, const uint32_t *restrict q) {
+  WF_T part[16] = {0};
+  for (int j = 0; j < 16; j++)
+    for (int l = 0; l < 16; l++) {
+      const int32_t k = (int32_t)q[16 * j + l];
+      const WF_T c = v[16 * j + l], size = c < 0 ? -c : c;
+      const WF_T some = k == 0 ? 0 : (WF_T)k + (k == 1 ? (WF_T)WF_L_OFFSET_ONE : (WF_T)WF_L_OFFSET_MORE);
+      part[l] += (size - some) * (size - some);
+    }
+  for (int half = 8; half; half /= 2)
+    for (int l = 0; l < half; l++) part[l] += part[l + half];
+  return part[0];
+}
+
 /* Copies runs of lanes between a quad and v[point][lane]. */
 #define WF_L_RUNS(RUN, TO, FROM)                                                         \
   for (int j = 0; j < 16; j++) {                                                         \
@@ -253,9 +281,9 @@ WF_INLINE void WF_FN(wf_lapped_give)(WF_T *quad, const wf_lapped_plan *p, int64_
 }
 
 /* Codes the units of one quad, but for those of silent parts (bits of `sound` that are 0); 0 when a coefficient does not
- * fit. */
+ * fit. Adds to `lost`, if it is not null, the squares of the errors. */
 WF_INLINE int WF_FN(wf_lapped_code)(WF_T *quad, const wf_lapped_plan *p, uint32_t sound, uint16_t *masks,
-                                    wf_lapped_sections *s) {
+                                    wf_lapped_sections *s, double *lost) {
   for (int64_t u = 0; u < p->per_quad; u++) {
     WF_T v[256];
     uint32_t q[256], any[16], live[16], negative[16], signs[16], plane[16 * WF_L_MAX_BITS];
@@ -264,6 +292,7 @@ WF_INLINE int WF_FN(wf_lapped_code)(WF_T *quad, const wf_lapped_plan *p, uint32_
     WF_FN(wf_lapped_take)(quad, p, u, v);
     const uint32_t all = WF_FN(wf_lapped_quantise)(v, q, any, live, negative);
     const int top = wf_bits(all);
+    if (lost) *lost += (double)WF_FN(wf_lapped_lost)(v, q);
     if (top == 0) continue;
     if (top > WF_L_MAX_BITS) return 0;
     wf_lapped_planes(q, top, plane);
@@ -289,18 +318,21 @@ WF_INLINE WF_T WF_FN(wf_lapped_energy)(const WF_T *v, int64_t n) {
   return part[0];
 }
 
-/* How many rows of a tile, in full parts, are not silent after their transform: all after them become 0. */
-WF_INLINE int64_t WF_FN(wf_lapped_audible)(const WF_T *work, const wf_lapped_plan *p) {
+/* How many rows of a tile, in full parts, are not silent after their transform: all after them become 0. Adds the squares
+ * that are lost with these to `lost`. */
+WF_INLINE int64_t WF_FN(wf_lapped_audible)(const WF_T *work, const wf_lapped_plan *p, double *lost) {
   const int64_t nx = p->tile[0], ny = p->tile[1], nz = p->tile[2];
   const WF_T silent = (WF_T)WF_L_SILENT / (WF_T)(nx * nz);
-  int64_t rows = ny;
-  for (; rows > 0; rows--) {
+  double after = 0;
+  for (int64_t rows = ny; rows > 0; rows--) {
     WF_T sum = 0;
     for (int64_t x = 0; x < nx && sum < silent; x++)
       sum += WF_FN(wf_lapped_energy)(work + x * p->plane + (rows - 1) * nz, nz);
-    if (!(sum < silent)) break;
+    if (!(sum < silent)) return (rows + p->part - 1) / p->part * p->part;
+    after += (double)sum * (double)(nx * nz);
+    if ((rows - 1) % p->part == 0) *lost += after, after = 0;
   }
-  return (rows + p->part - 1) / p->part * p->part;
+  return 0;
 }
 
 /* Transforms along the last axis one part of a plane of a tile, [y][z], into a quad, [z][y]. `end`: the row of the block
@@ -375,11 +407,11 @@ WF_INLINE int WF_FN(wf_lapped_is_loud)(const WF_T *folded, int64_t rows, int64_t
   return any;
 }
 
-/* Folds the planes of a row of blocks, and transforms them along the middle axis into the tiles. Where a plane of a tile
- * is all 0, its bit is missing in loud[tile], and it is not written. */
+/* Folds the planes of a row of blocks, and transforms them along the middle axis into its tiles from `first` to before
+ * `end`. Where a plane of a tile is all 0, its bit is missing in loud[tile], and it is not written. */
 WF_INLINE void WF_FN(wf_lapped_planes_in)(const WF_T *src, const wf_lapped *l, const wf_lapped_plan *p, const wf_tap *x,
                                           const wf_tap *y, const WF_T *own, const WF_T *partner, WF_T scale,
-                                          uint8_t *scratch) {
+                                          int64_t first, int64_t end, uint8_t *scratch) {
   const int64_t ny = p->tile[1], nz = p->tile[2], across = l->size[1] > 1;
   const WF_T *folded = (const WF_T *)(scratch + p->folded);
   WF_T *work = (WF_T *)(scratch + p->work), *other = (WF_T *)(scratch + p->other);
@@ -387,7 +419,7 @@ WF_INLINE void WF_FN(wf_lapped_planes_in)(const WF_T *src, const wf_lapped *l, c
   memset(loud, 0, (size_t)p->tiles * sizeof *loud);
   for (int64_t i = 0; i < p->tile[0]; i++) {
     WF_FN(wf_lapped_fold)(src, l, p, x, y, own, partner, scale, i, scratch);
-    for (int64_t tile = 0; tile < p->tiles; tile++) {
+    for (int64_t tile = first; tile < end; tile++) {
       const WF_T *from = folded + tile * (across ? nz : ny * nz);
       if (!WF_FN(wf_lapped_is_loud)(from, ny, across ? p->row : nz, nz)) continue;
       loud[tile] |= UINT32_C(1) << i;
@@ -396,14 +428,15 @@ WF_INLINE void WF_FN(wf_lapped_planes_in)(const WF_T *src, const wf_lapped *l, c
   }
 }
 
-/* Transforms a tile along the first axis; returns the rows that may be audible, all if `whole`. */
-WF_INLINE int64_t WF_FN(wf_lapped_forward)(const wf_lapped *l, const wf_lapped_plan *p, uint32_t loud, int whole,
+/* Transforms a tile along the first axis; returns the rows that may be audible, and adds the squares of the others to
+ * `lost`; all rows if it is null. */
+WF_INLINE int64_t WF_FN(wf_lapped_forward)(const wf_lapped *l, const wf_lapped_plan *p, uint32_t loud, double *lost,
                                            WF_T *work) {
   const int64_t nx = p->tile[0], ny = p->tile[1], nz = p->tile[2];
   for (int64_t x = 0; x < nx; x++)
     if (!(loud >> x & 1)) memset(work + x * p->plane, 0, (size_t)(ny * nz) * sizeof(WF_T));
   if (nx == 1) return ny;
-  const int64_t rows = whole ? ny : WF_FN(wf_lapped_audible)(work, p);
+  const int64_t rows = lost ? WF_FN(wf_lapped_audible)(work, p, lost) : ny;
   WF_FN(wavefold_lapped_lines)
   (l->last[0] ? WF_L_II : WF_L_IV, nx, p->cube ? WF_L_PLANES : WF_L_ANY, work, p->plane, work, p->plane, rows * nz);
   return rows;
@@ -426,17 +459,19 @@ WF_INLINE size_t WF_FN(wf_lapped_plain)(const wf_lapped *l, const wf_lapped_plan
   return (size_t)nx * plane;
 }
 
-/* Codes one tile of transformed planes; `out` holds 1 + the bytes of its coefficients. */
+/* Codes one tile of transformed planes; `out` holds 1 + the bytes of its coefficients. Adds to `errors`, if it is not
+ * null, the squares of the errors of its coefficients. */
 WF_INLINE size_t WF_FN(wf_lapped_encode_tile)(const wf_lapped *l, const wf_lapped_plan *p, int64_t tile,
-                                              uint8_t *scratch, uint8_t *out) {
+                                              uint8_t *scratch, uint8_t *out, double *errors) {
   const int64_t nx = p->tile[0], ny = p->tile[1], nz = p->tile[2], end = WF_FN(wf_lapped_end)(l, p, tile);
   const uint32_t loud = ((const uint32_t *)(scratch + p->loud))[tile];
   WF_T *work = (WF_T *)(scratch + p->work) + tile * p->points, *quad = (WF_T *)(scratch + p->quad);
   uint16_t *masks = (uint16_t *)(scratch + p->masks);
   int fits = 1;
+  double lost = 0;
   out[0] = WF_L_ZERO;
   if (!loud) return 1;
-  const int64_t rows = WF_FN(wf_lapped_forward)(l, p, loud, 0, work);
+  const int64_t rows = WF_FN(wf_lapped_forward)(l, p, loud, &lost, work);
   const WF_T silent = (WF_T)WF_L_SILENT / (WF_T)nz;
   wf_lapped_sections s = {scratch + p->widths, scratch + p->longs, scratch + p->planes, scratch + p->signs, 0, 0, 0};
   for (int64_t x = 0; x < nx && fits; x += p->gx) {
@@ -444,32 +479,42 @@ WF_INLINE size_t WF_FN(wf_lapped_encode_tile)(const wf_lapped *l, const wf_lappe
     for (int64_t h = 0; h * p->part < rows; h++) {
       const WF_T *part = work + x * p->plane + h * p->part * nz;
       int heard = p->gx == 1;
-      for (int64_t i = 0; i < p->gx && !heard; i++)
-        heard = !(WF_FN(wf_lapped_energy)(part + i * p->plane, p->part * nz) < silent);
+      double energy = 0;
+      for (int64_t i = 0; i < p->gx && !heard; i++) {
+        const WF_T sum = WF_FN(wf_lapped_energy)(part + i * p->plane, p->part * nz);
+        heard = !(sum < silent);
+        energy += (double)sum * (double)nz;
+      }
+      if (!heard) lost += energy;
       sound |= (uint32_t)heard << h;
       for (int64_t i = 0; i < p->gx && heard; i++)
         WF_FN(wf_lapped_forward_last)(part + i * p->plane, p, end, scratch, quad + i * ny * nz + h * p->part);
     }
-    fits = WF_FN(wf_lapped_code)(quad, p, sound, masks + x / p->gx * p->per_quad, &s);
+    fits = WF_FN(wf_lapped_code)(quad, p, sound, masks + x / p->gx * p->per_quad, &s, errors ? &lost : NULL);
   }
-  if (fits && s.width_count == 0) return 1;
+  if (fits && s.width_count == 0) {
+    if (errors) *errors += lost;
+    return 1;
+  }
   const size_t plain = (size_t)(nx * ny * nz) * sizeof(WF_T);
   const size_t used = fits ? wf_lapped_join(p, scratch, &s, out + 1, plain) : 0;
   out[0] = used ? WF_L_CODED : WF_L_PLAIN;
+  if (errors && used) *errors += lost;
   return 1 + (used ? used : WF_FN(wf_lapped_plain)(l, p, end, rows, work, scratch, out + 1));
 }
 
 /* Codes a row of blocks. `own` and `partner` are the weights of the fold along the last axis, scale = 1 / (D sqrt(points
- * of a block)). `out` holds, for each tile, 1 byte and its coefficients. */
+ * of a block)). `out` holds, for each tile, 1 byte and its coefficients. `errors`, if it is not null, is increased by the
+ * squares of the errors of the coefficients, in units of D. */
 WF_INLINE size_t WF_FN(wf_lapped_encode)(const WF_T *src, const wf_lapped *l, const wf_tap *x, const wf_tap *y,
                                          const WF_T *own, const WF_T *partner, WF_T scale, uint8_t *scratch,
-                                         uint8_t *out) {
+                                         uint8_t *out, double *errors) {
   wf_lapped_plan p;
   wf_lapped_layout(l, sizeof(WF_T), &p);
-  WF_FN(wf_lapped_planes_in)(src, l, &p, x, y, own, partner, scale, scratch);
+  WF_FN(wf_lapped_planes_in)(src, l, &p, x, y, own, partner, scale, 0, p.tiles, scratch);
   size_t used = 0;
   for (int64_t tile = 0; tile < p.tiles; tile++)
-    used += WF_FN(wf_lapped_encode_tile)(l, &p, tile, scratch, out + used);
+    used += WF_FN(wf_lapped_encode_tile)(l, &p, tile, scratch, out + used, errors);
   return used;
 }
 
@@ -496,20 +541,22 @@ WF_INLINE void WF_FN(wf_lapped_errors_of)(const WF_T *restrict v, int64_t n, dou
   }
 }
 
-/* The same for a row of blocks, with the arguments of `encode`; steps are units of 1 / (scale sqrt(points of a block)). */
+/* The same for the tiles of a row of blocks from `first` to before `end`, with the arguments of `encode`; steps are units
+ * of 1 / (scale sqrt(points of a block)). */
 WF_INLINE void WF_FN(wf_lapped_errors)(const WF_T *src, const wf_lapped *l, const wf_tap *x, const wf_tap *y,
-                                       const WF_T *own, const WF_T *partner, WF_T scale, uint8_t *scratch,
-                                       double *errors) {
+                                       const WF_T *own, const WF_T *partner, WF_T scale, int64_t first, int64_t end,
+                                       uint8_t *scratch, double *errors) {
   wf_lapped_plan p;
   wf_lapped_layout(l, sizeof(WF_T), &p);
-  WF_FN(wf_lapped_planes_in)(src, l, &p, x, y, own, partner, scale, scratch);
+  end = end < p.tiles ? end : p.tiles;
+  WF_FN(wf_lapped_planes_in)(src, l, &p, x, y, own, partner, scale, first, end, scratch);
   const int64_t ny = p.tile[1], nz = p.tile[2];
   const uint32_t *loud = (const uint32_t *)(scratch + p.loud);
   WF_T *quad = (WF_T *)(scratch + p.quad);
-  for (int64_t tile = 0; tile < p.tiles; tile++) {
+  for (int64_t tile = first; tile < end; tile++) {
     WF_T *work = (WF_T *)(scratch + p.work) + tile * p.points;
     if (!loud[tile]) continue;
-    WF_FN(wf_lapped_forward)(l, &p, loud[tile], 1, work);
+    WF_FN(wf_lapped_forward)(l, &p, loud[tile], NULL, work);
     for (int64_t x0 = 0; x0 < p.tile[0]; x0++) {
       for (int64_t h = 0; h < p.parts; h++)
         WF_FN(wf_lapped_forward_last)

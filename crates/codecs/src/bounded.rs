@@ -3,11 +3,10 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::{
-    Compression, CompressionError, Element, EncodeError, Parallel, SliceInfo, View, encode, encode_within,
-};
+use crate::native::Native;
+use crate::{Compression, CompressionError, Element, EncodeError, Parallel, SliceInfo, Trend, View, stream};
 
-/// A codec and, if wanted, a bound on the error at every point; see [`encode_within`].
+/// A codec and, if wanted, a bound on the error at every point; see [`encode_within`](crate::encode_within).
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Bounded {
     /// The codec.
@@ -45,7 +44,7 @@ impl Bounded {
         Ok(self)
     }
 
-    /// [`encode`], or [`encode_within`] where there is a bound.
+    /// [`encode`](crate::encode), or [`encode_within`](crate::encode_within) where there is a bound.
     ///
     /// # Errors
     /// Theirs.
@@ -55,9 +54,23 @@ impl Bounded {
         par: &dyn Parallel,
         out: &mut Vec<u8>,
     ) -> Result<SliceInfo, EncodeError> {
+        self.encode_next(src, par, &mut Trend::default(), out)
+    }
+
+    /// The same for the next slice of a series; see [`encode_next`](crate::encode_next).
+    ///
+    /// # Errors
+    /// As [`Bounded::encode`].
+    pub fn encode_next<T: Element>(
+        &self,
+        src: View<'_, T>,
+        par: &dyn Parallel,
+        trend: &mut Trend,
+        out: &mut Vec<u8>,
+    ) -> Result<SliceInfo, EncodeError> {
         match self.max_error {
-            Some(max_error) => encode_within(self.codec, max_error, src, par, out),
-            None => encode(self.codec, src, par, out),
+            Some(max_error) => stream::encode_within(&Native, self.codec, max_error, &src, par, trend, out),
+            None => stream::encode(&Native, self.codec, &src, par, trend, out),
         }
     }
 }

@@ -84,6 +84,23 @@ pub(crate) trait BlockCoder: Sync {
         out: &mut Vec<u8>,
     ) -> Vec<usize>;
 
+    /// The same, and the squares of the errors of the coefficients, in units of the step. What decides about a step must not
+    /// depend on the coder, so it is always the C blocks that measure.
+    fn encode_rows_seen<T: Element>(
+        &self,
+        lapped: &Lapped<T>,
+        src: &View<'_, T>,
+        origin: [usize; 3],
+        length: usize,
+        count: usize,
+        out: &mut Vec<u8>,
+    ) -> (Vec<usize>, f64) {
+        let start = out.len();
+        let (_, lost) = native::Native.encode_rows_seen(lapped, src, origin, length, count, out);
+        out.truncate(start);
+        (self.encode_rows(lapped, src, origin, length, count, out), lost)
+    }
+
     /// Decodes a row of blocks from exactly `bytes` into `rows`, in row-major order of the first two axes of a block,
     /// still folded along them. Returns false when they make no such row.
     ///

@@ -22,6 +22,7 @@ pub(crate) struct Lapped<T> {
     pub(crate) axes: [usize; 3],
     pub(crate) shape: [usize; 3],
     pub(crate) size: [usize; 3],
+    pub(crate) step: f64,
     /// Multiplied with values: 1 / (step x sqrt(points of a block)).
     pub(crate) forward: T,
     /// Multiplied with transformed coefficients: step / sqrt(points of a block).
@@ -81,6 +82,7 @@ impl<T: Element> Lapped<T> {
             axes,
             shape,
             size,
+            step,
             forward: T::from_f64(forward),
             backward: T::from_f64(backward),
             own: all(0, 1.0),
@@ -133,6 +135,17 @@ impl<T: Element> Lapped<T> {
         let (n, points) = (self.size[axis], self.shape[axis]);
         let last = (points.div_ceil(n) - 1) * n;
         if last == 0 { points } else { points.max(last + n / 2) }
+    }
+
+    /// Points of a tile along the last axis.
+    pub(crate) fn tile_length(&self) -> usize {
+        // 16 blocks where they have no other axis.
+        if self.size[1] > 1 { self.size[2] } else { 16 * self.size[2] }
+    }
+
+    /// Points of a tile.
+    pub(crate) fn tile(&self) -> usize {
+        self.size[0] * self.size[1] * self.tile_length()
     }
 
     /// Blocks along `axis`.

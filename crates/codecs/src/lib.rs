@@ -41,7 +41,7 @@ pub use error::{DecodeError, EncodeError};
 pub use format::{Mode, StreamInfo, inspect};
 pub use parallel::{Parallel, Serial, Threads, ThreadsError};
 pub use report::{ErrorReport, compare};
-pub use stream::{PartDecoder, PartEncoder, SliceInfo};
+pub use stream::{PartDecoder, PartEncoder, SliceInfo, Trend};
 pub use view::{View, ViewError, ViewMut};
 
 /// Compresses `src` and appends one stream to `out`, which is left as it was on error.
@@ -57,7 +57,25 @@ pub fn encode<T: Element>(
     par: &dyn Parallel,
     out: &mut Vec<u8>,
 ) -> Result<SliceInfo, EncodeError> {
-    stream::encode(&native::Native, compression, &src, par, out)
+    encode_next(compression, src, par, &mut Trend::default(), out)
+}
+
+/// As [`encode`], for the next slice of a series, with what is known from the slices before.
+///
+/// `lapped` with a signal-to-noise ratio takes a first step from the trend, which is right for most slices of a history;
+/// otherwise it samples the slice, or codes it once more. The ratio is kept in either case, but the step, and so the
+/// bytes, depend on the slices before in their order. Other codecs have no use for the trend.
+///
+/// # Errors
+/// As [`encode`].
+pub fn encode_next<T: Element>(
+    compression: Compression,
+    src: View<'_, T>,
+    par: &dyn Parallel,
+    trend: &mut Trend,
+    out: &mut Vec<u8>,
+) -> Result<SliceInfo, EncodeError> {
+    stream::encode(&native::Native, compression, &src, par, trend, out)
 }
 
 /// As [`encode`], but no decoded value is further off than `max_error` x (max - min) of the slice.
@@ -74,7 +92,7 @@ pub fn encode_within<T: Element>(
     par: &dyn Parallel,
     out: &mut Vec<u8>,
 ) -> Result<SliceInfo, EncodeError> {
-    stream::encode_within(&native::Native, compression, max_error, &src, par, out)
+    stream::encode_within(&native::Native, compression, max_error, &src, par, &mut Trend::default(), out)
 }
 
 /// Decompresses a stream into `dst`, whose shape and element type must be those of the stream.

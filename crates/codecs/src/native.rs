@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::ffi::c_int;
+use std::ops::Range;
 
 use crate::coder::{BlockCoder, Coding};
 use crate::element::Element;
@@ -90,9 +91,12 @@ pub trait Blocks: Sized {
     /// # Safety
     /// `src` must be readable over the box.
     unsafe fn squares(src: *const Self, bounds: &Box3, factors: [f64; 2]) -> f64;
+    /// Adds to `lost`, if there is one, the squares of the errors, in units of the step.
+    ///
     /// # Safety
     /// `src` must be readable at all taps over the length of `row`, `own` and `partner` have the points of a block,
     /// `out` and `scratch` be as large as asked for.
+    #[expect(clippy::too_many_arguments, reason = "those of the C block")]
     unsafe fn lapped_encode(
         src: *const Self,
         row: &Row,
@@ -101,17 +105,20 @@ pub trait Blocks: Sized {
         forward: Self,
         scratch: *mut u8,
         out: *mut u8,
+        lost: Option<&mut f64>,
     ) -> usize;
-    /// Adds to `errors` the squares of the errors at steps of 1, 2, 4, .., in units of the first.
+    /// Adds to `errors` the squares of the errors of some tiles at steps of 1, 2, 4, .., in units of the first.
     ///
     /// # Safety
     /// As above, but for `out`.
+    #[expect(clippy::too_many_arguments, reason = "those of the C block")]
     unsafe fn lapped_errors(
         src: *const Self,
         row: &Row,
         taps: [&[Tap]; 2],
         window: [&[Self]; 2],
         forward: Self,
+        tiles: Range<usize>,
         scratch: *mut u8,
         errors: &mut [f64; STEPS],
     );
@@ -186,6 +193,7 @@ macro_rules! blocks {
                 scale: $t,
                 scratch: *mut u8,
                 out: *mut u8,
+                errors: *mut f64,
             ) -> usize;
             fn $lx(
                 src: *const $t,
@@ -195,6 +203,8 @@ macro_rules! blocks {
                 own: *const $t,
                 partner: *const $t,
                 scale: $t,
+                first: i64,
+                end: i64,
                 scratch: *mut u8,
                 errors: *mut f64,
             );
@@ -285,10 +295,12 @@ macro_rules! blocks {
                 forward: Self,
                 scratch: *mut u8,
                 out: *mut u8,
+                lost: Option<&mut f64>,
             ) -> usize {
                 let (own, partner) = (own.as_ptr(), partner.as_ptr());
+                let lost = lost.map_or(std::ptr::null_mut(), std::ptr::from_mut);
                 // SAFETY: the caller's duty.
-                unsafe { $le(src, row, x.as_ptr(), y.as_ptr(), own, partner, forward, scratch, out) }
+                unsafe { $le(src, row, x.as_ptr(), y.as_ptr(), own, partner, forward, scratch, out, lost) }
             }
 
             unsafe fn lapped_errors(
@@ -297,12 +309,16 @@ macro_rules! blocks {
                 [x, y]: [&[Tap]; 2],
                 [own, partner]: [&[Self]; 2],
                 forward: Self,
+                tiles: Range<usize>,
                 scratch: *mut u8,
                 errors: &mut [f64; STEPS],
             ) {
-                let (own, partner, errors) = (own.as_ptr(), partner.as_ptr(), errors.as_mut_ptr());
+                let (x, y, own, partner) = (x.as_ptr(), y.as_ptr(), own.as_ptr(), partner.as_ptr());
+                let (first, end) = (tiles.start as i64, tiles.end as i64);
                 // SAFETY: the caller's duty.
-                unsafe { $lx(src, row, x.as_ptr(), y.as_ptr(), own, partner, forward, scratch, errors) }
+                unsafe {
+                    $lx(src, row, x, y, own, partner, forward, first, end, scratch, errors.as_mut_ptr())
+                }
             }
 
             unsafe fn lapped_decode(
@@ -449,27 +465,55 @@ fn each_row<T: Element>(
     }
 }
 
-/// Squares of the errors of rows of blocks, as for `encode_rows`, at the step of `lapped`, twice that, .., in units of the
-/// first.
+/// Squares of the errors of some tiles of a row of blocks at the step of `lapped`, twice that, .., in units of the first.
 pub(crate) fn lapped_errors<T: Element>(
     lapped: &Lapped<T>,
     src: &View<'_, T>,
     [x, y, z]: [usize; 3],
     length: usize,
-    count: usize,
+    tiles: Range<usize>,
 ) -> [f64; STEPS] {
     let (start, strides) = (src.as_ptr().wrapping_add(z), src.strides());
-    let (scratch, _) = lapped_scratch::<T>(&lapped.row([x, y, z], length));
+    let row = lapped.row([x, y, z], length);
+    let taps = [lapped.taps(0, x, strides[0]), lapped.taps(1, y, strides[1])];
+    let taps = [&taps[0][..], &taps[1][..]];
+    let (scratch, _) = lapped_scratch::<T>(&row);
     let mut errors = [0.0; STEPS];
     with_scratch(scratch, |scratch| {
-        each_row(lapped, [x, y, z], length, count, strides, |row, taps| {
-            // SAFETY: taps lie inside the view, and so does the row; sizes are those asked for.
-            unsafe {
-                T::lapped_errors(start, row, taps, lapped.window(), lapped.forward, scratch, &mut errors);
-            }
-        });
+        // SAFETY: taps lie inside the view, and so does the row; sizes are those asked for.
+        unsafe {
+            let window = lapped.window();
+            T::lapped_errors(start, &row, taps, window, lapped.forward, tiles, scratch, &mut errors);
+        }
     });
     errors
+}
+
+/// As [`BlockCoder::encode_rows`]; adds to `lost`, if there is one, the squares of the errors of the coefficients, in units
+/// of the step.
+fn encode_rows<T: Element>(
+    lapped: &Lapped<T>,
+    src: &View<'_, T>,
+    [x, y, z]: [usize; 3],
+    length: usize,
+    count: usize,
+    out: &mut Vec<u8>,
+    mut lost: Option<&mut f64>,
+) -> Vec<usize> {
+    let (start, strides) = (src.as_ptr().wrapping_add(z), src.strides());
+    let (scratch, room) = lapped_scratch::<T>(&lapped.row([x, y, z], length));
+    let mut ends = Vec::with_capacity(count);
+    with_scratch(scratch, |scratch| {
+        each_row(lapped, [x, y, z], length, count, strides, |row, taps| {
+            append(out, room, |to| {
+                let (window, lost) = (lapped.window(), lost.as_deref_mut());
+                // SAFETY: taps lie inside the view, and so does the row; sizes are those asked for.
+                unsafe { T::lapped_encode(start, row, taps, window, lapped.forward, scratch, to, lost) }
+            });
+            ends.push(out.len());
+        });
+    });
+    ends
 }
 
 /// Coder by the C blocks.
@@ -545,30 +589,30 @@ impl BlockCoder for Native {
         };
         (used > 0).then_some(used)
     }
+
     fn encode_rows<T: Element>(
         &self,
         lapped: &Lapped<T>,
         src: &View<'_, T>,
-        [x, y, z]: [usize; 3],
+        origin: [usize; 3],
         length: usize,
         count: usize,
         out: &mut Vec<u8>,
     ) -> Vec<usize> {
-        let (start, strides) = (src.as_ptr().wrapping_add(z), src.strides());
-        let (scratch, room) = lapped_scratch::<T>(&lapped.row([x, y, z], length));
-        let mut ends = Vec::with_capacity(count);
-        with_scratch(scratch, |scratch| {
-            each_row(lapped, [x, y, z], length, count, strides, |row, taps| {
-                append(out, room, |to| {
-                    // SAFETY: taps lie inside the view, and so does the row; sizes are those asked for.
-                    unsafe {
-                        T::lapped_encode(start, row, taps, lapped.window(), lapped.forward, scratch, to)
-                    }
-                });
-                ends.push(out.len());
-            });
-        });
-        ends
+        encode_rows(lapped, src, origin, length, count, out, None)
+    }
+
+    fn encode_rows_seen<T: Element>(
+        &self,
+        lapped: &Lapped<T>,
+        src: &View<'_, T>,
+        origin: [usize; 3],
+        length: usize,
+        count: usize,
+        out: &mut Vec<u8>,
+    ) -> (Vec<usize>, f64) {
+        let mut lost = 0.0;
+        (encode_rows(lapped, src, origin, length, count, out, Some(&mut lost)), lost)
     }
 
     unsafe fn decode_row<T: Element>(

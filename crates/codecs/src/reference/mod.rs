@@ -18,7 +18,9 @@ mod wavelet;
 use crate::coder::{BlockCoder, Coding};
 use crate::lapped::{Lapped, Row};
 use crate::view::BlockMut;
-use crate::{Compression, DecodeError, Element, EncodeError, Parallel, SliceInfo, View, ViewMut, stream};
+use crate::{
+    Compression, DecodeError, Element, EncodeError, Parallel, SliceInfo, Trend, View, ViewMut, stream,
+};
 
 /// As [`crate::encode`].
 ///
@@ -30,7 +32,7 @@ pub fn encode<T: Element>(
     par: &dyn Parallel,
     out: &mut Vec<u8>,
 ) -> Result<SliceInfo, EncodeError> {
-    stream::encode(&Plain, compression, &src, par, out)
+    stream::encode(&Plain, compression, &src, par, &mut Trend::default(), out)
 }
 
 /// As [`crate::decode`].

@@ -12,6 +12,7 @@ use crate::format::{self, BlockGrid, ENTRY_BYTES, HEADER_BYTES, Header, Mode};
 use crate::lapped::{THRESHOLD, padding};
 use crate::parallel::run_once;
 use crate::scale::{exponent, pow2, quantize_step, scaled};
+use crate::stream::snr::{self, Goal, Trend};
 use crate::stream::{lapped, line::Line};
 use crate::survey::{self, Extremes};
 use crate::{Compression, DType, Element, EncodeError, Parallel, View, float_mode};
@@ -40,15 +41,16 @@ impl SliceInfo {
     }
 }
 
-/// See [`crate::encode`].
+/// See [`crate::encode_next`].
 pub(crate) fn encode<T: Element, C: BlockCoder>(
     coder: &C,
     compression: Compression,
     src: &View<'_, T>,
     par: &dyn Parallel,
+    trend: &mut Trend,
     out: &mut Vec<u8>,
 ) -> Result<SliceInfo, EncodeError> {
-    float_mode::with_default(|| encode_slice(coder, compression, src, par, out))
+    float_mode::with_default(|| encode_slice(coder, compression, src, par, trend, out))
 }
 
 fn encode_slice<T: Element, C: BlockCoder>(
@@ -56,6 +58,7 @@ fn encode_slice<T: Element, C: BlockCoder>(
     compression: Compression,
     src: &View<'_, T>,
     par: &dyn Parallel,
+    trend: &mut Trend,
     out: &mut Vec<u8>,
 ) -> Result<SliceInfo, EncodeError> {
     compression.validate()?;
@@ -65,17 +68,20 @@ fn encode_slice<T: Element, C: BlockCoder>(
     }
     out.truncate(start);
     let extremes = survey::extremes(src, compression.uses_rms(), par)?;
-    let mut header = plan(compression, src, &extremes, par)?;
-    let written = match header.mode {
-        Mode::Constant => {
+    let (mut header, goal) = plan(compression, src, &extremes, par)?;
+    let written = match (header.mode, goal) {
+        (Mode::Constant, _) => {
             out.resize(start + HEADER_BYTES, 0);
             Ok(())
         }
-        _ => write_chunks(coder, &mut header, src, par, out, None),
+        (_, Some(goal)) => snr::write(coder, &mut header, goal, trend, src, par, out),
+        _ => write_chunks(coder, &mut header, src, par, out, None)
+            .map(|_| ())
+            .map_err(|missing| EncodeError::Schedule { missing, total: header.chunks }),
     };
-    if let Err(missing) = written {
+    if let Err(error) = written {
         out.truncate(start);
-        return Err(EncodeError::Schedule { missing, total: header.chunks });
+        return Err(error);
     }
     // Blocks that stick out of the shape can take more than the values.
     if header.mode == Mode::Coded && compression.is_lapped() && header.payload >= header.raw_bytes() {
@@ -130,7 +136,7 @@ fn encode_guessed<T: Element, C: BlockCoder>(
     }
     let Some(sample) = survey::sample(src).filter(|e| e.min < e.max) else { return Ok(None) };
     let start = out.len();
-    let mut header = plan(compression, src, &sample, par)?;
+    let (mut header, _) = plan(compression, src, &sample, par)?;
     let watch = Watch {
         step: header.step,
         nbits,
@@ -157,7 +163,7 @@ fn encode_guessed<T: Element, C: BlockCoder>(
 }
 
 /// What becomes known of a slice whose step was guessed.
-struct Watch<T> {
+pub(super) struct Watch<T> {
     step: f64,
     nbits: u32,
     sample: Extremes,
@@ -188,13 +194,15 @@ impl<T: Element> Watch<T> {
     }
 }
 
-/// Decides how the slice is held: mode, step, blocks, chunks.
+/// Decides how the slice is held: mode, step, blocks, chunks. The step is the least one where a ratio of signal to noise is
+/// asked for.
 fn plan<T: Element>(
     compression: Compression,
     src: &View<'_, T>,
     extremes: &Extremes,
     par: &dyn Parallel,
-) -> Result<Header, EncodeError> {
+) -> Result<(Header, Option<Goal>), EncodeError> {
+    let mut goal = None;
     let (mode, step) = match compression {
         Compression::Noop => (Mode::Coded, 0.0),
         _ if extremes.min == extremes.max => (Mode::Constant, 0.0),
@@ -222,13 +230,14 @@ fn plan<T: Element>(
             match lapped_step::<T>(noise, rms, e, padding(src.shape())) {
                 Some(least) => {
                     let most = src.points() as f64 * (scaled(noise * rms, e) / least).powi(2);
-                    (Mode::Coded, least * lapped::widen(src, least, most, par)?)
+                    goal = Some(Goal { least, most });
+                    (Mode::Coded, least)
                 }
                 None => (Mode::Raw, 0.0),
             }
         }
     };
-    Ok(header_of(compression, T::DTYPE, src.shape(), extremes, mode, step))
+    Ok((header_of(compression, T::DTYPE, src.shape(), extremes, mode, step), goal))
 }
 
 /// The header of a slice whose payload is still to be made.
@@ -286,15 +295,17 @@ fn lapped_step<T: Element>(compscale: f64, rms: f64, e: i32, padding: f64) -> Op
     reached.then(|| scaled(relative, e))
 }
 
-/// Appends room for the header, then directory and payload; completes the header. The error counts missing chunks.
-fn write_chunks<T: Element, C: BlockCoder>(
+/// Appends room for the header, then directory and payload; completes the header. The result is the sum of the squares of
+/// the errors in units of the step, where a ratio of signal to noise is asked for; the error counts missing chunks.
+pub(super) fn write_chunks<T: Element, C: BlockCoder>(
     coder: &C,
     header: &mut Header,
     src: &View<'_, T>,
     par: &dyn Parallel,
     out: &mut Vec<u8>,
     watch: Option<&Watch<T>>,
-) -> Result<(), usize> {
+) -> Result<f64, usize> {
+    let mut lost = 0.0;
     let coding = &header.coding::<T>();
     let start = out.len();
     let grid = header.grid();
@@ -315,7 +326,8 @@ fn write_chunks<T: Element, C: BlockCoder>(
         let line = Line::new(out, header.raw_bytes() as usize + header.chunks * 64);
         if let Coding::Lapped(lapped) = coding {
             let keep = |i: usize, bytes: &[u8]| line.append(i, bytes, crc32fast::hash(bytes));
-            lapped::encode(coder, lapped, &grid, src, par, keep)?;
+            let seen = matches!(header.compression, Compression::LappedSnr { .. });
+            lost = lapped::encode(coder, lapped, &grid, src, par, seen, keep)?;
         } else {
             run_once(par, header.chunks, |_| {
                 // In the order of the chunks, whatever the order of the indices, so that most are next when they are done.
@@ -339,7 +351,7 @@ fn write_chunks<T: Element, C: BlockCoder>(
         line.finish()
     };
     write_directory(header, &entries, start, out);
-    Ok(())
+    Ok(lost)
 }
 
 /// Writes sizes and checksums of the chunks into the directory of the stream at `start`, whose payload is there; completes

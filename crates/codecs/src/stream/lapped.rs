@@ -12,14 +12,12 @@ use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
 
 use crate::coder::BlockCoder;
 use crate::format::BlockGrid;
-use crate::lapped::{self, Lapped, STEPS, weights};
-use crate::native;
+use crate::lapped::{Lapped, weights};
 use crate::parallel::run_once;
-use crate::scale::pow2;
 use crate::stream::decode::each_chunk;
 use crate::stream::part::{Area, copy};
 use crate::view::{SharedMut, View, ViewMut};
-use crate::{DecodeError, Element, EncodeError, Parallel, float_mode};
+use crate::{DecodeError, Element, Parallel, float_mode};
 
 /// Rows of blocks that one thread codes one after the other.
 const STRIP: usize = 4;
@@ -51,15 +49,17 @@ impl Strips {
     }
 }
 
-/// Codes all chunks, and hands the bytes of each to `keep`. The error counts missing chunks.
+/// Codes all chunks, and hands the bytes of each to `keep`. The result is, if `seen`, the sum of the squares of the errors
+/// of all coefficients, in units of the step; the error counts missing strips.
 pub(super) fn encode<T: Element, C: BlockCoder>(
     coder: &C,
     lapped: &Lapped<T>,
     grid: &BlockGrid,
     src: &View<'_, T>,
     par: &dyn Parallel,
+    seen: bool,
     keep: impl Fn(usize, &[u8]) + Sync,
-) -> Result<(), usize> {
+) -> Result<f64, usize> {
     thread_local! {
         static BYTES: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
     }
@@ -68,13 +68,21 @@ pub(super) fn encode<T: Element, C: BlockCoder>(
     let strips = Strips::new(lapped, grid);
     // In the order of the chunks, as far as strips go, whatever the order of the indices.
     let next = AtomicUsize::new(0);
+    let lost: Vec<OnceLock<f64>> = (0..strips.all).map(|_| OnceLock::new()).collect();
     run_once(par, strips.all, |_| {
-        let chunks: Vec<usize> = strips.chunks(next.fetch_add(1, Ordering::Relaxed)).collect();
+        let strip = next.fetch_add(1, Ordering::Relaxed);
+        let chunks: Vec<usize> = strips.chunks(strip).collect();
         let (origin, extent) = grid.bounds(chunks[0]);
         BYTES.with_borrow_mut(|bytes| {
             bytes.clear();
+            let (length, count) = (extent[2], chunks.len());
             let ends = float_mode::with_default(|| {
-                coder.encode_rows(lapped, src, origin, extent[2], chunks.len(), bytes)
+                if !seen {
+                    return coder.encode_rows(lapped, src, origin, length, count, bytes);
+                }
+                let (ends, squares) = coder.encode_rows_seen(lapped, src, origin, length, count, bytes);
+                let _ = lost[strip].set(squares);
+                ends
             });
             let mut start = 0;
             for (chunk, end) in chunks.into_iter().zip(ends) {
@@ -82,73 +90,12 @@ pub(super) fn encode<T: Element, C: BlockCoder>(
                 start = end;
             }
         });
-    })
-}
-
-/// Slices with fewer points can have too few coefficients for their errors to follow a parabola.
-const FEW: usize = 1 << 20;
-
-/// How many times larger than `least` a step may be, up to 2^11, for squares of errors that add up to at most `most` in
-/// units of `least`^2. The transform keeps sums of squares, so that errors of coefficients are those of values.
-pub(super) fn widen<T: Element>(
-    src: &View<'_, T>,
-    least: f64,
-    most: f64,
-    par: &dyn Parallel,
-) -> Result<f64, EncodeError> {
-    let mut factor = widest(&errors(src, least, par)?, most);
-    while src.points() < FEW && factor > 1.0 {
-        if errors(src, least * factor, par)?[0] * factor * factor <= most {
-            break;
-        }
-        factor = (factor * 0.97).max(1.0);
-    }
-    Ok(factor)
-}
-
-/// Sums of the squares of the errors at a step, twice that, .., in units of the first.
-fn errors<T: Element>(src: &View<'_, T>, step: f64, par: &dyn Parallel) -> Result<[f64; STEPS], EncodeError> {
-    let shape = src.shape();
-    let mut room = Vec::new();
-    let src = &squeeze(src, &mut room);
-    let lapped = Lapped::<T>::new(shape, step);
-    let grid = BlockGrid::new(lapped.shape, lapped::block(shape), false);
-    let strips = Strips::new(&lapped, &grid);
-    let found: Vec<OnceLock<[f64; STEPS]>> = (0..strips.all).map(|_| OnceLock::new()).collect();
-    run_once(par, strips.all, |strip| {
-        let chunks: Vec<usize> = strips.chunks(strip).collect();
-        let (origin, extent) = grid.bounds(chunks[0]);
-        let errors =
-            float_mode::with_default(|| native::lapped_errors(&lapped, src, origin, extent[2], chunks.len()));
-        let _ = found[strip].set(errors);
-    })
-    .map_err(|missing| EncodeError::Schedule { missing, total: strips.all })?;
-    let mut sums = [0.0; STEPS];
-    for errors in found.into_iter().filter_map(OnceLock::into_inner) {
-        sums.iter_mut().zip(errors).for_each(|(sum, e)| *sum += e);
-    }
-    Ok(sums)
-}
-
-/// The factor f for which an error of `sums[k]` at 2^k, in between by a parabola in log f through three of them, is `most`.
-/// A hundredth less, 0.1 dB or less, for what the parabola and rounding take.
-fn widest(sums: &[f64; STEPS], most: f64) -> f64 {
-    let log = |k: usize| (sums[k] / most).max(1e-30).log2();
-    let Some(above) = (1..STEPS).find(|k| log(*k) > 0.0) else { return pow2(STEPS as i32 - 1) };
-    let middle = above.min(STEPS - 2);
-    let (l, m, r) = (log(middle - 1), log(middle), log(middle + 1));
-    let parabola = |t: f64| m + t * (r - l) / 2.0 + t * t * (r - 2.0 * m + l) / 2.0;
-    let (mut low, mut high) = if above > middle { (0.0, 1.0) } else { (-1.0, 0.0) };
-    for _ in 0..40 {
-        let t = (low + high) / 2.0;
-        if parabola(t) > 0.0 { high = t } else { low = t }
-    }
-    // Few digits, so that the last ones of the logarithm, which differ between systems, do not show.
-    (2f64.powf(middle as f64 + low) * 0.99 * 256.0).floor().max(256.0) / 256.0
+    })?;
+    Ok(lost.into_iter().filter_map(OnceLock::into_inner).sum())
 }
 
 /// The slice with axes of one point first, and copied if its last axis is one of them.
-fn squeeze<'a, T: Element>(src: &View<'a, T>, room: &'a mut Vec<T>) -> View<'a, T> {
+pub(super) fn squeeze<'a, T: Element>(src: &View<'a, T>, room: &'a mut Vec<T>) -> View<'a, T> {
     let [n0, n1, n2] = src.shape();
     if n2 > 1 {
         return src.without_middle();

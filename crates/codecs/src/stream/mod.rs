@@ -7,6 +7,7 @@ mod line;
 mod part;
 mod patch;
 mod pieces;
+mod snr;
 
 pub(crate) use decode::decode;
 pub use encode::SliceInfo;
@@ -15,3 +16,4 @@ pub(crate) use part::decode_box;
 pub(crate) use patch::encode_within;
 pub use pieces::{PartDecoder, PartEncoder};
 pub(crate) use pieces::{least_decoded, least_encoded};
+pub use snr::Trend;

@@ -7,6 +7,7 @@ use crate::element::Element;
 use crate::format::{ENTRY_BYTES, HEADER_BYTES, Header, Mode, locate};
 use crate::stream::encode::{encode, finish, write_raw};
 use crate::stream::part::Area;
+use crate::stream::snr::Trend;
 use crate::view::SharedMut;
 use crate::{Compression, DecodeError, EncodeError, Parallel, SliceInfo, View, ViewMut, bounded};
 
@@ -17,11 +18,12 @@ pub(crate) fn encode_within<T: Element, C: BlockCoder>(
     max_error: f64,
     src: &View<'_, T>,
     par: &dyn Parallel,
+    trend: &mut Trend,
     out: &mut Vec<u8>,
 ) -> Result<SliceInfo, EncodeError> {
     bounded::check(max_error)?;
     let start = out.len();
-    let info = encode(coder, compression, src, par, out)?;
+    let info = encode(coder, compression, src, par, trend, out)?;
     if info.mode != Mode::Coded || info.step == 0.0 {
         return Ok(info);
     }

@@ -208,7 +208,13 @@ impl Compress<'_> {
         let info = match from_parts.map_err(failed)? {
             Some(info) => info,
             None if write.mode == Mode::Code && matches!(write.source, Source::Tile(_)) => return Ok(false),
-            None => self.codec.encode(write.view::<T>(shape)?, self.par, stream).map_err(failed)?,
+            None => {
+                let mut trend = write.trend;
+                let values = write.view::<T>(shape)?;
+                let info = self.codec.encode_next(values, self.par, &mut trend, stream).map_err(failed)?;
+                write.trend = trend;
+                info
+            }
         };
         let (encoding, raw, bytes) = (self.start.elapsed(), raw_bytes(inner, self.id), stream.len());
         if inner.measure {
