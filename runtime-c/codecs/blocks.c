@@ -63,10 +63,13 @@ size_t wavefold_lapped_scratch(const wf_lapped *l, size_t size, size_t *room) {
   WF_CLONES double wavefold_squares_##S(const T *src, const wf_box *box, double scale1, double scale2) {               \
     return wf_squares_##S(src, box, scale1, scale2);                                                                   \
   }                                                                                                                    \
+  WF_CLONES void wavefold_loudness_##S(const T *src, const wf_box *box, int64_t width, double *sums) {                 \
+    wf_loudness_##S(src, box, width, sums);                                                                            \
+  }                                                                                                                    \
   WF_CLONES size_t wavefold_lapped_encode_##S(const T *src, const wf_lapped *l, const wf_tap *x, const wf_tap *y,      \
-                                              const T *own, const T *partner, T scale, uint8_t *scratch,               \
-                                              uint8_t *out, double *errors) {                                          \
-    return wf_lapped_encode_##S(src, l, x, y, own, partner, scale, scratch, out, errors);                              \
+                                              const T *own, const T *partner, T scale, int64_t first, int64_t end,     \
+                                              uint8_t *scratch, uint8_t *out, double *errors) {                        \
+    return wf_lapped_encode_##S(src, l, x, y, own, partner, scale, first, end, scratch, out, errors);                  \
   }                                                                                                                    \
   WF_CLONES void wavefold_lapped_errors_##S(const T *src, const wf_lapped *l, const wf_tap *x, const wf_tap *y,        \
                                             const T *own, const T *partner, T scale, int64_t first, int64_t end,       \

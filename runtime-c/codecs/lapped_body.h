@@ -503,17 +503,18 @@ WF_INLINE size_t WF_FN(wf_lapped_encode_tile)(const wf_lapped *l, const wf_lappe
   return 1 + (used ? used : WF_FN(wf_lapped_plain)(l, p, end, rows, work, scratch, out + 1));
 }
 
-/* Codes a row of blocks. `own` and `partner` are the weights of the fold along the last axis, scale = 1 / (D sqrt(points
+/* Codes the tiles of a row of blocks from `first` to before `end`. `own` and `partner` are the weights of the fold along the last axis, scale = 1 / (D sqrt(points
  * of a block)). `out` holds, for each tile, 1 byte and its coefficients. `errors`, if it is not null, is increased by the
  * squares of the errors of the coefficients, in units of D. */
 WF_INLINE size_t WF_FN(wf_lapped_encode)(const WF_T *src, const wf_lapped *l, const wf_tap *x, const wf_tap *y,
-                                         const WF_T *own, const WF_T *partner, WF_T scale, uint8_t *scratch,
-                                         uint8_t *out, double *errors) {
+                                         const WF_T *own, const WF_T *partner, WF_T scale, int64_t first, int64_t end,
+                                         uint8_t *scratch, uint8_t *out, double *errors) {
   wf_lapped_plan p;
   wf_lapped_layout(l, sizeof(WF_T), &p);
-  WF_FN(wf_lapped_planes_in)(src, l, &p, x, y, own, partner, scale, 0, p.tiles, scratch);
+  end = end < p.tiles ? end : p.tiles;
+  WF_FN(wf_lapped_planes_in)(src, l, &p, x, y, own, partner, scale, first, end, scratch);
   size_t used = 0;
-  for (int64_t tile = 0; tile < p.tiles; tile++)
+  for (int64_t tile = first; tile < end; tile++)
     used += WF_FN(wf_lapped_encode_tile)(l, &p, tile, scratch, out + used, errors);
   return used;
 }

@@ -64,4 +64,26 @@ WF_SQUARES(double, f64)
 
 #undef WF_SQUARES
 
+/* Adds the squares of the values of a box to 16 partial sums for each `width` values along the last axis, a multiple of 16. */
+#define WF_LOUDNESS(T, S)                                                                        \
+  WF_INLINE void wf_loudness_##S(const T *src, const wf_box *box, int64_t width, double *sums) { \
+    for (int64_t i = 0; i < box->extent[0]; i++)                                                 \
+      for (int64_t j = 0; j < box->extent[1]; j++) {                                             \
+        const T *row = src + i * box->stride[0] + j * box->stride[1];                            \
+        double *part = sums;                                                                     \
+        for (int64_t from = 0; from < box->extent[2]; from += width, part += 16) {               \
+          const int64_t to = from + width < box->extent[2] ? from + width : box->extent[2];      \
+          int64_t k = from;                                                                      \
+          for (; k + 16 <= to; k += 16)                                                          \
+            for (int l = 0; l < 16; l++) part[l] += (double)row[k + l] * (double)row[k + l];     \
+          for (int l = 0; k < to; k++, l++) part[l] += (double)row[k] * (double)row[k];          \
+        }                                                                                        \
+      }                                                                                          \
+  }
+
+WF_LOUDNESS(float, f32)
+WF_LOUDNESS(double, f64)
+
+#undef WF_LOUDNESS
+
 #endif

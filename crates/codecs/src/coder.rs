@@ -1,5 +1,7 @@
 //! The seam between the stream and the arithmetic: one block in, its bytes out.
 
+use std::ops::Range;
+
 use crate::element::Element;
 use crate::lapped::{Lapped, Row};
 use crate::native;
@@ -46,6 +48,18 @@ impl<T> Coding<T> {
     }
 }
 
+/// Rows of blocks of `lapped` that lie side by side along the middle axis.
+#[derive(Clone, Debug)]
+pub(crate) struct Rows {
+    /// Of the first one.
+    pub(crate) origin: [usize; 3],
+    /// Points along the last axis.
+    pub(crate) length: usize,
+    pub(crate) count: usize,
+    /// The tiles of each that need not be all 0.
+    pub(crate) tiles: Range<usize>,
+}
+
 /// Codes blocks: the C of `runtime-c`, or the plain Rust reference.
 pub(crate) trait BlockCoder: Sync {
     /// Appends the bytes of the block `src`, or of a run of blocks.
@@ -72,33 +86,28 @@ pub(crate) trait BlockCoder: Sync {
         dst: &mut BlockMut<'_, T>,
     ) -> Option<usize>;
 
-    /// Appends the bytes of `count` rows of blocks of `src`, the one at `origin` and those next to it along the middle axis;
-    /// returns where each ends.
+    /// Appends the bytes of rows of blocks of `src`; returns where each ends.
     fn encode_rows<T: Element>(
         &self,
         lapped: &Lapped<T>,
         src: &View<'_, T>,
-        origin: [usize; 3],
-        length: usize,
-        count: usize,
+        rows: &Rows,
         out: &mut Vec<u8>,
     ) -> Vec<usize>;
 
-    /// The same, and the squares of the errors of the coefficients, in units of the step. What decides about a step must not
-    /// depend on the coder, so it is always the C blocks that measure.
+    /// The same, and the squares of the errors of the coefficients that need not all be 0, in units of the step. What decides
+    /// about a step must not depend on the coder, so it is always the C blocks that measure.
     fn encode_rows_seen<T: Element>(
         &self,
         lapped: &Lapped<T>,
         src: &View<'_, T>,
-        origin: [usize; 3],
-        length: usize,
-        count: usize,
+        rows: &Rows,
         out: &mut Vec<u8>,
     ) -> (Vec<usize>, f64) {
         let start = out.len();
-        let (_, lost) = native::Native.encode_rows_seen(lapped, src, origin, length, count, out);
+        let (_, lost) = native::Native.encode_rows_seen(lapped, src, rows, out);
         out.truncate(start);
-        (self.encode_rows(lapped, src, origin, length, count, out), lost)
+        (self.encode_rows(lapped, src, rows, out), lost)
     }
 
     /// Decodes a row of blocks from exactly `bytes` into `rows`, in row-major order of the first two axes of a block,

@@ -1,5 +1,6 @@
 //! What the C blocks and the reference of `lapped` share: sizes of blocks, weights of the folds, where folds reach.
 
+use std::ops::Range;
 use std::sync::LazyLock;
 
 use crate::Element;
@@ -8,6 +9,9 @@ use crate::Element;
 const MOST: usize = 32;
 /// Threshold of the quantiser: a coefficient below it becomes 0, and none is further off.
 pub(crate) const THRESHOLD: f64 = 0.64;
+
+/// A block whose sum of squares is less, in units of the step, becomes 0: below the square of the threshold, for rounding.
+pub(crate) const QUIET: f64 = 0.36;
 
 /// Folded values are drawn nearer to 0 by it, which no coefficient notices.
 pub(crate) const TINY: f64 = 1.0 / (1u64 << 40) as f64;
@@ -137,6 +141,20 @@ impl<T: Element> Lapped<T> {
         if last == 0 { points } else { points.max(last + n / 2) }
     }
 
+    /// What is needed of a row of blocks for some of its tiles: the points along the last axis, and the places of the tiles
+    /// among those that these points make. Folds reach into neighbours.
+    pub(crate) fn window_of(&self, tiles: Range<usize>, length: usize) -> (Range<usize>, Range<usize>) {
+        let before = tiles.start.min(1);
+        let from = (tiles.start - before) * self.tile_length();
+        let to = length.min((tiles.end + 1) * self.tile_length());
+        (from..to, before..before + tiles.len())
+    }
+
+    /// Tiles of a row of blocks.
+    pub(crate) fn tiles(&self, length: usize) -> usize {
+        length.div_ceil(self.tile_length())
+    }
+
     /// Points of a tile along the last axis.
     pub(crate) fn tile_length(&self) -> usize {
         // 16 blocks where they have no other axis.
@@ -152,6 +170,17 @@ impl<T: Element> Lapped<T> {
     pub(crate) fn blocks(&self, axis: usize) -> usize {
         self.shape[axis].div_ceil(self.size[axis])
     }
+}
+
+/// Points of an axis that a block of n points at `origin` is made of; and how many times a point may occur in it: beyond
+/// the end the axis goes on as its mirror image.
+pub(crate) fn support(n: usize, points: usize, origin: usize) -> (Range<usize>, usize) {
+    let (from, to) = (origin.saturating_sub(n / 2), origin + n);
+    if to > points {
+        let mirrored = (2 * points).saturating_sub(to);
+        return (from.min(mirrored)..points, n.div_ceil(points) + 1);
+    }
+    (from..points.min(to + n / 2), if to < points && points < to + n / 2 { 2 } else { 1 })
 }
 
 /// The same extents, those of one point first.

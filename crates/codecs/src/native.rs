@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::ffi::c_int;
 use std::ops::Range;
 
-use crate::coder::{BlockCoder, Coding};
+use crate::coder::{BlockCoder, Coding, Rows};
 use crate::element::Element;
 use crate::lapped::{Lapped, Row, STEPS, Tap};
 use crate::scale::Step;
@@ -91,7 +91,12 @@ pub trait Blocks: Sized {
     /// # Safety
     /// `src` must be readable over the box.
     unsafe fn squares(src: *const Self, bounds: &Box3, factors: [f64; 2]) -> f64;
-    /// Adds to `lost`, if there is one, the squares of the errors, in units of the step.
+    /// Adds the squares of the values to 16 partial sums for each `width` of them along the last axis.
+    ///
+    /// # Safety
+    /// `src` must be readable over the box, and `sums` be long enough.
+    unsafe fn loudness(src: *const Self, bounds: &Box3, width: usize, sums: &mut [f64]);
+    /// Codes some tiles. Adds to `lost`, if there is one, the squares of the errors, in units of the step.
     ///
     /// # Safety
     /// `src` must be readable at all taps over the length of `row`, `own` and `partner` have the points of a block,
@@ -103,6 +108,7 @@ pub trait Blocks: Sized {
         taps: [&[Tap]; 2],
         window: [&[Self]; 2],
         forward: Self,
+        tiles: Range<usize>,
         scratch: *mut u8,
         out: *mut u8,
         lost: Option<&mut f64>,
@@ -139,7 +145,7 @@ pub trait Blocks: Sized {
 }
 
 macro_rules! blocks {
-    ($t:ident, $extremes:ident, $qe:ident, $qd:ident, $we:ident, $wd:ident, $squares:ident, $le:ident, $lx:ident, $ld:ident, $lu:ident) => {
+    ($t:ident, $extremes:ident, $qe:ident, $qd:ident, $we:ident, $wd:ident, $squares:ident, $loud:ident, $le:ident, $lx:ident, $ld:ident, $lu:ident) => {
         unsafe extern "C" {
             fn $extremes(src: *const $t, b: *const Box3, low: *mut $t, high: *mut $t) -> c_int;
             fn $qe(
@@ -191,10 +197,13 @@ macro_rules! blocks {
                 own: *const $t,
                 partner: *const $t,
                 scale: $t,
+                first: i64,
+                end: i64,
                 scratch: *mut u8,
                 out: *mut u8,
                 errors: *mut f64,
             ) -> usize;
+            fn $loud(src: *const $t, b: *const Box3, width: i64, sums: *mut f64);
             fn $lx(
                 src: *const $t,
                 row: *const Row,
@@ -287,20 +296,27 @@ macro_rules! blocks {
                 unsafe { $squares(src, bounds, factors[0], factors[1]) }
             }
 
+            unsafe fn loudness(src: *const Self, bounds: &Box3, width: usize, sums: &mut [f64]) {
+                // SAFETY: the caller's duty.
+                unsafe { $loud(src, bounds, width as i64, sums.as_mut_ptr()) }
+            }
+
             unsafe fn lapped_encode(
                 src: *const Self,
                 row: &Row,
                 [x, y]: [&[Tap]; 2],
                 [own, partner]: [&[Self]; 2],
                 forward: Self,
+                tiles: Range<usize>,
                 scratch: *mut u8,
                 out: *mut u8,
                 lost: Option<&mut f64>,
             ) -> usize {
-                let (own, partner) = (own.as_ptr(), partner.as_ptr());
+                let (x, y, own, partner) = (x.as_ptr(), y.as_ptr(), own.as_ptr(), partner.as_ptr());
+                let (first, end) = (tiles.start as i64, tiles.end as i64);
                 let lost = lost.map_or(std::ptr::null_mut(), std::ptr::from_mut);
                 // SAFETY: the caller's duty.
-                unsafe { $le(src, row, x.as_ptr(), y.as_ptr(), own, partner, forward, scratch, out, lost) }
+                unsafe { $le(src, row, x, y, own, partner, forward, first, end, scratch, out, lost) }
             }
 
             unsafe fn lapped_errors(
@@ -350,6 +366,7 @@ blocks!(
     wavefold_wavelet_encode_f32,
     wavefold_wavelet_decode_f32,
     wavefold_squares_f32,
+    wavefold_loudness_f32,
     wavefold_lapped_encode_f32,
     wavefold_lapped_errors_f32,
     wavefold_lapped_decode_f32,
@@ -363,6 +380,7 @@ blocks!(
     wavefold_wavelet_encode_f64,
     wavefold_wavelet_decode_f64,
     wavefold_squares_f64,
+    wavefold_loudness_f64,
     wavefold_lapped_encode_f64,
     wavefold_lapped_errors_f64,
     wavefold_lapped_decode_f64,
@@ -422,6 +440,15 @@ pub(crate) fn squares<T: Element>(src: &View<'_, T>, factors: [f64; 2]) -> f64 {
     let strides = src.strides();
     // SAFETY: the view's points are readable.
     unsafe { T::squares(src.as_ptr(), &Box3::new(src.shape(), [strides[0], strides[1]]), factors) }
+}
+
+/// Sums of the squares of a view for each `width` values, a multiple of 16, along the last axis.
+pub(crate) fn loudness<T: Element>(src: &View<'_, T>, width: usize) -> Vec<f64> {
+    let strides = src.strides();
+    let mut sums = vec![0.0; 16 * src.shape()[2].div_ceil(width)];
+    // SAFETY: the view's points are readable, and there are 16 sums for each `width` of a row.
+    unsafe { T::loudness(src.as_ptr(), &Box3::new(src.shape(), [strides[0], strides[1]]), width, &mut sums) }
+    sums.chunks(16).map(|part| part.iter().sum()).collect()
 }
 
 /// Makes what was written round the caches visible to threads that learn of it.
@@ -494,22 +521,35 @@ pub(crate) fn lapped_errors<T: Element>(
 fn encode_rows<T: Element>(
     lapped: &Lapped<T>,
     src: &View<'_, T>,
-    [x, y, z]: [usize; 3],
-    length: usize,
-    count: usize,
+    rows: &Rows,
     out: &mut Vec<u8>,
     mut lost: Option<&mut f64>,
 ) -> Vec<usize> {
-    let (start, strides) = (src.as_ptr().wrapping_add(z), src.strides());
-    let (scratch, room) = lapped_scratch::<T>(&lapped.row([x, y, z], length));
-    let mut ends = Vec::with_capacity(count);
+    let all = lapped.tiles(rows.length);
+    if rows.tiles.is_empty() {
+        let ends = (1..=rows.count).map(|row| out.len() + row * all).collect();
+        out.resize(out.len() + rows.count * all, 0);
+        return ends;
+    }
+    let (window, tiles) = lapped.window_of(rows.tiles.clone(), rows.length);
+    let [x, y, z] = rows.origin;
+    let origin = [x, y, z + window.start];
+    let (start, strides) = (src.as_ptr().wrapping_add(origin[2]), src.strides());
+    let (scratch, room) = lapped_scratch::<T>(&lapped.row(origin, window.len()));
+    let mut ends = Vec::with_capacity(rows.count);
     with_scratch(scratch, |scratch| {
-        each_row(lapped, [x, y, z], length, count, strides, |row, taps| {
+        each_row(lapped, origin, window.len(), rows.count, strides, |row, taps| {
+            // The others become 0.
+            out.resize(out.len() + rows.tiles.start, 0);
             append(out, room, |to| {
                 let (window, lost) = (lapped.window(), lost.as_deref_mut());
                 // SAFETY: taps lie inside the view, and so does the row; sizes are those asked for.
-                unsafe { T::lapped_encode(start, row, taps, window, lapped.forward, scratch, to, lost) }
+                unsafe {
+                    let tiles = tiles.clone();
+                    T::lapped_encode(start, row, taps, window, lapped.forward, tiles, scratch, to, lost)
+                }
             });
+            out.resize(out.len() + all - rows.tiles.end, 0);
             ends.push(out.len());
         });
     });
@@ -594,25 +634,21 @@ impl BlockCoder for Native {
         &self,
         lapped: &Lapped<T>,
         src: &View<'_, T>,
-        origin: [usize; 3],
-        length: usize,
-        count: usize,
+        rows: &Rows,
         out: &mut Vec<u8>,
     ) -> Vec<usize> {
-        encode_rows(lapped, src, origin, length, count, out, None)
+        encode_rows(lapped, src, rows, out, None)
     }
 
     fn encode_rows_seen<T: Element>(
         &self,
         lapped: &Lapped<T>,
         src: &View<'_, T>,
-        origin: [usize; 3],
-        length: usize,
-        count: usize,
+        rows: &Rows,
         out: &mut Vec<u8>,
     ) -> (Vec<usize>, f64) {
         let mut lost = 0.0;
-        (encode_rows(lapped, src, origin, length, count, out, Some(&mut lost)), lost)
+        (encode_rows(lapped, src, rows, out, Some(&mut lost)), lost)
     }
 
     unsafe fn decode_row<T: Element>(

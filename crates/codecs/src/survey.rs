@@ -2,9 +2,11 @@
 //!
 //! Partial results are per piece of the shape, never per thread, and are combined in order.
 
+use std::ops::Range;
 use std::sync::OnceLock;
 
 use crate::format::BlockGrid;
+use crate::lapped::{Lapped, support};
 use crate::parallel::run_once;
 use crate::scale::{exponent, pow2};
 use crate::{Element, EncodeError, Parallel, View, float_mode, native};
@@ -35,13 +37,13 @@ impl Extremes {
     }
 }
 
-/// Maps every piece of the planes of `src`, in parallel, and returns the results in row-major order.
+/// Maps every piece of the planes of `src`, the blocks of `grid`, in parallel, and returns the results in row-major order.
 fn map_pieces<T: Element, R: Send + Sync>(
     src: &View<'_, T>,
+    grid: &BlockGrid,
     par: &dyn Parallel,
     piece: impl Fn(View<'_, T>) -> R + Sync,
 ) -> Result<Vec<R>, EncodeError> {
-    let grid = BlockGrid::rows(src.shape());
     let (per_chunk, chunks) = (grid.rows_per_chunk(), grid.chunks(grid.rows_per_chunk()));
     let results: Vec<OnceLock<Vec<R>>> = (0..chunks).map(|_| OnceLock::new()).collect();
     let body = |chunk: usize| {
@@ -62,17 +64,91 @@ pub(crate) fn extremes<T: Element>(
     squares: bool,
     par: &dyn Parallel,
 ) -> Result<Extremes, EncodeError> {
-    let pieces = map_pieces(src, par, |piece| {
-        let sum = if squares { native::squares(&piece, [1.0; 2]) } else { 0.0 };
-        native::extremes(&piece).map(|extremes| (extremes, sum))
+    let pieces = map_pieces(src, &BlockGrid::rows(src.shape()), par, |piece| look_at(&piece, squares))?;
+    combine(&pieces, squares).ok_or_else(|| first_not_finite(src))
+}
+
+/// The same with squares, and how loud the slice is where, for `lapped`. `None` where the last axis has one point, or no
+/// other axis has more.
+pub(crate) fn loudness<T: Element>(
+    src: &View<'_, T>,
+    par: &dyn Parallel,
+) -> Result<Option<(Extremes, Loudness)>, EncodeError> {
+    let view = src.without_middle();
+    let [n0, n1, n2] = view.shape();
+    if n1 == 1 || n2 == 1 {
+        return Ok(None);
+    }
+    let size = Lapped::<T>::new([n0, n1, n2], 1.0).size;
+    let halves = [(size[0] / 2).max(1), size[1] / 2];
+    let grid = BlockGrid::new([n0, n1, n2], [halves[0], halves[1], n2], false);
+    let pieces = map_pieces(&view, &grid, par, |piece| {
+        let squares = native::loudness(&piece, size[2]);
+        let [low, high] = native::extremes(&piece)?;
+        let total = Some(squares.iter().sum());
+        Some((Extremes { squares: total, ..Extremes::new(low.to_f64(), high.to_f64()) }, squares))
     })?;
+    let extremes: Vec<_> = pieces.iter().map(|p| p.as_ref().map(|(extremes, _)| *extremes)).collect();
+    let all = combine(&extremes, true).ok_or_else(|| first_not_finite(src))?;
+    let squares = pieces.into_iter().flatten().flat_map(|(_, squares)| squares).collect();
+    let [c0, c1, _] = grid.counts();
+    let counts = [c0, c1, n2.div_ceil(size[2])];
+    Ok(Some((all, Loudness { halves, width: size[2], counts, squares })))
+}
+
+fn look_at<T: Element>(piece: &View<'_, T>, squares: bool) -> Option<Extremes> {
+    let sum = squares.then(|| native::squares(piece, [1.0; 2]));
+    let [low, high] = native::extremes(piece)?;
+    Some(Extremes { squares: sum, ..Extremes::new(low.to_f64(), high.to_f64()) })
+}
+
+/// Of all pieces; `None` where one has a value that is not finite.
+fn combine(pieces: &[Option<Extremes>], squares: bool) -> Option<Extremes> {
     let (mut all, mut total) = (Extremes::NONE, 0.0);
     for piece in pieces {
-        let Some(([low, high], sum)) = piece else { return Err(first_not_finite(src)) };
-        all.include(&Extremes::new(low.to_f64(), high.to_f64()));
-        total += sum;
+        let piece = (*piece)?;
+        all.include(&piece);
+        total += piece.squares.unwrap_or(0.0);
     }
-    Ok(Extremes { squares: squares.then_some(total), ..all })
+    Some(Extremes { squares: squares.then_some(total), ..all })
+}
+
+/// Sums of squares of boxes of a slice: half a block of `lapped` along the first two axes, a block along the last one.
+#[derive(Debug)]
+pub(crate) struct Loudness {
+    halves: [usize; 2],
+    width: usize,
+    /// Boxes along each axis.
+    counts: [usize; 3],
+    squares: Vec<f64>,
+}
+
+impl Loudness {
+    /// At most what the squares of the coefficients of a tile add up to, in units of the square of the step: folds and transforms
+    /// keep the sum of the squares of what they are made of. The tile is that with a number in a row of blocks at `origin`
+    /// with so many points along the last axis.
+    pub(crate) fn of_tile<T>(
+        &self,
+        lapped: &Lapped<T>,
+        origin: [usize; 3],
+        length: usize,
+        tile: usize,
+    ) -> f64 {
+        let [n0, n1, n2] = lapped.size;
+        let (x, more0) = support(n0, lapped.shape[0], origin[0]);
+        let (y, more1) = support(n1, lapped.shape[1], origin[1]);
+        let (z, more2) = support(n2, length, tile * n2);
+        let squares = self.squares([x, y, origin[2] + z.start..origin[2] + z.end]);
+        (more0 * more1 * more2) as f64 * squares / lapped.step.powi(2)
+    }
+
+    /// At most what the squares of the values in a box add up to.
+    fn squares(&self, area: [Range<usize>; 3]) -> f64 {
+        let sizes = [self.halves[0], self.halves[1], self.width];
+        let along = |a: usize| area[a].start / sizes[a]..area[a].end.div_ceil(sizes[a]);
+        let rows = along(0).flat_map(|x| along(1).map(move |y| (x * self.counts[1] + y) * self.counts[2]));
+        rows.map(|row| self.squares[row..][along(2)].iter().sum::<f64>()).sum()
+    }
 }
 
 /// Extremes of some rows, by far not all; `None` when a value in them is not finite.
@@ -118,6 +194,6 @@ pub(crate) fn rms<T: Element>(
         return Ok(((sum / points).sqrt() * pow2(-e), e));
     }
     let factors = [pow2(-(e / 2)), pow2(-(e - e / 2))];
-    let sums = map_pieces(src, par, |piece| native::squares(&piece, factors))?;
+    let sums = map_pieces(src, &BlockGrid::rows(src.shape()), par, |piece| native::squares(&piece, factors))?;
     Ok(((sums.into_iter().sum::<f64>() / points).sqrt(), e))
 }

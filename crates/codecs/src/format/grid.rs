@@ -50,7 +50,7 @@ impl BlockGrid {
 
     /// Blocks of a chunk of rows; at least 1.
     pub(crate) fn rows_per_chunk(&self) -> usize {
-        CHUNK_POINTS / (self.block[1] * self.block[2])
+        (CHUNK_POINTS / (self.block[1] * self.block[2])).max(1)
     }
 
     /// The first of `blocks` and those behind it in the rest of its row of the grid, or in whole rows of the same plane:

@@ -15,7 +15,7 @@ mod lapped;
 mod quantize;
 mod wavelet;
 
-use crate::coder::{BlockCoder, Coding};
+use crate::coder::{BlockCoder, Coding, Rows};
 use crate::lapped::{Lapped, Row};
 use crate::view::BlockMut;
 use crate::{
@@ -73,20 +73,20 @@ impl BlockCoder for Plain {
         }
     }
 
+    /// Codes all tiles: those that are skipped elsewhere must come out as 0.
     fn encode_rows<T: Element>(
         &self,
         lapped: &Lapped<T>,
         src: &View<'_, T>,
-        [x, y, z]: [usize; 3],
-        length: usize,
-        count: usize,
+        rows: &Rows,
         out: &mut Vec<u8>,
     ) -> Vec<usize> {
+        let [x, y, z] = rows.origin;
         let mut row = |i: usize| {
-            lapped::encode(lapped, src, [x, y + i * lapped.size[1], z], length, out);
+            lapped::encode(lapped, src, [x, y + i * lapped.size[1], z], rows.length, out);
             out.len()
         };
-        (0..count).map(&mut row).collect()
+        (0..rows.count).map(&mut row).collect()
     }
 
     unsafe fn decode_row<T: Element>(

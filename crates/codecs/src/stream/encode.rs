@@ -14,7 +14,7 @@ use crate::parallel::run_once;
 use crate::scale::{exponent, pow2, quantize_step, scaled};
 use crate::stream::snr::{self, Goal, Trend};
 use crate::stream::{lapped, line::Line};
-use crate::survey::{self, Extremes};
+use crate::survey::{self, Extremes, Loudness};
 use crate::{Compression, DType, Element, EncodeError, Parallel, View, float_mode};
 
 /// What became of a slice.
@@ -67,15 +67,21 @@ fn encode_slice<T: Element, C: BlockCoder>(
         return Ok(info);
     }
     out.truncate(start);
-    let extremes = survey::extremes(src, compression.uses_rms(), par)?;
+    let loud = if compression.is_lapped() { survey::loudness(src, par)? } else { None };
+    // Squares of numbers that are far from 1 over- or underflow.
+    let known = |largest: f64| pow2(-400) < largest && largest < pow2(400);
+    let (extremes, loudness) = match &loud {
+        Some((extremes, loudness)) => (*extremes, known(extremes.largest()).then_some(loudness)),
+        None => (survey::extremes(src, compression.uses_rms(), par)?, None),
+    };
     let (mut header, goal) = plan(compression, src, &extremes, par)?;
     let written = match (header.mode, goal) {
         (Mode::Constant, _) => {
             out.resize(start + HEADER_BYTES, 0);
             Ok(())
         }
-        (_, Some(goal)) => snr::write(coder, &mut header, goal, trend, src, par, out),
-        _ => write_chunks(coder, &mut header, src, par, out, None)
+        (_, Some(goal)) => snr::write(coder, &mut header, Goal { loudness, ..goal }, trend, src, par, out),
+        _ => write_chunks(coder, &mut header, src, par, out, Known { loudness, watch: None })
             .map(|_| ())
             .map_err(|missing| EncodeError::Schedule { missing, total: header.chunks }),
     };
@@ -103,7 +109,7 @@ pub(super) fn write_raw<T: Element, C: BlockCoder>(
     (header.mode, header.step) = (Mode::Raw, 0.0);
     (header.block, header.chunk_blocks) = format::rows(src.shape());
     header.chunks = header.grid().chunks(header.chunk_blocks);
-    if let Err(missing) = write_chunks(coder, &mut header, src, par, out, None) {
+    if let Err(missing) = write_chunks(coder, &mut header, src, par, out, Known::NOTHING) {
         out.truncate(start);
         return Err(EncodeError::Schedule { missing, total: header.chunks });
     }
@@ -145,7 +151,8 @@ fn encode_guessed<T: Element, C: BlockCoder>(
         extremes: (0..header.chunks).map(|_| OnceLock::new()).collect(),
         element: PhantomData,
     };
-    let written = write_chunks(coder, &mut header, src, par, out, Some(&watch));
+    let written =
+        write_chunks(coder, &mut header, src, par, out, Known { loudness: None, watch: Some(&watch) });
     if watch.wrong.into_inner() {
         return Ok(None);
     }
@@ -160,6 +167,16 @@ fn encode_guessed<T: Element, C: BlockCoder>(
     }
     (header.min, header.max) = (all.min, all.max);
     Ok(Some(finish(&header, start, out)))
+}
+
+/// What is known of a slice, or becomes known, while it is coded.
+pub(super) struct Known<'a, T> {
+    pub(super) loudness: Option<&'a Loudness>,
+    pub(super) watch: Option<&'a Watch<T>>,
+}
+
+impl<T> Known<'_, T> {
+    const NOTHING: Self = Known { loudness: None, watch: None };
 }
 
 /// What becomes known of a slice whose step was guessed.
@@ -201,7 +218,7 @@ fn plan<T: Element>(
     src: &View<'_, T>,
     extremes: &Extremes,
     par: &dyn Parallel,
-) -> Result<(Header, Option<Goal>), EncodeError> {
+) -> Result<(Header, Option<Goal<'static>>), EncodeError> {
     let mut goal = None;
     let (mode, step) = match compression {
         Compression::Noop => (Mode::Coded, 0.0),
@@ -230,7 +247,7 @@ fn plan<T: Element>(
             match lapped_step::<T>(noise, rms, e, padding(src.shape())) {
                 Some(least) => {
                     let most = src.points() as f64 * (scaled(noise * rms, e) / least).powi(2);
-                    goal = Some(Goal { least, most });
+                    goal = Some(Goal { least, most, loudness: None });
                     (Mode::Coded, least)
                 }
                 None => (Mode::Raw, 0.0),
@@ -303,7 +320,7 @@ pub(super) fn write_chunks<T: Element, C: BlockCoder>(
     src: &View<'_, T>,
     par: &dyn Parallel,
     out: &mut Vec<u8>,
-    watch: Option<&Watch<T>>,
+    Known { loudness, watch }: Known<'_, T>,
 ) -> Result<f64, usize> {
     let mut lost = 0.0;
     let coding = &header.coding::<T>();
@@ -326,8 +343,9 @@ pub(super) fn write_chunks<T: Element, C: BlockCoder>(
         let line = Line::new(out, header.raw_bytes() as usize + header.chunks * 64);
         if let Coding::Lapped(lapped) = coding {
             let keep = |i: usize, bytes: &[u8]| line.append(i, bytes, crc32fast::hash(bytes));
-            let seen = matches!(header.compression, Compression::LappedSnr { .. });
-            lost = lapped::encode(coder, lapped, &grid, src, par, seen, keep)?;
+            let errors = matches!(header.compression, Compression::LappedSnr { .. });
+            let survey = lapped::Survey { loudness, errors };
+            lost = lapped::encode(coder, lapped, &grid, src, par, survey, keep)?;
         } else {
             run_once(par, header.chunks, |_| {
                 // In the order of the chunks, whatever the order of the indices, so that most are next when they are done.

@@ -10,12 +10,13 @@ use std::ops::Range;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
 
-use crate::coder::BlockCoder;
+use crate::coder::{BlockCoder, Rows};
 use crate::format::BlockGrid;
-use crate::lapped::{Lapped, weights};
+use crate::lapped::{Lapped, QUIET, weights};
 use crate::parallel::run_once;
 use crate::stream::decode::each_chunk;
 use crate::stream::part::{Area, copy};
+use crate::survey::Loudness;
 use crate::view::{SharedMut, View, ViewMut};
 use crate::{DecodeError, Element, Parallel, float_mode};
 
@@ -49,15 +50,23 @@ impl Strips {
     }
 }
 
-/// Codes all chunks, and hands the bytes of each to `keep`. The result is, if `seen`, the sum of the squares of the errors
-/// of all coefficients, in units of the step; the error counts missing strips.
+/// What is known of a slice, and wanted.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Survey<'a> {
+    pub(super) loudness: Option<&'a Loudness>,
+    /// Whether the errors are added up.
+    pub(super) errors: bool,
+}
+
+/// Codes all chunks, and hands the bytes of each to `keep`. The result is the sum of the squares of the errors of all
+/// coefficients, if wanted, in units of the step; the error counts missing strips.
 pub(super) fn encode<T: Element, C: BlockCoder>(
     coder: &C,
     lapped: &Lapped<T>,
     grid: &BlockGrid,
     src: &View<'_, T>,
     par: &dyn Parallel,
-    seen: bool,
+    survey: Survey<'_>,
     keep: impl Fn(usize, &[u8]) + Sync,
 ) -> Result<f64, usize> {
     thread_local! {
@@ -72,18 +81,11 @@ pub(super) fn encode<T: Element, C: BlockCoder>(
     run_once(par, strips.all, |_| {
         let strip = next.fetch_add(1, Ordering::Relaxed);
         let chunks: Vec<usize> = strips.chunks(strip).collect();
-        let (origin, extent) = grid.bounds(chunks[0]);
         BYTES.with_borrow_mut(|bytes| {
             bytes.clear();
-            let (length, count) = (extent[2], chunks.len());
-            let ends = float_mode::with_default(|| {
-                if !seen {
-                    return coder.encode_rows(lapped, src, origin, length, count, bytes);
-                }
-                let (ends, squares) = coder.encode_rows_seen(lapped, src, origin, length, count, bytes);
-                let _ = lost[strip].set(squares);
-                ends
-            });
+            let (ends, squares) =
+                float_mode::with_default(|| encode_strip(coder, lapped, grid, src, survey, &chunks, bytes));
+            let _ = lost[strip].set(squares);
             let mut start = 0;
             for (chunk, end) in chunks.into_iter().zip(ends) {
                 keep(chunk, &bytes[start..end]);
@@ -92,6 +94,49 @@ pub(super) fn encode<T: Element, C: BlockCoder>(
         });
     })?;
     Ok(lost.into_iter().filter_map(OnceLock::into_inner).sum())
+}
+
+/// Codes rows of blocks that are neighbours; where each ends in `bytes`, and at most the squares of the errors, if wanted.
+/// Tiles that are known to become 0 are not looked at.
+fn encode_strip<T: Element, C: BlockCoder>(
+    coder: &C,
+    lapped: &Lapped<T>,
+    grid: &BlockGrid,
+    src: &View<'_, T>,
+    survey: Survey<'_>,
+    chunks: &[usize],
+    bytes: &mut Vec<u8>,
+) -> (Vec<usize>, f64) {
+    let (origin, [_, _, length]) = grid.bounds(chunks[0]);
+    let rows = Rows { origin, length, count: chunks.len(), tiles: 0..lapped.tiles(length) };
+    let (tiles, mut lost) = match survey.loudness {
+        Some(loudness) => loud_tiles(lapped, loudness, &rows),
+        None => (rows.tiles.clone(), 0.0),
+    };
+    let rows = Rows { tiles, ..rows };
+    if !survey.errors {
+        return (coder.encode_rows(lapped, src, &rows, bytes), lost);
+    }
+    let (ends, squares) = coder.encode_rows_seen(lapped, src, &rows, bytes);
+    lost += squares;
+    (ends, lost)
+}
+
+/// From the first to behind the last tile of some rows of blocks that are not known to become 0, and the squares that are lost
+/// with the others at most.
+fn loud_tiles<T: Element>(lapped: &Lapped<T>, loudness: &Loudness, rows: &Rows) -> (Range<usize>, f64) {
+    let [x, y, z] = rows.origin;
+    // The largest, and the sum, of those with this number in all rows.
+    let energy = |tile: usize| {
+        let one = |row| loudness.of_tile(lapped, [x, y + row * lapped.size[1], z], rows.length, tile);
+        (0..rows.count).map(one).fold((0.0f64, 0.0), |(most, sum), e| (most.max(e), sum + e))
+    };
+    let energies: Vec<(f64, f64)> = rows.tiles.clone().map(energy).collect();
+    let loud = |e: &(f64, f64)| e.0 > QUIET;
+    let first = energies.iter().position(loud).unwrap_or(energies.len());
+    let end = energies.iter().rposition(loud).map_or(first, |last| last + 1);
+    let lost = energies[..first].iter().chain(&energies[end..]).map(|e| e.1).sum();
+    (first..end, lost)
 }
 
 /// The slice with axes of one point first, and copied if its last axis is one of them.

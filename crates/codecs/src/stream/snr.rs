@@ -12,8 +12,9 @@ use crate::lapped::{self, Lapped, STEPS};
 use crate::native;
 use crate::parallel::run_once;
 use crate::scale::pow2;
-use crate::stream::encode::write_chunks;
+use crate::stream::encode::{Known, write_chunks};
 use crate::stream::lapped::squeeze;
+use crate::survey::Loudness;
 use crate::{Element, EncodeError, Parallel, View, float_mode};
 
 /// What the slices of a series so far tell of the next one; see [`encode_next`](crate::encode_next).
@@ -74,18 +75,20 @@ fn few_digits(factor: f64) -> f64 {
 
 /// What is asked for.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Goal {
+pub(super) struct Goal<'a> {
     /// A step that is small enough whatever the slice.
     pub(super) least: f64,
     /// Most squares of errors, in units of its square.
     pub(super) most: f64,
+    /// What is known of the slice.
+    pub(super) loudness: Option<&'a Loudness>,
 }
 
 /// As [`write_chunks`], with the largest step, or one a little smaller, that keeps the ratio.
 pub(super) fn write<T: Element, C: BlockCoder>(
     coder: &C,
     header: &mut Header,
-    goal: Goal,
+    goal: Goal<'_>,
     trend: &mut Trend,
     src: &View<'_, T>,
     par: &dyn Parallel,
@@ -97,7 +100,7 @@ pub(super) fn write<T: Element, C: BlockCoder>(
     for attempt in 1.. {
         out.truncate(start);
         header.step = goal.least * factor;
-        let lost = write_chunks(coder, header, src, par, out, None)
+        let lost = write_chunks(coder, header, src, par, out, Known { loudness: goal.loudness, watch: None })
             .map_err(|missing| EncodeError::Schedule { missing, total: header.chunks })?;
         let noise = lost * factor * factor / goal.most;
         let wasteful = attempt == 1 && guess.is_some() && noise < decibels(-WASTE);
@@ -122,7 +125,7 @@ const FEW: usize = 1 << 18;
 const SAMPLE: (usize, usize) = (1 << 18, 64);
 
 /// How many times larger than `least` a step may be, up to 2^11.
-fn estimate<T: Element>(src: &View<'_, T>, goal: Goal, par: &dyn Parallel) -> Result<f64, EncodeError> {
+fn estimate<T: Element>(src: &View<'_, T>, goal: Goal<'_>, par: &dyn Parallel) -> Result<f64, EncodeError> {
     Ok(widest(&errors(src, goal, par)?, goal.most))
 }
 
@@ -133,15 +136,15 @@ struct Tile {
     row: usize,
     /// In the row.
     at: usize,
-    /// Estimate of the sum of its squares, in units of the square of the least step.
+    /// Estimate of the sum of the squares of what it is made of, in units of the square of the least step.
     energy: f64,
 }
 
 /// Sums of the squares of the errors at the least step, twice that, .., in units of the first, estimated from a sample.
-/// Where all is quiet, everything is lost; other tiles are taken at equal distances in the order of their energies.
+/// Tiles that cannot add much are left out; others are taken at equal distances in the order of their energies.
 fn errors<T: Element>(
     src: &View<'_, T>,
-    goal: Goal,
+    goal: Goal<'_>,
     par: &dyn Parallel,
 ) -> Result<[f64; STEPS], EncodeError> {
     let shape = src.shape();
@@ -149,13 +152,14 @@ fn errors<T: Element>(
     let src = &squeeze(src, &mut room);
     let lapped = Lapped::<T>::new(shape, goal.least);
     let grid = BlockGrid::new(lapped.shape, lapped::block(shape), false);
-    let mut tiles = tiles(&lapped, &grid, src, par)?;
+    let mut tiles = tiles(&lapped, &grid, src, goal.loudness, par)?;
     let mut sums = [0.0; STEPS];
     let mut each = 1;
     if src.points() >= FEW {
-        let floor = 0.05 * goal.most / tiles.len() as f64;
+        let floor = 0.02 * goal.most / tiles.len() as f64;
+        // With what lies round them, every value was counted up to eight times.
         let quiet: f64 = tiles.iter().map(|t| t.energy).filter(|e| *e < floor).sum();
-        sums = [quiet; STEPS];
+        sums = [quiet / 8.0; STEPS];
         tiles.retain(|t| t.energy >= floor);
         let wanted = SAMPLE.1.max(SAMPLE.0 / lapped.tile());
         each = (tiles.len() / wanted).clamp(1, 16);
@@ -180,6 +184,7 @@ fn tiles<T: Element>(
     lapped: &Lapped<T>,
     grid: &BlockGrid,
     src: &View<'_, T>,
+    loudness: Option<&Loudness>,
     par: &dyn Parallel,
 ) -> Result<Vec<Tile>, EncodeError> {
     let rows: Vec<OnceLock<Vec<Tile>>> = (0..grid.count()).map(|_| OnceLock::new()).collect();
@@ -188,8 +193,12 @@ fn tiles<T: Element>(
         let length = lapped.tile_length();
         let tile = |at: usize| {
             let from = [origin[0], origin[1], origin[2] + at * length];
-            let extent = [extent[0], extent[1], length.min(extent[2] - at * length)];
-            Tile { row, at, energy: energy(lapped, &src.part(from, extent)) }
+            let size = [extent[0], extent[1], length.min(extent[2] - at * length)];
+            let energy = match loudness {
+                Some(loudness) => loudness.of_tile(lapped, origin, extent[2], at),
+                None => energy(lapped, &src.part(from, size)),
+            };
+            Tile { row, at, energy }
         };
         let tiles = (0..extent[2].div_ceil(length)).map(tile);
         let _ = rows[row].set(float_mode::with_default(|| tiles.collect()));
@@ -218,11 +227,9 @@ fn errors_of<T: Element>(
     src: &View<'_, T>,
     tile: Tile,
 ) -> [f64; STEPS] {
-    let ([x, y, z], [_, _, extent]) = grid.bounds(tile.row);
-    let (length, before) = (lapped.tile_length(), tile.at.min(1));
-    let from = (tile.at - before) * length;
-    let to = extent.min((tile.at + 2) * length);
-    native::lapped_errors(lapped, src, [x, y, z + from], to - from, before..before + 1)
+    let ([x, y, z], [_, _, length]) = grid.bounds(tile.row);
+    let (window, tiles) = lapped.window_of(tile.at..tile.at + 1, length);
+    native::lapped_errors(lapped, src, [x, y, z + window.start], window.len(), tiles)
 }
 
 /// The factor f for which an error of `sums[k]` at 2^k, in between by a parabola in log f through three of them, is `most`.
