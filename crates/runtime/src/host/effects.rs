@@ -209,11 +209,8 @@ impl Compress<'_> {
             Some(info) => info,
             None if write.mode == Mode::Code && matches!(write.source, Source::Tile(_)) => return Ok(false),
             None => {
-                let mut trend = write.trend;
                 let values = write.view::<T>(shape)?;
-                let info = self.codec.encode_next(values, self.par, &mut trend, stream).map_err(failed)?;
-                write.trend = trend;
-                info
+                self.bound.store.encode(self.codec, values, self.par, stream).map_err(failed)?
             }
         };
         let (encoding, raw, bytes) = (self.start.elapsed(), raw_bytes(inner, self.id), stream.len());

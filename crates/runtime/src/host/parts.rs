@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Instant;
 
-use wavefold_codecs::{Bounded, DecodeError, PartDecoder, PartEncoder, SliceInfo, Trend, View, ViewMut};
+use wavefold_codecs::{Bounded, DecodeError, PartDecoder, PartEncoder, SliceInfo, View, ViewMut};
 use wavefold_ir::{Decls, FieldId};
 
 use super::effects::{Slice, corrupt, internal};
@@ -43,8 +43,6 @@ pub(super) struct Write {
     pub(super) encoder: Option<PartEncoder>,
     /// What became of the snapshot before.
     pub(super) like: Option<SliceInfo>,
-    /// What all of them tell of the next one.
-    pub(super) trend: Trend,
     /// Values of a slice whose tiles are gone.
     pub(super) gathered: Option<Buffer>,
 }
@@ -184,15 +182,7 @@ impl Write {
             None => PartEncoder::new(codec.codec, field.dtype, shape, rows),
             Some(_) => None,
         };
-        Write {
-            snapshot: 0,
-            source,
-            mode: Mode::Done,
-            encoder,
-            like: None,
-            trend: Trend::default(),
-            gathered: None,
-        }
+        Write { snapshot: 0, source, mode: Mode::Done, encoder, like: None, gathered: None }
     }
 
     /// Begins a snapshot; `keep`: its values are wanted when it was coded.

@@ -15,7 +15,9 @@ use std::fmt;
 use std::path::Path;
 use std::sync::{Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-use wavefold_codecs::{Bounded, Compression, ErrorReport, Parallel};
+use wavefold_codecs::{
+    Bounded, Compression, Element, EncodeError, ErrorReport, Parallel, SliceInfo, Trend, View,
+};
 use wavefold_symbolic::Layers;
 
 use crate::locks::lock;
@@ -61,6 +63,9 @@ pub struct Store {
     last: Mutex<Option<usize>>,
     /// Memory of streams that were read from disk, for the next ones.
     buffers: Mutex<Vec<Vec<u8>>>,
+    /// What the snapshots written so far tell of the next one. It is here so that it outlives a kernel that hands over to
+    /// another: the streams must not depend on when that happens.
+    trend: Mutex<Trend>,
 }
 
 #[derive(Debug)]
@@ -83,6 +88,7 @@ impl Store {
             content: RwLock::new(content),
             last: Mutex::new(None),
             buffers: Mutex::new(Vec::new()),
+            trend: Mutex::default(),
         }
     }
 
@@ -205,6 +211,20 @@ impl Store {
         content.state = State::Writing;
         content.codec = Some(codec.into());
         Ok(())
+    }
+
+    /// Codes the next snapshot, with what is known from those before.
+    ///
+    /// # Errors
+    /// Those of [`Bounded::encode`].
+    pub(crate) fn encode<T: Element>(
+        &self,
+        codec: Bounded,
+        values: View<'_, T>,
+        par: &dyn Parallel,
+        stream: &mut Vec<u8>,
+    ) -> Result<SliceInfo, EncodeError> {
+        codec.encode_next(values, par, &mut lock(&self.trend), stream)
     }
 
     /// Keeps the stream of a snapshot; what is left in the vector means nothing. A later one replaces it. In memory it is
