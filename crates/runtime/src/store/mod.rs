@@ -210,6 +210,7 @@ impl Store {
         content.streams.begin(&self.name, &self.layers, limit.cloned())?;
         content.state = State::Writing;
         content.codec = Some(codec.into());
+        *lock(&self.trend) = Trend::default();
         Ok(())
     }
 
