@@ -43,17 +43,19 @@ plain() {
 }
 
 saving() {
-  echo "| case | grid | steps | codec | backend | seconds | raw MB | kept MB | ratio | overhead % | gradient error | peak MB | CPU |"
-  echo "|---|---|--:|---|---|--:|--:|--:|--:|--:|--:|--:|--:|"
-  local backend case codec json
+  echo "| case | grid | steps | codec | every | backend | seconds | raw MB | kept MB | ratio | overhead % | gradient error | peak MB | CPU |"
+  echo "|---|---|--:|---|--:|---|--:|--:|--:|--:|--:|--:|--:|--:|"
+  local backend case kept json
   for case in history gradient; do
-    for codec in none noop quantize:9 quantize:12 wavelet:1e-3; do
+    for kept in none noop quantize:9 quantize:12 wavelet:1e-3 lapped:60dB lapped:60dB@4; do
       for backend in ${BACKENDS:-c cranelift}; do
-        json=$(bench "$backend" "$case" --codec "$codec")
+        local every=1
+        [ "${kept%@*}" = "$kept" ] || every=${kept#*@}
+        json=$(bench "$backend" "$case" --codec "${kept%@*}" --save-every "$every")
         of() { value "$1" <<<"$json"; }
-        echo "| $(of case) | $(shape <<<"$json") | $(of steps) | $(of codec) | $(of backend) | $(number %.2f "$(of seconds)")" \
-          "| $(number %.0f "$(of raw_bytes)" 1e-6) | $(number %.1f "$(of bytes)" 1e-6) | $(number %.2f "$(of ratio)")" \
-          "| $(number %+.1f "$(of overhead)" 100) | $(number %.2e "$(of gradient_error)")" \
+        echo "| $(of case) | $(shape <<<"$json") | $(of steps) | $(of codec) | $(of save_every) | $(of backend)" \
+          "| $(number %.2f "$(of seconds)") | $(number %.0f "$(of raw_bytes)" 1e-6) | $(number %.1f "$(of bytes)" 1e-6)" \
+          "| $(number %.2f "$(of ratio)") | $(number %+.1f "$(of overhead)" 100) | $(number %.2e "$(of gradient_error)")" \
           "| $(number %.0f "$(of peak_rss_bytes)" 1e-6) | $(number %.2f "$(of cpu_utilisation)") |"
       done
     done

@@ -12,17 +12,17 @@ source docs/measure/common.sh
 
 # case:order:grid:steps:backends
 ROWS="
-acoustic3d:4:296x296x296:40:c
+acoustic3d:4:296x296x296:40:c,cranelift
 acoustic3d:8:296x296x296:40:c,cranelift
-acoustic3d:12:296x296x296:40:c
-acoustic3d:16:296x296x296:40:c
-acoustic2d:8:2040x2040:200:c
-tti3d:8:212x212x212:20:c
-elastic3d:4:212x212x212:20:c
-elastic3d:8:212x212x212:20:c
-elastic2d:4:2040x2040:50:c
-heat3d:2:256x256x256:100:c
-burgers2d:2:2000x2000:100:c
+acoustic3d:12:296x296x296:40:c,cranelift
+acoustic3d:16:296x296x296:40:c,cranelift
+acoustic2d:8:2040x2040:200:c,cranelift
+tti3d:8:212x212x212:20:c,cranelift
+elastic3d:4:212x212x212:20:c,cranelift
+elastic3d:8:212x212x212:20:c,cranelift
+elastic2d:4:2040x2040:50:c,cranelift
+heat3d:2:256x256x256:100:c,cranelift
+burgers2d:2:2000x2000:100:c,cranelift
 "
 # Edges of cubes whose speed per point is compared.
 EDGES="280 288 290 296 300 304 310 316 320 324 330"
@@ -106,21 +106,23 @@ first() {
 
 # edges THREADS: the speed per point of cubes of many sizes, against the best of them, medians of as many rounds.
 edges() {
-  local edge round side
+  local edge round side backend
   for ((round = 1; round <= ${REPEAT:-5}; round++)); do
     for edge in $EDGES; do
       side=$edge
       [ -z "${QUICK:-}" ] || side=$((edge / 8))
-      bench c acoustic3d 8 "${side}x${side}x${side}" 20 "$1" | value gpts_per_s >>"$work/edge$edge.txt"
+      for backend in c cranelift; do
+        bench "$backend" acoustic3d 8 "${side}x${side}x${side}" 20 "$1" | value gpts_per_s >>"$work/$backend$edge.txt"
+      done
     done
   done
-  for edge in $EDGES; do echo "$edge $(median "$work/edge$edge.txt")"; done | awk '
-    { edge[NR] = $1; speed[NR] = $2; if ($2 > best) best = $2 }
-    END {
-      head = "| edge |"; line = "|---|"; row = "| against the best |"
-      for (i = 1; i <= NR; i++) { head = head " " edge[i] " |"; line = line "--:|"; row = row sprintf(" %.2f |", speed[i] / best) }
-      print head; print line; print row
-    }'
+  echo "| edge | $(sed 's/ / | /g' <<<"$EDGES") |"
+  echo "|---|$(sed 's/[0-9][0-9]*/--:/g; s/ /|/g' <<<"$EDGES")|"
+  for backend in c cranelift; do
+    for edge in $EDGES; do median "$work/$backend$edge.txt"; done | awk -v name="$backend" '
+      { speed[NR] = $1; if ($1 > best) best = $1 }
+      END { row = "| " name " |"; for (i = 1; i <= NR; i++) row = row sprintf(" %.2f |", speed[i] / best); print row }'
+  done
 }
 
 tables() {
@@ -144,7 +146,7 @@ tables() {
   cat "$work/first"
   if chosen edges; then
     echo
-    echo "Cubes of other sizes, acoustic3d at order 8 in C, per point:"
+    echo "Cubes of other sizes, acoustic3d at order 8, speed per point against the best of a row:"
     echo
     edges "${THREADS%% *}"
   fi
