@@ -86,29 +86,17 @@ pub(crate) trait BlockCoder: Sync {
         dst: &mut BlockMut<'_, T>,
     ) -> Option<usize>;
 
-    /// Appends the bytes of rows of blocks of `src`; returns where each ends.
+    /// Appends the bytes of rows of blocks of `src`; returns where each ends. Adds to `lost`, if there is one, the squares of
+    /// the errors of the coefficients that need not all be 0, in units of the step. What decides about a step must not depend
+    /// on the coder, so it is always the C blocks that measure.
     fn encode_rows<T: Element>(
         &self,
         lapped: &Lapped<T>,
         src: &View<'_, T>,
         rows: &Rows,
         out: &mut Vec<u8>,
+        lost: Option<&mut f64>,
     ) -> Vec<usize>;
-
-    /// The same, and the squares of the errors of the coefficients that need not all be 0, in units of the step. What decides
-    /// about a step must not depend on the coder, so it is always the C blocks that measure.
-    fn encode_rows_seen<T: Element>(
-        &self,
-        lapped: &Lapped<T>,
-        src: &View<'_, T>,
-        rows: &Rows,
-        out: &mut Vec<u8>,
-    ) -> (Vec<usize>, f64) {
-        let start = out.len();
-        let (_, lost) = native::Native.encode_rows_seen(lapped, src, rows, out);
-        out.truncate(start);
-        (self.encode_rows(lapped, src, rows, out), lost)
-    }
 
     /// Decodes a row of blocks from exactly `bytes` into `rows`, in row-major order of the first two axes of a block,
     /// still folded along them. Returns false when they make no such row.

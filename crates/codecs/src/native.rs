@@ -516,46 +516,6 @@ pub(crate) fn lapped_errors<T: Element>(
     errors
 }
 
-/// As [`BlockCoder::encode_rows`]; adds to `lost`, if there is one, the squares of the errors of the coefficients, in units
-/// of the step.
-fn encode_rows<T: Element>(
-    lapped: &Lapped<T>,
-    src: &View<'_, T>,
-    rows: &Rows,
-    out: &mut Vec<u8>,
-    mut lost: Option<&mut f64>,
-) -> Vec<usize> {
-    let all = lapped.tiles(rows.length);
-    if rows.tiles.is_empty() {
-        let ends = (1..=rows.count).map(|row| out.len() + row * all).collect();
-        out.resize(out.len() + rows.count * all, 0);
-        return ends;
-    }
-    let (window, tiles) = lapped.window_of(rows.tiles.clone(), rows.length);
-    let [x, y, z] = rows.origin;
-    let origin = [x, y, z + window.start];
-    let (start, strides) = (src.as_ptr().wrapping_add(origin[2]), src.strides());
-    let (scratch, room) = lapped_scratch::<T>(&lapped.row(origin, window.len()));
-    let mut ends = Vec::with_capacity(rows.count);
-    with_scratch(scratch, |scratch| {
-        each_row(lapped, origin, window.len(), rows.count, strides, |row, taps| {
-            // The others become 0.
-            out.resize(out.len() + rows.tiles.start, 0);
-            append(out, room, |to| {
-                let (window, lost) = (lapped.window(), lost.as_deref_mut());
-                // SAFETY: taps lie inside the view, and so does the row; sizes are those asked for.
-                unsafe {
-                    let tiles = tiles.clone();
-                    T::lapped_encode(start, row, taps, window, lapped.forward, tiles, scratch, to, lost)
-                }
-            });
-            out.resize(out.len() + all - rows.tiles.end, 0);
-            ends.push(out.len());
-        });
-    });
-    ends
-}
-
 /// Coder by the C blocks.
 pub(crate) struct Native;
 
@@ -636,19 +596,37 @@ impl BlockCoder for Native {
         src: &View<'_, T>,
         rows: &Rows,
         out: &mut Vec<u8>,
+        mut lost: Option<&mut f64>,
     ) -> Vec<usize> {
-        encode_rows(lapped, src, rows, out, None)
-    }
-
-    fn encode_rows_seen<T: Element>(
-        &self,
-        lapped: &Lapped<T>,
-        src: &View<'_, T>,
-        rows: &Rows,
-        out: &mut Vec<u8>,
-    ) -> (Vec<usize>, f64) {
-        let mut lost = 0.0;
-        (encode_rows(lapped, src, rows, out, Some(&mut lost)), lost)
+        let all = lapped.tiles(rows.length);
+        if rows.tiles.is_empty() {
+            let ends = (1..=rows.count).map(|row| out.len() + row * all).collect();
+            out.resize(out.len() + rows.count * all, 0);
+            return ends;
+        }
+        let (window, tiles) = lapped.window_of(rows.tiles.clone(), rows.length);
+        let [x, y, z] = rows.origin;
+        let origin = [x, y, z + window.start];
+        let (start, strides) = (src.as_ptr().wrapping_add(origin[2]), src.strides());
+        let (scratch, room) = lapped_scratch::<T>(&lapped.row(origin, window.len()));
+        let mut ends = Vec::with_capacity(rows.count);
+        with_scratch(scratch, |scratch| {
+            each_row(lapped, origin, window.len(), rows.count, strides, |row, taps| {
+                // The others become 0.
+                out.resize(out.len() + rows.tiles.start, 0);
+                append(out, room, |to| {
+                    let (window, lost) = (lapped.window(), lost.as_deref_mut());
+                    // SAFETY: taps lie inside the view, and so does the row; sizes are those asked for.
+                    unsafe {
+                        let tiles = tiles.clone();
+                        T::lapped_encode(start, row, taps, window, lapped.forward, tiles, scratch, to, lost)
+                    }
+                });
+                out.resize(out.len() + all - rows.tiles.end, 0);
+                ends.push(out.len());
+            });
+        });
+        ends
     }
 
     unsafe fn decode_row<T: Element>(

@@ -94,8 +94,7 @@ impl<'a> Writer<'a, '_> {
             let value = self.evaluate(*e, &here);
             self.b.ins().stack_store(WORD, value, slot, row.scalar_at(i));
         }
-        let task = Task::of_row(Arc::new(row));
-        let function = self.add_task(task);
+        let function = self.add_task(Task::new(Body::Row(Arc::new(row)), vec![]));
         let arguments = self.b.ins().stack_addr(WORD, slot, 0);
         let points = self.points_of_row(l, start);
         self.b.ins().call(function, &[arguments, points]);
@@ -224,12 +223,5 @@ impl<'a> Writer<'a, '_> {
             }
         };
         Some(line.push(op))
-    }
-}
-
-impl<'a> Task<'a> {
-    /// The function of a row.
-    fn of_row(row: Arc<Row>) -> Task<'a> {
-        Task::new(Body::Row(row), vec![])
     }
 }

@@ -58,9 +58,9 @@ pub(super) fn emit(row: &Row, vectors: Vectors) -> Result<Assembler, IcedError> 
     let count = if vectors == Vectors::Bits512 { 32 } else { 16 };
     // The first run tells how many registers the values take.
     let mut trial = Emitter::new(row, vectors, count);
-    let most = trial.points(Points::Whole, usize::from(trial.moment.min(trial.mask)), false)?;
+    let most = trial.points(Points::Whole, trial.registers(), false)?;
     let mut e = Emitter::new(row, vectors, count);
-    let shared = usize::from(e.moment.min(e.mask)) - e.keep(most);
+    let shared = e.registers() - e.keep(most);
     // How many slots a row needs is known behind it: the second round has them.
     let mut frame = 0;
     loop {
@@ -88,14 +88,18 @@ impl<'r> Emitter<'r> {
     /// Chooses the constants that stay in registers beside `most` values, the most used ones; how many.
     fn keep(&mut self, most: usize) -> usize {
         let registers = Registers::new(self.row, 0);
-        let free = usize::from(self.moment.min(self.mask)).saturating_sub(most.max(4));
+        let free = self.registers().saturating_sub(most.max(4));
         let mut constants: Vec<Value> =
             (0..self.row.ops.len()).filter(|v| self.row.ops[*v].is_constant()).collect();
         constants.sort_by_key(|v| (usize::MAX - registers.uses(*v), *v));
         constants.truncate(free);
-        let top = self.moment.min(self.mask);
-        self.kept = constants.into_iter().zip((0..top).rev()).collect();
+        self.kept = constants.into_iter().zip((0..self.registers() as Vector).rev()).collect();
         self.kept.len()
+    }
+
+    /// Registers for values and constants.
+    fn registers(&self) -> usize {
+        usize::from(self.moment.min(self.mask))
     }
 
     fn bytes(&self) -> i32 {

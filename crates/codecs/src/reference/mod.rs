@@ -17,6 +17,7 @@ mod wavelet;
 
 use crate::coder::{BlockCoder, Coding, Rows};
 use crate::lapped::{Lapped, Row};
+use crate::native::Native;
 use crate::view::BlockMut;
 use crate::{
     Compression, DecodeError, Element, EncodeError, Parallel, SliceInfo, Trend, View, ViewMut, stream,
@@ -80,7 +81,11 @@ impl BlockCoder for Plain {
         src: &View<'_, T>,
         rows: &Rows,
         out: &mut Vec<u8>,
+        lost: Option<&mut f64>,
     ) -> Vec<usize> {
+        if lost.is_some() {
+            Native.encode_rows(lapped, src, rows, &mut Vec::new(), lost);
+        }
         let [x, y, z] = rows.origin;
         let mut row = |i: usize| {
             lapped::encode(lapped, src, [x, y + i * lapped.size[1], z], rows.length, out);

@@ -109,17 +109,14 @@ fn encode_strip<T: Element, C: BlockCoder>(
 ) -> (Vec<usize>, f64) {
     let (origin, [_, _, length]) = grid.bounds(chunks[0]);
     let rows = Rows { origin, length, count: chunks.len(), tiles: 0..lapped.tiles(length) };
-    let (tiles, mut lost) = match survey.loudness {
+    let (tiles, skipped) = match survey.loudness {
         Some(loudness) => loud_tiles(lapped, loudness, &rows),
         None => (rows.tiles.clone(), 0.0),
     };
     let rows = Rows { tiles, ..rows };
-    if !survey.errors {
-        return (coder.encode_rows(lapped, src, &rows, bytes), lost);
-    }
-    let (ends, squares) = coder.encode_rows_seen(lapped, src, &rows, bytes);
-    lost += squares;
-    (ends, lost)
+    let mut squares = 0.0;
+    let ends = coder.encode_rows(lapped, src, &rows, bytes, survey.errors.then_some(&mut squares));
+    (ends, skipped + squares)
 }
 
 /// From the first to behind the last tile of some rows of blocks that are not known to become 0, and the squares that are lost
