@@ -214,28 +214,62 @@ WF_INLINE void wf_tile_rows(const wf_box *box, const int32_t *block, int64_t *of
     }
 }
 
-/* Of a number whose bits are the largest of their sign. */
-WF_INLINE int wf_top_width(uint32_t bits, float scale) {
-  float x;
-  memcpy(&x, &bits, sizeof x);
-  const float r = rintf(x * scale);
-  if (!(r < (float)WF_Q_REACH && r >= -(float)WF_Q_REACH)) return 32;
-  return wf_bits(WF_BITS_OF((uint32_t)(int32_t)r));
+#if defined(__x86_64__)
+#define WF_WIDE __attribute__((target("avx512f")))
+
+WF_WIDE WF_INLINE __m512i wf_rounded_wide(__m512i bits, __m512 scale) {
+  return _mm512_cvtps_epi32(_mm512_mul_ps(_mm512_castsi512_ps(bits), scale));
 }
 
-#if defined(__x86_64__)
+/* What the first row is the difference to: the lane before, and in the first lane the number itself. */
+WF_WIDE WF_INLINE __m512i wf_before_wide(__m512i v) {
+  return _mm512_alignr_epi32(v, _mm512_permutexvar_epi32(_mm512_setzero_si512(), v), 15);
+}
+
+/* any | WF_BITS_OF(v) */
+WF_WIDE WF_INLINE __m512i wf_bits_wide(__m512i any, __m512i v) {
+  return _mm512_ternarylogic_epi32(any, v, _mm512_slli_epi32(v, 1), 0xF6);
+}
+
+/* wf_pack of the differences. */
+WF_WIDE WF_INLINE void wf_pack_wide_width(const int32_t *tile, const int w, uint8_t *out) {
+  const __m512i mask = _mm512_set1_epi32((int32_t)((UINT32_C(1) << w) - 1));
+  __m512i v = _mm512_load_si512(tile), before = wf_before_wide(v), word = _mm512_setzero_si512();
+  int shift = 0;
+#pragma GCC unroll 32
+  for (int r = 0; r < WF_Q_ROWS; r++) {
+    if (r) v = _mm512_load_si512(tile + WF_Q_LANES * r);
+    const __m512i field = _mm512_and_si512(_mm512_sub_epi32(v, before), mask);
+    before = v;
+    word = _mm512_or_si512(word, _mm512_slli_epi32(field, (unsigned)shift));
+    shift += w;
+    if (shift < 32) continue;
+    _mm512_storeu_si512(out, word);
+    out += 64;
+    shift -= 32;
+    word = shift ? _mm512_srli_epi32(field, (unsigned)(w - shift)) : _mm512_setzero_si512();
+  }
+}
+
+WF_WIDE static __attribute__((noinline)) void wf_pack_wide(const int32_t *tile, int w, uint8_t *out) {
+  switch (w) {
+#define WF_CASE(W) \
+  case W: wf_pack_wide_width(tile, W % 32, out); break;
+    WF_EACH_WIDTH(WF_CASE)
+#undef WF_CASE
+  }
+}
+
 /* wf_tile_encode_f32 in one pass, for one scale and no limit but the reach: the bits of the values are those of the
  * extremes. */
-static __attribute__((noinline, target("avx512f"))) size_t wf_tile_encode_wide(const float *src, const int64_t *offset,
-                                                                               float scale, wf_tops *tops, uint8_t *out) {
-  int32_t tile[WF_Q_VALUES] __attribute__((aligned(64))), d[WF_Q_VALUES] __attribute__((aligned(64)));
+static __attribute__((noinline)) WF_WIDE size_t wf_tile_encode_wide(const float *src, const int64_t *offset, float scale,
+                                                                    wf_tops *tops, uint8_t *out) {
+  int32_t tile[WF_Q_VALUES] __attribute__((aligned(64)));
   const __m512 by = _mm512_set1_ps(scale);
   __m512i bits = _mm512_loadu_si512(src + offset[0]), positive = bits, negative = bits;
-  __m512i v = _mm512_cvtps_epi32(_mm512_mul_ps(_mm512_castsi512_ps(bits), by));
-  const __m512i before = _mm512_alignr_epi32(v, _mm512_permutexvar_epi32(_mm512_setzero_si512(), v), 15);
-  __m512i e = _mm512_sub_epi32(v, before), some = _mm512_xor_si512(e, _mm512_slli_epi32(e, 1));
+  __m512i v = wf_rounded_wide(bits, by);
+  __m512i some = wf_bits_wide(_mm512_setzero_si512(), _mm512_sub_epi32(v, wf_before_wide(v)));
   _mm512_store_si512(tile, v);
-  _mm512_store_si512(d, e);
 #pragma GCC unroll 31
   for (int r = 1; r < WF_Q_ROWS; r++) {
     bits = _mm512_loadu_si512(src + offset[r]);
@@ -243,32 +277,27 @@ static __attribute__((noinline, target("avx512f"))) size_t wf_tile_encode_wide(c
     _mm_prefetch((const char *)(src + offset[r] + WF_Q_LANES), _MM_HINT_T0);
     positive = _mm512_max_epi32(positive, bits);
     negative = _mm512_max_epu32(negative, bits);
-    const __m512i next = _mm512_cvtps_epi32(_mm512_mul_ps(_mm512_castsi512_ps(bits), by));
-    e = _mm512_sub_epi32(next, v);
+    const __m512i next = wf_rounded_wide(bits, by);
+    some = wf_bits_wide(some, _mm512_sub_epi32(next, v));
     v = next;
-    /* some | (e ^ 2 e) */
-    some = _mm512_ternarylogic_epi32(some, e, _mm512_slli_epi32(e, 1), 0xF6);
     _mm512_store_si512(tile + WF_Q_LANES * r, v);
-    _mm512_store_si512(d + WF_Q_LANES * r, e);
   }
-  const int32_t top = _mm512_reduce_max_epi32(positive);
-  const uint32_t low = _mm512_reduce_max_epu32(negative);
   tops->positive = (wf_lanes)_mm512_max_epi32((__m512i)tops->positive, positive);
   tops->negative =
       (wf_lanes)_mm512_max_epi32((__m512i)tops->negative, _mm512_xor_si512(negative, _mm512_set1_epi32(INT32_MIN)));
-  const int above = top >= 0 ? wf_top_width((uint32_t)top, scale) : 0;
-  const int below = low >> 31 ? wf_top_width(low, scale) : 0;
-  const int plain = above > below ? above : below;
-  if (plain == 0) {
+  /* Conversion makes the least integer of what is out of reach, which has 32 bits. */
+  const __m512i any =
+      wf_bits_wide(wf_bits_wide(_mm512_setzero_si512(), wf_rounded_wide(positive, by)), wf_rounded_wide(negative, by));
+  if (!_mm512_test_epi32_mask(any, any)) {
     out[0] = 0;
     return 1;
   }
+  const int plain = wf_bits((uint32_t)_mm512_reduce_or_epi32(any)), w = wf_bits((uint32_t)_mm512_reduce_or_epi32(some));
   if (plain == 32) {
     out[0] = WF_Q_RAW;
     for (int r = 0; r < WF_Q_ROWS; r++) memcpy(out + 1 + 64 * r, src + offset[r], 64);
     return 1 + WF_Q_VALUES * 4;
   }
-  const int w = wf_bits((uint32_t)_mm512_reduce_or_epi32(some));
   if (plain <= w) {
     out[0] = (uint8_t)plain;
     wf_pack(tile, plain, out + 1);
@@ -276,7 +305,7 @@ static __attribute__((noinline, target("avx512f"))) size_t wf_tile_encode_wide(c
   }
   out[0] = (uint8_t)(WF_Q_BASE + w);
   memcpy(out + 1, tile, 4);
-  wf_pack(d, w, out + 5);
+  wf_pack_wide(tile, w, out + 5);
   return 5 + (size_t)w * 64;
 }
 #else

@@ -115,6 +115,10 @@ WF_INLINE int WF_FN(wf_tile_extremes)(const WF_T *src, const wf_box *box, const 
       p = positive[l] > p ? positive[l] : p;
       n = negative[l] > n ? negative[l] : n;
     }
+    if (p == 0 && n < 0) {
+      extremes[0] = extremes[1] = 0;
+      return 1;
+    }
     if (p >= 0 && n >= 0 && p < 0x7F800000 && n < 0x7F800000) {
       n ^= INT32_MIN;
       memcpy(extremes, &n, 4);
@@ -133,6 +137,7 @@ WF_INLINE size_t WF_FN(wf_quantize_encode)(const WF_T *src, const wf_box *box, c
   int64_t rows[WF_Q_ROWS], dense[WF_Q_ROWS];
   wf_tops tops;
   uint8_t *to = out;
+  int known = 0;
   wf_tops_start(&tops);
   /* One factor does where it is neither denormal nor infinite: powers of two are exact. */
   const WF_T scale = scale1 * scale2;
@@ -144,7 +149,8 @@ WF_INLINE size_t WF_FN(wf_quantize_encode)(const WF_T *src, const wf_box *box, c
     wf_box row = *box;
     row.extent[1] = row.extent[1] - j < block[1] ? row.extent[1] - j : block[1];
     const int full = block[2] == WF_Q_LANES && row.extent[0] == block[0] && row.extent[1] == block[1];
-    if (full) wf_tile_rows(&row, block, rows);
+    if (full && !known) wf_tile_rows(&row, block, rows);
+    known |= full;
     for (int64_t k = 0; k < box->extent[2]; k += block[2]) {
       const int64_t left = box->extent[2] - k;
       if (full && left >= WF_Q_LANES) {
