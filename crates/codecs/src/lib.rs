@@ -41,7 +41,7 @@ pub use error::{DecodeError, EncodeError};
 pub use format::{Mode, StreamInfo, inspect};
 pub use parallel::{Parallel, Serial, Threads, ThreadsError};
 pub use report::{ErrorReport, compare};
-pub use stream::{PartDecoder, PartEncoder, SliceInfo, Trend};
+pub use stream::{PartDecoder, PartEncoder, PieceMemory, Pieces, SliceInfo, Trend};
 pub use view::{View, ViewError, ViewMut};
 
 /// Compresses `src` and appends one stream to `out`, which is left as it was on error.

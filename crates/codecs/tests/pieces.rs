@@ -4,9 +4,27 @@ mod common;
 
 use common::{Field, Kind, compressions, decoded, encoded, fields, random};
 use proptest::prelude::*;
+use std::sync::Mutex;
 use wavefold_codecs::{
-    Compression, DType, Element, PartDecoder, PartEncoder, Serial, SliceInfo, Threads, View, ViewMut,
+    Compression, DType, Element, PartDecoder, PartEncoder, Pieces, Serial, SliceInfo, Threads, View, ViewMut,
 };
+
+/// Takes pieces in the order in which they come, with something between them.
+#[derive(Default)]
+struct Kept(Mutex<Vec<u8>>);
+
+impl Kept {
+    fn keep(&self, bytes: &[u8]) -> Option<u64> {
+        let mut all = self.0.lock().unwrap();
+        all.extend([0xAA; 3]);
+        all.extend(bytes);
+        Some((all.len() - bytes.len()) as u64)
+    }
+
+    fn into_bytes(self) -> Vec<u8> {
+        self.0.into_inner().unwrap()
+    }
+}
 
 /// Boxes of `least` times `layers` planes and `rows` rows: origin and extent along the first two axes.
 fn parts(shape: [usize; 3], planes: usize, rows: usize) -> Vec<[[usize; 2]; 2]> {
@@ -15,23 +33,35 @@ fn parts(shape: [usize; 3], planes: usize, rows: usize) -> Vec<[[usize; 2]; 2]> 
     strips.flat_map(|y| (0..shape[0]).step_by(planes).map(move |x| part(y, x))).collect()
 }
 
-/// The stream from parts, where there is one.
+/// What is coded from parts, where they make a slice.
 fn coded<T: Element>(
     encoder: &mut PartEncoder,
     (shape, data): ([usize; 3], &[T]),
     parts: &[[[usize; 2]; 2]],
     like: Option<&SliceInfo>,
-) -> Option<(Vec<u8>, SliceInfo)> {
+) -> Option<(SliceInfo, Pieces, Vec<u8>)> {
+    let kept = Kept::default();
     encoder.begin(like);
     for &[[x, y], [n0, n1]] in parts {
         let from = &data[(x * shape[1] + y) * shape[2]..];
         let view = View::new(from, [n0, n1, shape[2]], [shape[1] * shape[2], shape[2], 1]).unwrap();
-        encoder.encode([x, y], view);
+        encoder.encode([x, y], view, |bytes| kept.keep(bytes));
     }
+    let (info, pieces) = encoder.finish::<T>()?;
+    Some((info, pieces, kept.into_bytes()))
+}
+
+/// The stream that pieces make.
+fn stream(pieces: &Pieces, memory: &[u8]) -> Vec<u8> {
     let mut out = vec![7];
-    let info = encoder.finish::<T>(&Serial, &mut out).unwrap()?;
+    pieces.append(&memory, &Threads::new(2).unwrap(), &mut out).unwrap();
     assert_eq!(out.remove(0), 7);
-    Some((out, info))
+    assert_eq!(out.len(), pieces.stream_bytes());
+    out
+}
+
+fn same_bits<T: Element>(a: &[T], b: &[T]) -> bool {
+    a.iter().zip(b).all(|(a, b)| a.to_f64().to_bits() == b.to_f64().to_bits())
 }
 
 /// Coded in parts after right and wrong guesses.
@@ -47,38 +77,57 @@ fn guesses<T: Element>(
         let like = guess.map(|factor| SliceInfo { step: info.step * factor, ..info });
         let from_parts = coded(encoder, (shape, data), parts, like.as_ref());
         assert_eq!(from_parts.is_some(), guess == Some(1.0) && info.step > 0.0, "{c} {shape:?} {guess:?}");
-        if let Some((stream, found)) = from_parts {
+        if let Some((found, pieces, memory)) = from_parts {
             assert_eq!(found, info);
-            assert!(stream == whole, "{c} {shape:?}: other bytes");
+            assert!(stream(&pieces, &memory) == whole, "{c} {shape:?}: other bytes");
+            let values: Vec<T> = decoded(&whole, shape);
+            let decoder = PartDecoder::of(&pieces, T::DTYPE, shape).unwrap();
+            assert!(
+                same_bits(&in_parts(&decoder, &memory, shape, parts), &values),
+                "{c} {shape:?}: other values"
+            );
+            let mut all = vec![T::from_f64(f64::NAN); data.len()];
+            let view = ViewMut::dense(&mut all, shape).unwrap();
+            decoder.decode_all(&memory.as_slice(), view, &Serial).unwrap();
+            assert!(same_bits(&all, &values), "{c} {shape:?}: other values");
         }
     }
+}
+
+/// Decoded part by part.
+fn in_parts<T: Element>(
+    decoder: &PartDecoder,
+    memory: &[u8],
+    shape: [usize; 3],
+    parts: &[[[usize; 2]; 2]],
+) -> Vec<T> {
+    let mut found = vec![T::from_f64(f64::NAN); shape.iter().product()];
+    for &[[x, y], [n0, n1]] in parts {
+        let to = &mut found[(x * shape[1] + y) * shape[2]..];
+        let view = ViewMut::new(to, [n0, n1, shape[2]], [shape[1] * shape[2], shape[2], 1]).unwrap();
+        decoder.decode(&memory, [x, y], view).unwrap();
+    }
+    found
 }
 
 /// Coded and decoded in parts of some size.
 fn check<T: Element>(c: Compression, shape: [usize; 3], data: &[T], size: [usize; 2]) {
     let (whole, info) = encoded(c, shape, data);
-    assert_eq!(PartEncoder::new(c, T::DTYPE, shape, 1 << 20).is_some(), c.encoded_part(shape).is_some());
+    assert_eq!(PartEncoder::new(c, T::DTYPE, shape).is_some(), c.encoded_part(shape).is_some());
     let Some([b0, b1]) = c.decoded_part(shape) else {
         assert!(PartDecoder::new(&whole, T::DTYPE, shape, &Serial).unwrap().is_none() || info.step == 0.0);
         return;
     };
     let (planes, rows) = (b0 * size[0], b1 * size[1]);
     let parts = parts(shape, planes, rows);
-    let encoder = PartEncoder::new(c, T::DTYPE, shape, rows);
+    let encoder = PartEncoder::new(c, T::DTYPE, shape);
     assert_eq!(encoder.is_some(), c != Compression::Noop);
     if let Some(mut encoder) = encoder {
         guesses(c, shape, data, &parts, &mut encoder);
     }
     let values: Vec<T> = decoded(&whole, shape);
     let decoder = PartDecoder::new(&whole, T::DTYPE, shape, &Serial).unwrap().unwrap();
-    let mut found = vec![T::from_f64(f64::NAN); data.len()];
-    for &[[x, y], [n0, n1]] in &parts {
-        let to = &mut found[(x * shape[1] + y) * shape[2]..];
-        let view = ViewMut::new(to, [n0, n1, shape[2]], [shape[1] * shape[2], shape[2], 1]).unwrap();
-        decoder.decode(&whole, [x, y], view).unwrap();
-    }
-    let same = found.iter().zip(&values).all(|(a, b)| a.to_f64().to_bits() == b.to_f64().to_bits());
-    assert!(same, "{c} {shape:?}: other values");
+    assert!(same_bits(&in_parts(&decoder, &whole, shape, &parts), &values), "{c} {shape:?}: other values");
 }
 
 proptest! {
@@ -121,7 +170,7 @@ fn what_is_no_slice_makes_no_stream() {
     let (shape, c) = (field.shape, Compression::quantize());
     let mut data = field.f32();
     let (_, info) = encoded(c, shape, &data);
-    let mut encoder = PartEncoder::new(c, DType::F32, shape, 8).unwrap();
+    let mut encoder = PartEncoder::new(c, DType::F32, shape).unwrap();
     let all = parts(shape, 4, 8);
     let mut made =
         |parts: &[_], data: &[f32]| coded(&mut encoder, (shape, data), parts, Some(&info)).is_some();
@@ -130,7 +179,7 @@ fn what_is_no_slice_makes_no_stream() {
     assert!(!made(&[&all[..], &all[..1]].concat(), &data));
     assert!(!made(&[&all[..1], &all[..]].concat(), &data));
     let mut moved = all.clone();
-    moved[0][1][1] = 16;
+    moved[0][0][1] = 4;
     assert!(!made(&moved, &data));
     for bad in [f32::NAN, f32::INFINITY] {
         let good = std::mem::replace(&mut data[5000], bad);
@@ -138,32 +187,74 @@ fn what_is_no_slice_makes_no_stream() {
         data[5000] = good;
     }
     assert!(made(&all, &data));
-    assert!(PartEncoder::new(c, DType::F32, shape, 0).is_none());
-    assert!(PartEncoder::new(c, DType::F32, shape, 12).is_none());
+    // Memory that is full.
+    encoder.begin(Some(&info));
+    for &[[x, y], [n0, n1]] in &all {
+        let view = View::new(&data[(x * 32 + y) * 40..], [n0, n1, 40], [1280, 40, 1]).unwrap();
+        encoder.encode([x, y], view, |_| if x > 0 { None } else { Some(0) });
+    }
+    assert!(encoder.finish::<f32>().is_none());
+    assert!(coded(&mut encoder, (shape, &data), &all, Some(&info)).is_some());
 }
 
 #[test]
-fn threads_share_the_strips() {
+fn threads_share_the_parts() {
     let field = Field { kind: Kind::Wave, shape: [40, 96, 100], scale: 0, offset: 0.0, seed: 3 };
     let (shape, data) = (field.shape, field.f32());
     let (whole, info) = encoded(Compression::quantize(), shape, &data);
-    let mut encoder = PartEncoder::new(Compression::quantize(), DType::F32, shape, 16).unwrap();
+    let mut encoder = PartEncoder::new(Compression::quantize(), DType::F32, shape).unwrap();
+    let kept = Kept::default();
     assert!(encoder.begin(Some(&info)));
     std::thread::scope(|scope| {
         for k in 0..3 {
-            let (encoder, data) = (&encoder, &data);
+            let (encoder, data, kept) = (&encoder, &data, &kept);
             scope.spawn(move || {
                 for [[x, y], [n0, n1]] in parts(shape, 4, 16).into_iter().filter(|p| p[0][1] / 16 % 3 == k) {
                     let from = &data[(x * shape[1] + y) * shape[2]..];
                     let view = View::new(from, [n0, n1, shape[2]], [9600, 100, 1]).unwrap();
-                    encoder.encode([x, y], view);
+                    encoder.encode([x, y], view, |bytes| kept.keep(bytes));
                 }
             });
         }
     });
-    let mut out = Vec::new();
-    encoder.finish::<f32>(&Threads::new(3).unwrap(), &mut out).unwrap().unwrap();
-    assert!(out == whole);
+    let (_, pieces) = encoder.finish::<f32>().unwrap();
+    assert!(stream(&pieces, &kept.into_bytes()) == whole);
+}
+
+/// Whatever bit of a piece changes, whoever reads it is told.
+#[test]
+fn damaged_pieces_are_errors() {
+    let field = Field { kind: Kind::Wave, shape: [5, 9, 40], scale: 0, offset: 0.0, seed: 5 };
+    let (shape, data) = (field.shape, field.f32());
+    let (_, info) = encoded(Compression::quantize(), shape, &data);
+    let mut encoder = PartEncoder::new(Compression::quantize(), DType::F32, shape).unwrap();
+    let whole = parts(shape, 8, 16);
+    let (_, pieces, memory) = coded(&mut encoder, (shape, &data), &whole, Some(&info)).unwrap();
+    let decoder = PartDecoder::of(&pieces, DType::F32, shape).unwrap();
+    let mut values = vec![0f32; data.len()];
+    let mut read = |memory: &[u8]| {
+        let all = decoder.decode_all(&memory, ViewMut::dense(&mut values, shape).unwrap(), &Serial);
+        let part = decoder.decode(&memory, [0, 0], ViewMut::dense(&mut values, shape).unwrap());
+        let mut out = vec![1];
+        let appended = pieces.append(&memory, &Serial, &mut out);
+        assert!(appended.is_ok() || out == [1]);
+        assert!(all.is_ok() == part.is_ok() && part.is_ok() == appended.is_ok());
+        all.map_err(|e| e.code())
+    };
+    assert_eq!(read(&memory), Ok(()));
+    let mut damaged = memory.clone();
+    let mut found = 0;
+    for b in (0..memory.len() * 8).step_by(11) {
+        damaged[b / 8] ^= 1 << (b % 8);
+        // But for what lies between the pieces.
+        found += i32::from(read(&damaged) == Err("decompress::checksum"));
+        damaged[b / 8] ^= 1 << (b % 8);
+    }
+    assert!(found as usize > memory.len() * 8 / 11 - 40, "{found}");
+    assert!(read(&memory[..memory.len() - 1]).is_err());
+    assert!(read(&[]).is_err());
+    assert!(PartDecoder::of(&pieces, DType::F64, shape).is_err());
+    assert!(PartDecoder::of(&pieces, DType::F32, [5, 9, 41]).is_err());
 }
 
 #[test]
@@ -188,10 +279,11 @@ fn damage_is_an_error() {
         let mut values = vec![0f32; 990];
         for trial in 0..200 {
             let bytes: Vec<u8> = (0..stream.len()).map(|i| (random(trial, i as u64) * 255.0) as u8).collect();
-            let _ = decoder.decode(&bytes, [0, 0], ViewMut::dense(&mut values, shape).unwrap());
-            let _ = decoder.decode(&bytes[..7], [0, 0], ViewMut::dense(&mut values, shape).unwrap());
+            let _ = decoder.decode(&bytes.as_slice(), [0, 0], ViewMut::dense(&mut values, shape).unwrap());
+            let _ = decoder.decode(&&bytes[..7], [0, 0], ViewMut::dense(&mut values, shape).unwrap());
         }
-        let outside = decoder.decode(&stream, [8, 0], ViewMut::dense(&mut values, [9, 10, 11]).unwrap());
+        let outside =
+            decoder.decode(&stream.as_slice(), [8, 0], ViewMut::dense(&mut values, [9, 10, 11]).unwrap());
         assert_eq!(outside.unwrap_err().code(), "decompress::box_outside");
     }
 }

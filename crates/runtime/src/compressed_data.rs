@@ -4,7 +4,7 @@ use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 
-use wavefold_codecs::{Bounded, Compression, ErrorReport, ViewMut, decode};
+use wavefold_codecs::{Bounded, Compression, ErrorReport, ViewMut};
 use wavefold_symbolic::{FunctionDecl, TimeFunction};
 
 use crate::data::{Scalar, array, count, with_type, zeros};
@@ -49,7 +49,7 @@ pub fn decompress(function: &TimeFunction) -> Result<Data> {
 /// As [`decompress`]; `data::out_of_range`.
 pub fn decompress_step(function: &TimeFunction, snapshot: usize) -> Result<Data> {
     let (store, shape) = (store_of(function)?, function.shape());
-    store.with_stream(snapshot, |_| ())?;
+    store.close_stream(store.open_stream(snapshot)?);
     with_type!(function.dtype(), T => read::<T>(&store, snapshot, &shape, &shape))
 }
 
@@ -62,11 +62,12 @@ fn read<T: Scalar>(store: &Store, first: usize, domain: &[usize], shape: &[usize
         let corrupt = |reason: String, help| {
             Err(RuntimeError::Corrupt { name: store.name().into(), snapshot, reason, help })
         };
-        let result = store.with_stream(snapshot, |stream| match ViewMut::dense(slice, cube) {
-            Ok(view) => decode(stream, view, &Everywhere).or_else(|e| corrupt(e.to_string(), e.help())),
-            Err(e) => corrupt(e.to_string(), None),
-        });
-        result??;
+        let stream = store.open_stream(snapshot)?;
+        match ViewMut::dense(slice, cube) {
+            Ok(view) => stream.decode(view, &Everywhere).or_else(|e| corrupt(e.to_string(), e.help()))?,
+            Err(e) => corrupt(e.to_string(), None)?,
+        }
+        store.close_stream(stream);
     }
     array(shape, values)
 }

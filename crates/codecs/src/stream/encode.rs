@@ -35,6 +35,12 @@ pub struct SliceInfo {
 }
 
 impl SliceInfo {
+    /// Of the slice with a completed header.
+    pub(super) fn of(header: &Header) -> SliceInfo {
+        let (raw_bytes, bytes) = (header.raw_bytes(), header.stream_bytes());
+        SliceInfo { raw_bytes, bytes, min: header.min, max: header.max, step: header.step, mode: header.mode }
+    }
+
     /// Raw bytes over compressed bytes.
     pub fn ratio(&self) -> f64 {
         self.raw_bytes as f64 / self.bytes as f64
@@ -119,8 +125,7 @@ pub(super) fn write_raw<T: Element, C: BlockCoder>(
 /// Puts the completed header at `start`.
 pub(super) fn finish(header: &Header, start: usize, out: &mut [u8]) -> SliceInfo {
     out[start..start + HEADER_BYTES].copy_from_slice(&header.write());
-    let (raw_bytes, bytes) = (header.raw_bytes(), header.stream_bytes());
-    SliceInfo { raw_bytes, bytes, min: header.min, max: header.max, step: header.step, mode: header.mode }
+    SliceInfo::of(header)
 }
 
 /// Slices with fewer points are surveyed at once: they are in the cache the second time.

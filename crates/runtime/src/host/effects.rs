@@ -4,7 +4,7 @@ use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use wavefold_codecs::{
-    Bounded, DecodeError, EncodeError, ErrorReport, Parallel, PartDecoder, View, ViewError, ViewMut, decode,
+    Bounded, DecodeError, EncodeError, ErrorReport, Parallel, View, ViewError, ViewMut, decode,
 };
 use wavefold_ir::{Direction, FieldId, FieldKind};
 
@@ -77,6 +77,9 @@ pub(super) fn compress(
     };
     if rows > 0 {
         write.begin(inner.decls, id, snapshot, inner.measure)?;
+        if write.mode == Mode::Code {
+            bound.store.begin_pieces();
+        }
         state.write = Some(write);
         return Ok(());
     }
@@ -99,12 +102,12 @@ pub(super) fn decompress(
     let (start, snapshot) = (Instant::now(), index(snapshot)?);
     let field_id = known(inner, field)?;
     let stream = bound.store.open_stream(snapshot)?;
-    let bytes = stream.bytes().len();
+    let bytes = stream.len();
     let failed = |e: DecodeError| corrupt(bound.store.name(), snapshot, &e);
     let dtype = inner.decls.field(id).dtype;
     if matches!(inner.decls.field(field_id).kind, FieldKind::Tile) {
         let shape = cube(&inner.decls.stored_shape(inner.decls.field(id)));
-        let form = match PartDecoder::new(stream.bytes(), dtype, shape, par).map_err(failed)? {
+        let form = match stream.in_parts(dtype, shape, par).map_err(failed)? {
             Some(decoder) => Form::Stream(stream, decoder),
             None => {
                 let mut values = match bound.parts.state().read.take().map(|read| read.form) {
@@ -113,7 +116,7 @@ pub(super) fn decompress(
                 };
                 with_type!(dtype, T => {
                     let view = ViewMut::dense(values.values_mut::<T>(), shape).map_err(internal)?;
-                    decode(stream.bytes(), view, par).map_err(failed)?;
+                    stream.decode(view, par).map_err(failed)?;
                 });
                 bound.store.close_stream(stream);
                 Form::Values(values)
@@ -125,7 +128,7 @@ pub(super) fn decompress(
         with_type!(dtype, T => {
             // SAFETY: the slot belongs to the run, and the kernel does not touch it before its wait.
             let view = unsafe { slice.view_mut::<T>() }.map_err(internal)?;
-            decode(stream.bytes(), view, par).map_err(failed)?;
+            stream.decode(view, par).map_err(failed)?;
         });
         bound.store.close_stream(stream);
         // Its parts are where they belong.
@@ -145,7 +148,7 @@ fn of_ticket<'a>(inner: &'a Inner<'_>, ticket: i64) -> Result<(FieldId, &'a Boun
 /// Moves a part of the slice of a ticket.
 pub(super) fn part(inner: &Inner<'_>, ticket: i64, place: &Place) -> Result<()> {
     let (id, bound) = of_ticket(inner, ticket)?;
-    bound.parts.part(inner.decls, id, place);
+    bound.parts.part(inner.decls, id, &bound.store, place);
     Ok(())
 }
 
@@ -200,21 +203,28 @@ impl Compress<'_> {
         let Work { step, stream, decoded, errors, compress, measuring, .. } = &mut *work;
         stream.clear();
         let shape = cube(&inner.decls.stored_shape(inner.decls.field(self.id)));
+        let store = &self.bound.store;
         let from_parts = match &mut write.encoder {
-            Some(encoder) if write.mode == Mode::Code => encoder.finish::<T>(self.par, stream),
-            _ => Ok(None),
+            Some(encoder) if write.mode == Mode::Code => encoder.finish::<T>(),
+            _ => None,
         };
+        if from_parts.is_none() && write.mode == Mode::Code {
+            store.forget_pieces();
+        }
         let failed = |e| self.failed(inner, write, *step, e);
-        let info = match from_parts.map_err(failed)? {
-            Some(info) => info,
+        let (info, pieces) = match from_parts {
+            Some((info, pieces)) => (info, Some(pieces)),
             None if write.mode == Mode::Code && matches!(write.source, Source::Tile(_)) => return Ok(false),
             None => {
                 let values = write.view::<T>(shape)?;
-                self.bound.store.encode(self.codec, values, self.par, stream).map_err(failed)?
+                (store.encode(self.codec, values, self.par, stream).map_err(failed)?, None)
             }
         };
-        let (encoding, raw, bytes) = (self.start.elapsed(), raw_bytes(inner, self.id), stream.len());
+        let (encoding, raw, bytes) = (self.start.elapsed(), raw_bytes(inner, self.id), info.bytes as usize);
         if inner.measure {
+            if let Some(pieces) = &pieces {
+                store.join(pieces, self.par, stream)?;
+            }
             let start = Instant::now();
             let back = match decoded {
                 Some(buffer) => buffer,
@@ -224,7 +234,10 @@ impl Compress<'_> {
             *measuring += start.elapsed().as_secs_f64();
         }
         let start = Instant::now();
-        self.bound.store.put(write.snapshot, stream, self.par)?;
+        match pieces {
+            Some(pieces) => store.put_pieces(write.snapshot, pieces, stream, self.par)?,
+            None => store.put(write.snapshot, stream, self.par)?,
+        }
         compress[self.id.index()].add((encoding + start.elapsed()).as_secs_f64(), raw, bytes);
         (write.like, write.mode) = (Some(info), Mode::Done);
         Ok(true)

@@ -16,7 +16,7 @@ use super::{cube, cube_strides};
 use crate::data::{Scalar, with_type};
 use crate::locks::lock;
 use crate::store::OpenStream;
-use crate::{Buffer, Result, RuntimeError};
+use crate::{Buffer, Result, RuntimeError, Store};
 
 /// What one store has under way.
 #[derive(Debug, Default)]
@@ -104,13 +104,13 @@ impl Parts {
     }
 
     /// Moves one part of the snapshot of `store` that is under way.
-    pub(super) fn part(&self, decls: &Decls, store: FieldId, place: &Place) {
+    pub(super) fn part(&self, decls: &Decls, id: FieldId, store: &Store, place: &Place) {
         let start = Instant::now();
         let state = self.shared();
-        let moved = place.within(decls, store).and_then(|part| {
-            with_type!(decls.field(store).dtype, T => match &*state {
-                State { write: Some(write), .. } => write.part::<T>(decls, &part, place),
-                State { read: Some(read), .. } => read.part::<T>(decls, store, &part, place),
+        let moved = place.within(decls, id).and_then(|part| {
+            with_type!(decls.field(id).dtype, T => match &*state {
+                State { write: Some(write), .. } => write.part::<T>(decls, store, &part, place),
+                State { read: Some(read), .. } => read.part::<T>(decls, id, &part, place),
                 _ => Err(RuntimeError::internal("a part of nothing")),
             })
         });
@@ -179,8 +179,8 @@ impl Write {
         let shape = cube(&decls.stored_shape(field));
         // A bound on the error is kept by looking at the whole slice once more.
         let encoder = match codec.max_error {
-            None => PartEncoder::new(codec.codec, field.dtype, shape, rows),
-            Some(_) => None,
+            None if rows > 0 => PartEncoder::new(codec.codec, field.dtype, shape),
+            _ => None,
         };
         Write { snapshot: 0, source, mode: Mode::Done, encoder, like: None, gathered: None }
     }
@@ -219,7 +219,7 @@ impl Write {
         }
     }
 
-    fn part<T: Scalar>(&self, decls: &Decls, part: &Part, place: &Place) -> Result<()> {
+    fn part<T: Scalar>(&self, decls: &Decls, store: &Store, part: &Part, place: &Place) -> Result<()> {
         if matches!(self.mode, Mode::Leave | Mode::Done) {
             return Ok(());
         }
@@ -234,7 +234,9 @@ impl Write {
             }
         };
         match (&self.encoder, &self.gathered) {
-            (Some(encoder), _) if self.mode == Mode::Code => encoder.encode(part.origin, view),
+            (Some(encoder), _) if self.mode == Mode::Code => {
+                encoder.encode(part.origin, view, |piece| store.keep(piece));
+            }
             (_, Some(buffer)) => part.rows(|i, j, at| {
                 let row = view.row(i, j);
                 // SAFETY: `Place::within` found the part inside the slice, whose size the buffer has, and no two parts
@@ -268,7 +270,7 @@ impl Read {
         match &self.form {
             Form::Stream(stream, decoder) => {
                 let view = ViewMut::new(values, part.extent, strides).map_err(internal)?;
-                let decoded = decoder.decode(stream.bytes(), part.origin, view);
+                let decoded = decoder.decode(stream, part.origin, view);
                 decoded.map_err(|e: DecodeError| corrupt(&decls.field(store).name, self.snapshot, &e))
             }
             Form::Values(buffer) => {

@@ -16,11 +16,13 @@ use std::path::Path;
 use std::sync::{Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use wavefold_codecs::{
-    Bounded, Compression, Element, EncodeError, ErrorReport, Parallel, SliceInfo, Trend, View,
+    Bounded, Compression, DecodeError, Element, EncodeError, ErrorReport, Parallel, Pieces, SliceInfo, Trend,
+    View,
 };
 use wavefold_symbolic::Layers;
 
 use crate::locks::lock;
+use crate::threads::Everywhere;
 use crate::{Result, RuntimeError};
 use file::Kind;
 use streams::{New, Stream, Streams};
@@ -235,15 +237,60 @@ impl Store {
     /// `store::not_writing`, `data::out_of_range`, `memory::allocation`, `memory::limit`; `store::disk`, perhaps of an
     /// earlier stream.
     pub fn put(&self, snapshot: usize, stream: &mut Vec<u8>, par: &dyn Parallel) -> Result<()> {
-        let mut content = self.write();
+        let (mut content, new) = self.writing(snapshot)?;
+        content.streams.put(new, stream, par)
+    }
+
+    /// The streams while they are written, and what is told with that of a snapshot.
+    fn writing(&self, snapshot: usize) -> Result<(RwLockWriteGuard<'_, Content>, New<'_>)> {
+        let content = self.write();
         if content.state != State::Writing {
             return Err(RuntimeError::NotWriting { name: self.name.clone() });
         }
         if snapshot >= self.steps() {
             return Err(self.out_of_range(snapshot));
         }
-        let new = New { name: &self.name, layers: &self.layers, snapshot, of: self.steps(), stream };
-        content.streams.put(new, par)
+        Ok((content, New { name: &self.name, layers: &self.layers, snapshot, of: self.steps() }))
+    }
+
+    /// From here on the pieces of one snapshot come.
+    pub(crate) fn begin_pieces(&self) {
+        self.write().streams.begin_pieces();
+    }
+
+    /// Puts a piece where it stays; `None` where memory is short. The result is its place.
+    pub(crate) fn keep(&self, piece: &[u8]) -> Option<u64> {
+        let room = self.write().streams.room(piece.len(), &self.name).ok()?;
+        Some(room.fill(piece))
+    }
+
+    /// Gives back what the pieces have taken.
+    pub(crate) fn forget_pieces(&self) {
+        self.write().streams.forget_pieces();
+    }
+
+    /// Appends the stream that the pieces make.
+    ///
+    /// # Errors
+    /// `run::internal`.
+    pub(crate) fn join(&self, pieces: &Pieces, par: &dyn Parallel, stream: &mut Vec<u8>) -> Result<()> {
+        let coded = self.read().streams.in_pieces(pieces.clone());
+        coded.append(par, stream).map_err(|e| RuntimeError::internal(format!("a fresh stream: {e}")))
+    }
+
+    /// As [`put`](Store::put), for a snapshot whose pieces were kept; `stream` is work space.
+    ///
+    /// # Errors
+    /// As [`put`](Store::put).
+    pub(crate) fn put_pieces(
+        &self,
+        snapshot: usize,
+        pieces: Pieces,
+        stream: &mut Vec<u8>,
+        par: &dyn Parallel,
+    ) -> Result<()> {
+        let (mut content, new) = self.writing(snapshot)?;
+        content.streams.put_pieces(new, pieces, stream, par)
     }
 
     /// Keeps the measured error of the write.
@@ -295,8 +342,14 @@ impl Store {
     pub fn with_stream<R>(&self, snapshot: usize, read: impl FnOnce(&[u8]) -> R) -> Result<R> {
         // The lock is given back before `read`, which may start parallel loops: a thread that waits in one
         // may take up another run, and must not hold what that run needs.
-        let stream = self.open_stream(snapshot)?;
-        let result = read(stream.bytes());
+        let mut stream = self.open_stream(snapshot)?;
+        let corrupt = |e: DecodeError| RuntimeError::Corrupt {
+            name: self.name.clone(),
+            snapshot,
+            reason: e.to_string(),
+            help: e.help(),
+        };
+        let result = read(stream.bytes(&Everywhere).map_err(corrupt)?);
         self.close_stream(stream);
         Ok(result)
     }
@@ -311,7 +364,7 @@ impl Store {
         stream.open(buffer).map_err(|e| self.read().streams.unreadable(&self.name, &e))
     }
 
-    /// Keeps the memory of a stream that was read from disk for the next one.
+    /// Keeps the memory of a stream that was read from disk, or put together, for the next one.
     pub(crate) fn close_stream(&self, stream: OpenStream) {
         if let Some(buffer) = stream.into_buffer() {
             lock(&self.buffers).push(buffer);

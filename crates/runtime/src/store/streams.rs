@@ -5,10 +5,12 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use wavefold_codecs::Parallel;
+use wavefold_codecs::{
+    DType, DecodeError, Element, Parallel, PartDecoder, PieceMemory, Pieces, ViewMut, decode,
+};
 use wavefold_symbolic::Layers;
 
-use super::arena::{Arena, Block, Kept};
+use super::arena::{Arena, Block, Kept, Laid, Mark, Room};
 use super::file::{Range, Saved};
 use super::limit::MemoryLimit;
 use super::spool::{Spool, expect, read_at};
@@ -26,6 +28,8 @@ pub(super) struct Streams {
     bytes: usize,
     on_disk: usize,
     arena: Arena,
+    /// Where the pieces of the snapshot that is being coded begin.
+    mark: Mark,
     spool: Option<Spool>,
     /// The file of a history that was written before.
     saved: Option<Arc<File>>,
@@ -34,25 +38,36 @@ pub(super) struct Streams {
     limit: Option<MemoryLimit>,
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 enum Place {
     Memory(Block),
+    /// And the chunks in which they lie.
+    Pieces(Box<Pieces>, std::ops::Range<usize>),
     File(Range),
 }
 
 impl Place {
-    fn len(self) -> usize {
+    fn len(&self) -> usize {
         match self {
             Place::Memory(block) => block.len(),
+            Place::Pieces(pieces, _) => pieces.stream_bytes(),
             Place::File(range) => range.len,
         }
     }
+}
+
+/// A stream whose pieces lie where they were put.
+#[derive(Debug)]
+pub(super) struct InPieces {
+    pieces: Pieces,
+    laid: Laid,
 }
 
 /// One stream, to be used without the others.
 #[derive(Debug)]
 pub(super) enum Stream {
     Memory(Kept),
+    Pieces(InPieces),
     File(Arc<File>, Range),
 }
 
@@ -63,7 +78,6 @@ pub(super) struct New<'a> {
     pub snapshot: usize,
     /// Of how many.
     pub of: usize,
-    pub stream: &'a mut Vec<u8>,
 }
 
 impl Streams {
@@ -89,36 +103,92 @@ impl Streams {
     ///
     /// # Errors
     /// `memory::allocation`, `memory::limit`, `store::disk`.
-    pub fn put(&mut self, mut new: New<'_>, par: &dyn Parallel) -> Result<()> {
-        let what = format!("the history of `{}`", new.name);
-        let more = (new.snapshot + 1).saturating_sub(self.places.len());
-        if self.places.try_reserve(more).is_err() {
-            return Err(RuntimeError::Allocation { what, bytes: more.saturating_mul(size_of::<Place>()) });
-        }
-        let len = new.stream.len();
-        let (in_memory, spills) = match new.layers {
-            Layers::Disk(_) => (false, true),
-            Layers::Spill(_) => (self.has_room(len), true),
-            Layers::None | Layers::Host => (self.has_room(len), false),
-        };
-        let place = match in_memory {
-            false if spills => self.spool(&mut new)?,
-            false => return Err(self.limit_reached(&new)),
-            true => match self.arena.reserve(len, &what) {
+    pub fn put(&mut self, new: New<'_>, stream: &mut Vec<u8>, par: &dyn Parallel) -> Result<()> {
+        let what = of_history(new.name);
+        let len = stream.len();
+        let place = if self.stays_in_memory(&new, len)? {
+            match self.arena.reserve(len, &what) {
                 Ok((block, room)) => {
-                    copy(new.stream, room, par);
+                    copy(stream, room, par);
                     Place::Memory(block)
                 }
-                Err(RuntimeError::Allocation { .. }) if spills => self.spool(&mut new)?,
+                Err(RuntimeError::Allocation { .. }) if spills(new.layers) => self.spool(&new, stream)?,
                 Err(e) => return Err(e),
-            },
+            }
+        } else {
+            self.spool(&new, stream)?
         };
-        let snapshot = new.snapshot;
+        self.place(new.snapshot, place, &what)
+    }
+
+    /// From here on the pieces of one snapshot come.
+    pub fn begin_pieces(&mut self) {
+        self.mark = self.arena.mark();
+    }
+
+    /// Room for one of them.
+    ///
+    /// # Errors
+    /// `memory::allocation`.
+    pub fn room(&mut self, len: usize, name: &str) -> Result<Room> {
+        self.arena.room(len, &of_history(name))
+    }
+
+    /// Gives back what the pieces have taken.
+    pub fn forget_pieces(&mut self) {
+        self.arena.rewind(self.mark);
+    }
+
+    /// The stream that the pieces make, in their place.
+    pub fn in_pieces(&self, pieces: Pieces) -> InPieces {
+        InPieces { pieces, laid: self.arena.laid(self.arena.since(self.mark)) }
+    }
+
+    /// As [`put`](Streams::put), for what is in its place already; `stream` is work space.
+    ///
+    /// # Errors
+    /// As [`put`](Streams::put); `run::internal`.
+    pub fn put_pieces(
+        &mut self,
+        new: New<'_>,
+        pieces: Pieces,
+        stream: &mut Vec<u8>,
+        par: &dyn Parallel,
+    ) -> Result<()> {
+        let place = match self.stays_in_memory(&new, pieces.stream_bytes()) {
+            Ok(true) => Place::Pieces(Box::new(pieces), self.arena.since(self.mark)),
+            Ok(false) => {
+                stream.clear();
+                let joined = self.in_pieces(pieces).append(par, stream);
+                self.forget_pieces();
+                joined.map_err(|e| RuntimeError::internal(format!("a fresh stream: {e}")))?;
+                self.spool(&new, stream)?
+            }
+            Err(error) => {
+                self.forget_pieces();
+                return Err(error);
+            }
+        };
+        self.place(new.snapshot, place, &of_history(new.name))
+    }
+
+    /// Whether a new stream is kept in memory; otherwise on disk.
+    fn stays_in_memory(&self, new: &New<'_>, len: usize) -> Result<bool> {
+        let in_memory = !matches!(new.layers, Layers::Disk(_)) && self.has_room(len);
+        if in_memory || spills(new.layers) { Ok(in_memory) } else { Err(self.limit_reached(new)) }
+    }
+
+    fn place(&mut self, snapshot: usize, place: Place, what: &str) -> Result<()> {
+        let more = (snapshot + 1).saturating_sub(self.places.len());
+        if self.places.try_reserve(more).is_err() {
+            let bytes = more.saturating_mul(size_of::<Place>());
+            return Err(RuntimeError::Allocation { what: what.into(), bytes });
+        }
         if more > 0 {
             self.places.resize(snapshot + 1, None);
         }
-        self.bytes = self.bytes + len - self.places[snapshot].map_or(0, Place::len);
-        self.places[snapshot] = Some(place);
+        self.bytes += place.len();
+        self.bytes -= self.places[snapshot].replace(place).map_or(0, |before| before.len());
         Ok(())
     }
 
@@ -126,12 +196,12 @@ impl Streams {
         self.limit.as_ref().is_none_or(|limit| limit.take(len))
     }
 
-    fn spool(&mut self, new: &mut New<'_>) -> Result<Place> {
+    fn spool(&mut self, new: &New<'_>, stream: &mut Vec<u8>) -> Result<Place> {
         let Some(spool) = &mut self.spool else {
             return Err(RuntimeError::internal("a history without a file goes to disk"));
         };
-        let len = new.stream.len();
-        match spool.put(new.stream) {
+        let len = stream.len();
+        match spool.put(stream) {
             Ok(offset) => {
                 self.on_disk += len;
                 Ok(Place::File(Range { offset, len }))
@@ -170,7 +240,7 @@ impl Streams {
     /// The streams of a file.
     pub fn of_file(saved: Saved, path: &Path) -> Streams {
         let places: Vec<_> = saved.streams.into_iter().map(|s| s.map(Place::File)).collect();
-        let bytes = places.iter().flatten().map(|p| p.len()).sum();
+        let bytes = places.iter().flatten().map(Place::len).sum();
         Streams {
             places,
             bytes,
@@ -184,9 +254,12 @@ impl Streams {
     /// The stream of a snapshot, if it was written. When the one before it was `last`, those that come next in this
     /// direction will be read from disk meanwhile.
     pub fn get(&self, snapshot: usize, last: Option<usize>) -> Option<Stream> {
-        let stream = match (*self.places.get(snapshot)?)? {
-            Place::Memory(block) => Stream::Memory(self.arena.get(block)),
-            Place::File(range) => Stream::File(self.file()?, range),
+        let stream = match self.places.get(snapshot)?.as_ref()? {
+            Place::Memory(block) => Stream::Memory(self.arena.get(*block)),
+            Place::Pieces(pieces, chunks) => {
+                Stream::Pieces(InPieces { pieces: (**pieces).clone(), laid: self.arena.laid(chunks.clone()) })
+            }
+            Place::File(range) => Stream::File(self.file()?, *range),
         };
         let stride = last.map_or(0, |last| snapshot as i64 - last as i64);
         if stride != 0 && self.on_disk > 0 {
@@ -196,7 +269,7 @@ impl Streams {
     }
 
     fn expect(&self, snapshot: i64) {
-        let place = usize::try_from(snapshot).ok().and_then(|i| *self.places.get(i)?);
+        let place = usize::try_from(snapshot).ok().and_then(|i| self.places.get(i)?.as_ref());
         if let (Some(Place::File(range)), Some(file)) = (place, self.file()) {
             expect(&file, range.offset, range.len);
         }
@@ -234,7 +307,8 @@ impl Stream {
     /// Those of the system.
     pub fn open(self, mut buffer: Vec<u8>) -> io::Result<OpenStream> {
         match self {
-            Stream::Memory(kept) => Ok(OpenStream { kept: Some(kept), buffer }),
+            Stream::Memory(kept) => Ok(OpenStream { bytes: Bytes::Memory(kept), buffer }),
+            Stream::Pieces(stream) => Ok(OpenStream { bytes: Bytes::Pieces(stream), buffer }),
             Stream::File(file, range) => {
                 buffer.clear();
                 if buffer.try_reserve(range.len).is_err() {
@@ -242,28 +316,125 @@ impl Stream {
                 }
                 buffer.resize(range.len, 0);
                 read_at(&file, &mut buffer, range.offset)?;
-                Ok(OpenStream { kept: None, buffer })
+                Ok(OpenStream { bytes: Bytes::Buffer, buffer })
             }
         }
+    }
+}
+
+impl InPieces {
+    /// Appends the stream in one piece.
+    ///
+    /// # Errors
+    /// As [`Pieces::append`].
+    pub fn append(&self, par: &dyn Parallel, out: &mut Vec<u8>) -> Result<(), DecodeError> {
+        self.pieces.append(&self.laid, par, out)
     }
 }
 
 /// The bytes of a stream.
 #[derive(Debug)]
 pub(crate) struct OpenStream {
-    kept: Option<Kept>,
+    bytes: Bytes,
     buffer: Vec<u8>,
 }
 
+#[derive(Debug)]
+enum Bytes {
+    Memory(Kept),
+    Pieces(InPieces),
+    /// They were read from disk, or put together.
+    Buffer,
+}
+
 impl OpenStream {
-    pub(crate) fn bytes(&self) -> &[u8] {
-        self.kept.as_ref().map_or(&self.buffer, Kept::bytes)
+    /// How many.
+    pub(crate) fn len(&self) -> usize {
+        match &self.bytes {
+            Bytes::Memory(kept) => kept.bytes().len(),
+            Bytes::Pieces(stream) => stream.pieces.stream_bytes(),
+            Bytes::Buffer => self.buffer.len(),
+        }
+    }
+
+    /// All of them, one after the other.
+    ///
+    /// # Errors
+    /// As [`Pieces::append`].
+    pub(crate) fn bytes(&mut self, par: &dyn Parallel) -> Result<&[u8], DecodeError> {
+        if let Bytes::Pieces(stream) = &self.bytes {
+            self.buffer.clear();
+            stream.append(par, &mut self.buffer)?;
+            self.bytes = Bytes::Buffer;
+        }
+        Ok(self.joined())
+    }
+
+    /// Those of a stream that is not in pieces.
+    fn joined(&self) -> &[u8] {
+        match &self.bytes {
+            Bytes::Memory(kept) => kept.bytes(),
+            Bytes::Pieces(_) => &[],
+            Bytes::Buffer => &self.buffer,
+        }
+    }
+
+    /// Decodes the slice.
+    ///
+    /// # Errors
+    /// As [`decode`].
+    pub(crate) fn decode<T: Element>(
+        &self,
+        slice: ViewMut<'_, T>,
+        par: &dyn Parallel,
+    ) -> Result<(), DecodeError> {
+        match &self.bytes {
+            Bytes::Pieces(stream) => {
+                PartDecoder::of(&stream.pieces, T::DTYPE, slice.shape())?.decode_all(&stream.laid, slice, par)
+            }
+            _ => decode(self.joined(), slice, par),
+        }
+    }
+
+    /// What decodes parts of the slice, where that is possible; the bytes are then those of this stream.
+    ///
+    /// # Errors
+    /// As [`PartDecoder::new`].
+    pub(crate) fn in_parts(
+        &self,
+        dtype: DType,
+        shape: [usize; 3],
+        par: &dyn Parallel,
+    ) -> Result<Option<PartDecoder>, DecodeError> {
+        match &self.bytes {
+            Bytes::Pieces(stream) => PartDecoder::of(&stream.pieces, dtype, shape).map(Some),
+            _ => PartDecoder::new(self.joined(), dtype, shape, par),
+        }
     }
 
     /// The memory for the next one, if there is any.
     pub(super) fn into_buffer(self) -> Option<Vec<u8>> {
         (self.buffer.capacity() > 0).then_some(self.buffer)
     }
+}
+
+impl PieceMemory for OpenStream {
+    fn piece(&self, at: u64, len: usize) -> &[u8] {
+        match &self.bytes {
+            Bytes::Pieces(stream) => stream.laid.piece(at, len),
+            _ => self.joined().piece(at, len),
+        }
+    }
+}
+
+/// What memory was for.
+fn of_history(name: &str) -> String {
+    format!("the history of `{name}`")
+}
+
+/// Whether streams may go to disk.
+fn spills(layers: &Layers) -> bool {
+    matches!(layers, Layers::Disk(_) | Layers::Spill(_))
 }
 
 fn disk(name: &str, doing: &'static str, path: &Path, came: &str, error: &io::Error) -> RuntimeError {
