@@ -26,13 +26,13 @@ pub fn run(settings: &Settings) -> Result<Report> {
     shot.make_residual(&progress, &models)?;
     let bare = shot.bare()?;
 
+    // The warm-up, each once. The arrays of operators that save nothing are part of the base of the memory.
+    bare.run(&shot, &progress)?;
     let watch = PeakWatch::start();
+    let mut imaging = shot.image(settings.codec, &progress)?;
     let (mut without, mut with) = (Series::default(), Series::default());
-    // The first round, which counts for nothing but what it leaves behind, is the warm-up.
-    let round = || -> Result<_> { Ok((bare.run(&shot, &progress)?, shot.image(settings.codec, &progress)?)) };
-    let (_, mut imaging) = round()?;
     for _ in 0..settings.repeat {
-        let (bare, saving) = round()?;
+        let (bare, saving) = (bare.run(&shot, &progress)?, shot.image(settings.codec, &progress)?);
         without.add(&[&bare.0, &bare.1]);
         with.add(&[&saving.0, &saving.1]);
         imaging = saving;
