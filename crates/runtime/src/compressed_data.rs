@@ -59,14 +59,9 @@ fn read<T: Scalar>(store: &Store, first: usize, domain: &[usize], shape: &[usize
     let (cube, points) = (cube(domain), count(domain, &what)?);
     for (i, slice) in values.chunks_mut(points).enumerate() {
         let snapshot = first + i;
-        let corrupt = |reason: String, help| {
-            Err(RuntimeError::Corrupt { name: store.name().into(), snapshot, reason, help })
-        };
         let stream = store.open_stream(snapshot)?;
-        match ViewMut::dense(slice, cube) {
-            Ok(view) => stream.decode(view, &Everywhere).or_else(|e| corrupt(e.to_string(), e.help()))?,
-            Err(e) => corrupt(e.to_string(), None)?,
-        }
+        let view = ViewMut::dense(slice, cube).map_err(|e| RuntimeError::internal(e.to_string()))?;
+        stream.decode(view, &Everywhere).map_err(|e| RuntimeError::corrupt(store.name(), snapshot, &e))?;
         store.close_stream(stream);
     }
     array(shape, values)

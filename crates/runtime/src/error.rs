@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use wavefold_codecs::DecodeError;
+
 /// The result of an operation on data.
 pub type Result<T, E = RuntimeError> = std::result::Result<T, E>;
 
@@ -230,5 +232,10 @@ impl RuntimeError {
     /// A broken contract between the compiler and the runtime.
     pub(crate) fn internal(what: impl Into<String>) -> Self {
         Self::Internal { what: what.into() }
+    }
+
+    /// A snapshot that cannot be read.
+    pub(crate) fn corrupt(name: &str, snapshot: usize, error: &DecodeError) -> Self {
+        Self::Corrupt { name: name.into(), snapshot, reason: error.to_string(), help: error.help() }
     }
 }

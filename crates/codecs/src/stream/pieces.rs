@@ -54,7 +54,7 @@ impl Cuts {
             }
             a
         };
-        Cuts { row, chunk, both: row / common(row, chunk) * chunk, blocks }
+        Cuts { row, chunk, both: (row / common(row, chunk)).saturating_mul(chunk), blocks }
     }
 
     /// Number of pieces.
@@ -74,7 +74,7 @@ impl Cuts {
 
     /// The block behind the piece that begins with `block`.
     pub(super) fn end(&self, block: usize) -> usize {
-        let next = |n: usize| (block / n + 1) * n;
+        let next = |n: usize| (block / n + 1).saturating_mul(n);
         next(self.row).min(next(self.chunk)).min(self.blocks)
     }
 

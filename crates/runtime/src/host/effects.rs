@@ -103,7 +103,7 @@ pub(super) fn decompress(
     let field_id = known(inner, field)?;
     let stream = bound.store.open_stream(snapshot)?;
     let bytes = stream.len();
-    let failed = |e: DecodeError| corrupt(bound.store.name(), snapshot, &e);
+    let failed = |e: DecodeError| RuntimeError::corrupt(bound.store.name(), snapshot, &e);
     let dtype = inner.decls.field(id).dtype;
     if matches!(inner.decls.field(field_id).kind, FieldKind::Tile) {
         let shape = cube(&inner.decls.stored_shape(inner.decls.field(id)));
@@ -274,12 +274,6 @@ impl Compress<'_> {
             e => RuntimeError::Compress { name, snapshot, reason: e.to_string(), help: e.help() },
         }
     }
-}
-
-/// A snapshot that cannot be read.
-pub(super) fn corrupt(name: &str, snapshot: usize, error: &DecodeError) -> RuntimeError {
-    let (name, reason, help) = (name.to_string(), error.to_string(), error.help());
-    RuntimeError::Corrupt { name, snapshot, reason, help }
 }
 
 pub(super) fn internal(error: ViewError) -> RuntimeError {

@@ -11,7 +11,7 @@ use std::time::Instant;
 use wavefold_codecs::{Bounded, DecodeError, PartDecoder, PartEncoder, SliceInfo, View, ViewMut};
 use wavefold_ir::{Decls, FieldId};
 
-use super::effects::{Slice, corrupt, internal};
+use super::effects::{Slice, internal};
 use super::{cube, cube_strides};
 use crate::data::{Scalar, with_type};
 use crate::locks::lock;
@@ -271,7 +271,9 @@ impl Read {
             Form::Stream(stream, decoder) => {
                 let view = ViewMut::new(values, part.extent, strides).map_err(internal)?;
                 let decoded = decoder.decode(stream, part.origin, view);
-                decoded.map_err(|e: DecodeError| corrupt(&decls.field(store).name, self.snapshot, &e))
+                decoded.map_err(|e: DecodeError| {
+                    RuntimeError::corrupt(&decls.field(store).name, self.snapshot, &e)
+                })
             }
             Form::Values(buffer) => {
                 let _: ViewMut<'_, T> = ViewMut::new(values, part.extent, strides).map_err(internal)?;

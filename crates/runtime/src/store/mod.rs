@@ -16,8 +16,7 @@ use std::path::Path;
 use std::sync::{Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use wavefold_codecs::{
-    Bounded, Compression, DecodeError, Element, EncodeError, ErrorReport, Parallel, Pieces, SliceInfo, Trend,
-    View,
+    Bounded, Compression, Element, EncodeError, ErrorReport, Parallel, Pieces, SliceInfo, Trend, View,
 };
 use wavefold_symbolic::Layers;
 
@@ -260,7 +259,7 @@ impl Store {
 
     /// Puts a piece where it stays; `None` where memory is short. The result is its place.
     pub(crate) fn keep(&self, piece: &[u8]) -> Option<u64> {
-        let room = self.write().streams.room(piece.len(), &self.name).ok()?;
+        let room = self.write().streams.room(piece.len()).ok()?;
         Some(room.fill(piece))
     }
 
@@ -343,13 +342,8 @@ impl Store {
         // The lock is given back before `read`, which may start parallel loops: a thread that waits in one
         // may take up another run, and must not hold what that run needs.
         let mut stream = self.open_stream(snapshot)?;
-        let corrupt = |e: DecodeError| RuntimeError::Corrupt {
-            name: self.name.clone(),
-            snapshot,
-            reason: e.to_string(),
-            help: e.help(),
-        };
-        let result = read(stream.bytes(&Everywhere).map_err(corrupt)?);
+        let bytes = stream.bytes(&Everywhere);
+        let result = read(bytes.map_err(|e| RuntimeError::corrupt(&self.name, snapshot, &e))?);
         self.close_stream(stream);
         Ok(result)
     }

@@ -130,8 +130,8 @@ impl Streams {
     ///
     /// # Errors
     /// `memory::allocation`.
-    pub fn room(&mut self, len: usize, name: &str) -> Result<Room> {
-        self.arena.room(len, &of_history(name))
+    pub fn room(&mut self, len: usize) -> Result<Room> {
+        self.arena.room(len, "a piece of a history")
     }
 
     /// Gives back what the pieces have taken.
