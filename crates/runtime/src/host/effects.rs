@@ -108,7 +108,7 @@ pub(super) fn decompress(
     if matches!(inner.decls.field(field_id).kind, FieldKind::Tile) {
         let shape = cube(&inner.decls.stored_shape(inner.decls.field(id)));
         let form = match stream.in_parts(dtype, shape, par).map_err(failed)? {
-            Some(decoder) => Form::Stream(stream, decoder),
+            Some(decoder) => Form::Stream(stream, Box::new(decoder)),
             None => {
                 let mut values = match bound.parts.state().read.take().map(|read| read.form) {
                     Some(Form::Values(buffer)) => buffer,

@@ -79,7 +79,7 @@ pub(super) struct Read {
 /// Where its values come from.
 #[derive(Debug)]
 pub(super) enum Form {
-    Stream(OpenStream, PartDecoder),
+    Stream(OpenStream, Box<PartDecoder>),
     /// Row-major.
     Values(Buffer),
 }

@@ -67,7 +67,7 @@ pub(super) struct InPieces {
 #[derive(Debug)]
 pub(super) enum Stream {
     Memory(Kept),
-    Pieces(InPieces),
+    Pieces(Box<InPieces>),
     File(Arc<File>, Range),
 }
 
@@ -257,7 +257,8 @@ impl Streams {
         let stream = match self.places.get(snapshot)?.as_ref()? {
             Place::Memory(block) => Stream::Memory(self.arena.get(*block)),
             Place::Pieces(pieces, chunks) => {
-                Stream::Pieces(InPieces { pieces: (**pieces).clone(), laid: self.arena.laid(chunks.clone()) })
+                let laid = self.arena.laid(chunks.clone());
+                Stream::Pieces(Box::new(InPieces { pieces: (**pieces).clone(), laid }))
             }
             Place::File(range) => Stream::File(self.file()?, *range),
         };
@@ -342,7 +343,7 @@ pub(crate) struct OpenStream {
 #[derive(Debug)]
 enum Bytes {
     Memory(Kept),
-    Pieces(InPieces),
+    Pieces(Box<InPieces>),
     /// They were read from disk, or put together.
     Buffer,
 }
