@@ -137,20 +137,18 @@ WF_INLINE size_t WF_FN(wf_quantize_encode)(const WF_T *src, const wf_box *box, c
   int64_t rows[WF_Q_ROWS], dense[WF_Q_ROWS];
   wf_tops tops;
   uint8_t *to = out;
-  int known = 0;
   wf_tops_start(&tops);
   /* One factor does where it is neither denormal nor infinite: powers of two are exact. */
   const WF_T scale = scale1 * scale2;
   const int wide = sizeof(WF_T) == 4 && wf_has_wide() && scale >= (WF_T)FLT_MIN && scale <= (WF_T)FLT_MAX &&
                    limit >= (WF_T)WF_Q_REACH;
   for (int r = 0; r < WF_Q_ROWS; r++) dense[r] = r * WF_Q_LANES;
+  if (block[2] == WF_Q_LANES) wf_tile_rows(box, block, rows);
   for (int64_t j = 0; j < box->extent[1]; j += block[1]) {
     const WF_T *from = src + j * box->stride[1];
     wf_box row = *box;
     row.extent[1] = row.extent[1] - j < block[1] ? row.extent[1] - j : block[1];
     const int full = block[2] == WF_Q_LANES && row.extent[0] == block[0] && row.extent[1] == block[1];
-    if (full && !known) wf_tile_rows(&row, block, rows);
-    known |= full;
     for (int64_t k = 0; k < box->extent[2]; k += block[2]) {
       const int64_t left = box->extent[2] - k;
       if (full && left >= WF_Q_LANES) {

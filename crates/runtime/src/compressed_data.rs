@@ -49,7 +49,6 @@ pub fn decompress(function: &TimeFunction) -> Result<Data> {
 /// As [`decompress`]; `data::out_of_range`.
 pub fn decompress_step(function: &TimeFunction, snapshot: usize) -> Result<Data> {
     let (store, shape) = (store_of(function)?, function.shape());
-    store.close_stream(store.open_stream(snapshot)?);
     with_type!(function.dtype(), T => read::<T>(&store, snapshot, &shape, &shape))
 }
 

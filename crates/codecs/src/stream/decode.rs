@@ -56,16 +56,26 @@ pub(super) fn each_chunk(
     wanted: &[usize],
     body: impl Fn(usize, &[u8]) -> Result<(), DecodeError> + Sync,
 ) -> Result<(), DecodeError> {
-    // The first wrong chunk, so that the error does not depend on the threads.
-    let wrong: Mutex<Option<(usize, DecodeError)>> = Mutex::new(None);
-    let done = run_once(par, wanted.len(), |k| {
+    each(par, wanted.len(), |k| {
         let i = wanted[k];
         let (bytes, crc) = chunks[i];
-        let result = if crc32fast::hash(bytes) == crc {
-            float_mode::with_default(|| body(i, bytes))
-        } else {
-            Err(DecodeError::Checksum { part: format!("block {i}") })
-        };
+        if crc32fast::hash(bytes) != crc {
+            return Err(DecodeError::Checksum { part: format!("block {i}") });
+        }
+        body(i, bytes)
+    })
+}
+
+/// Decodes `count` parts of a slice in parallel.
+pub(super) fn each(
+    par: &dyn Parallel,
+    count: usize,
+    body: impl Fn(usize) -> Result<(), DecodeError> + Sync,
+) -> Result<(), DecodeError> {
+    // The first wrong part, so that the error does not depend on the threads.
+    let wrong: Mutex<Option<(usize, DecodeError)>> = Mutex::new(None);
+    let done = run_once(par, count, |i| {
+        let result = float_mode::with_default(|| body(i));
         native::finish_writes();
         if let Err(e) = result {
             let mut wrong = wrong.lock().unwrap_or_else(|p| p.into_inner());
@@ -76,7 +86,7 @@ pub(super) fn each_chunk(
     });
     match (wrong.into_inner().unwrap_or_else(|p| p.into_inner()), done) {
         (Some((_, e)), _) => Err(e),
-        (None, Err(missing)) => Err(DecodeError::Schedule { missing, total: wanted.len() }),
+        (None, Err(missing)) => Err(DecodeError::Schedule { missing, total: count }),
         (None, Ok(())) => Ok(()),
     }
 }

@@ -1,13 +1,12 @@
 //! Slices that are decoded in parts, by whoever wants these parts in a cache at the time.
 
 use std::ops::Range;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock};
 
 use crate::coder::{BlockCoder, Coding};
 use crate::format::{self, Header, Mode};
-use crate::native::{self, Native};
-use crate::parallel::run_once;
-use crate::stream::decode::{each_chunk, fill};
+use crate::native::Native;
+use crate::stream::decode::{each, each_chunk, fill};
 use crate::stream::patch;
 use crate::stream::pieces::{Cuts, Piece, PieceMemory, Pieces};
 use crate::view::SharedMut;
@@ -159,23 +158,7 @@ impl PartDecoder {
         fits(&self.header, T::DTYPE, slice.shape())?;
         let [c0, c1, _] = self.header.grid().counts();
         let (coding, slice) = (self.header.coding::<T>(), slice.shared());
-        let wrong: Mutex<Option<(usize, DecodeError)>> = Mutex::new(None);
-        let done = run_once(par, c0 * c1, |row| {
-            let decoded = float_mode::with_default(|| self.row(&coding, memory, row, [0, 0], &slice));
-            native::finish_writes();
-            if let Err(error) = decoded {
-                let mut wrong = wrong.lock().unwrap_or_else(PoisonError::into_inner);
-                // The first one, so that the error does not depend on the threads.
-                if wrong.as_ref().is_none_or(|(first, _)| row < *first) {
-                    *wrong = Some((row, error));
-                }
-            }
-        });
-        match (wrong.into_inner().unwrap_or_else(PoisonError::into_inner), done) {
-            (Some((_, error)), _) => Err(error),
-            (None, Err(missing)) => Err(DecodeError::Schedule { missing, total: c0 * c1 }),
-            (None, Ok(())) => Ok(()),
-        }
+        each(par, c0 * c1, |row| self.row(&coding, memory, row, [0, 0], &slice))
     }
 
     /// Decodes a row of the grid of blocks into the part that begins at `origin`.
