@@ -5,7 +5,7 @@ use wavefold_backend_cranelift::Vectors;
 use wavefold_passes::{Machine, Specialisation, compile};
 
 /// `op0` and `op1` of the notebook, and those that show what these do not.
-pub struct Operators([Operator; 5]);
+pub struct Operators([Operator; 6]);
 
 /// What the trees of the page are made for, whatever machine runs the test.
 const MACHINE: Machine = Machine { threads: 2, cache: 1 << 20 };
@@ -20,7 +20,7 @@ impl Operators {
         let vsave = TimeFunction::new("vsave", &grid).save(nt).layers(Layers::None).build()?;
         let op0 = Operator::named("op0", [eq(u.forward(), &u + 1.0), eq(&usave, &u)])?;
         let op1 = Operator::named("op1", [eq(v.backward(), &v - 1.0), eq(&vsave, &usave)])?;
-        Ok(Operators([op0, op1, wave()?, damped()?, heat()?]))
+        Ok(Operators([op0, op1, wave()?, damped()?, heat()?, adjoint()?]))
     }
 
     /// What a marker asks for.
@@ -93,6 +93,17 @@ fn damped() -> wavefold::Result<Operator> {
     let u = TimeFunction::new("u", &grid).time_order(2).build()?;
     let update = solve(&m * u.dt2() + &d * u.dt() - u.laplace(), u.forward())?;
     Operator::named("damped", [eq(u.forward(), update)])
+}
+
+fn adjoint() -> wavefold::Result<Operator> {
+    let grid = Grid::new([256, 256]).with_spacing(10.0);
+    let v = TimeFunction::new("v", &grid).build()?;
+    let usave = TimeFunction::new("usave", &grid).save(100).compression(Quantize { nbits: 12 }).build()?;
+    let image = Function::new("image", &grid).space_order(0).build()?;
+    let res = SparseTimeFunction::new("res", &grid).points(30).steps(100).build()?;
+    let step = eq(v.backward(), &v + 0.1 * v.laplace());
+    let equations = [step, res.inject(v.backward(), res.expr()), inc(&image, &usave * v.backward())];
+    Operator::named("adjoint", equations)
 }
 
 fn heat() -> wavefold::Result<Operator> {

@@ -8,7 +8,7 @@ use wavefold::codecs::{Bounded, Serial, View, encode};
 use wavefold::prelude::*;
 
 const STEPS: usize = 9;
-const SHAPES: [&[usize]; 3] = [&[13, 42, 37], &[9, 33, 16], &[70, 50]];
+const SHAPES: [&[usize]; 4] = [&[13, 42, 37], &[9, 33, 16], &[10, 24, 20], &[70, 50]];
 
 /// A field that grows threefold each step, or stays about the same.
 struct Problem {
@@ -68,7 +68,7 @@ fn kept(p: &Problem, backend: Backend, threads: usize) -> Result<[(TimeFunction,
         eq(&rate.1, change),
     ])?;
     let tree = op.tree();
-    assert_eq!(tree.matches("encode").count(), 2, "{tree}");
+    assert!(tree.contains("encode k0") && tree.contains("encode k1"), "{tree}");
     assert_eq!(tree.matches("until").count(), 1, "{tree}");
     run(&op, backend, threads)?;
     Ok([copy, rate])

@@ -370,21 +370,26 @@ fn run(p: &Program, dtype: DType, backend: Backend, threads: usize) -> Result<Ou
     Ok(outcome)
 }
 
-/// What is printed after every pass is verified, and reads back as what prints the same; with caches that hold nothing, so that
-/// every nest says how it uses memory, and with several steps at a time. Returns the last program.
+/// What is printed after every pass is verified, and reads back as what prints the same; with caches that hold much, so that
+/// nests share tiles, and with caches that hold nothing, so that every nest says how it uses memory, and with several steps at a
+/// time. Returns the last program.
 fn round_trip(op: &Operator) -> String {
-    let machine = Machine { threads: 2, cache: 0 };
-    let special = Specialisation { steps: Some(3), ..Specialisation::default() };
-    let compiled = compile(op.name(), op.equations(), &special, &machine, true);
+    round_trip_for(op, None, &Machine::default());
+    round_trip_for(op, Some(3), &Machine { threads: 2, cache: 0 })
+}
+
+fn round_trip_for(op: &Operator, steps: Option<usize>, machine: &Machine) -> String {
+    let special = Specialisation { steps, ..Specialisation::default() };
+    let compiled = compile(op.name(), op.equations(), &special, machine, true);
     let stages = compiled.unwrap_or_else(|e| panic!("a pass broke an invariant: {e}")).stages;
-    assert_eq!(stages.len(), 21);
+    assert_eq!(stages.len(), 22);
     for stage in &stages {
         let text = &stage.text;
         let again = match stage.pass {
             "lower" | "legality" | "divide" | "invariants" | "temporaries" | "discretize" => {
                 stencil::Program::parse(text).map(|p| p.to_string())
             }
-            "schedule" | "parts" | "contract" | "front" | "jam" | "stream" | "prefetch" => {
+            "schedule" | "parts" | "contract" | "front" | "join" | "jam" | "stream" | "prefetch" => {
                 tree::Program::parse(text).map(|p| p.to_string())
             }
             _ => cluster::Program::parse(text).map(|p| p.to_string()),

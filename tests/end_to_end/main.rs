@@ -13,6 +13,7 @@
 //! | `compression` | error bounds, overrides, measured errors, what is known about a history |
 //! | `fronts` | several steps at a time leave the same bits as one by one |
 //! | `fusion` | codecs in loops: the streams and values of whole slices |
+//! | `joined` | nests that share their tiles leave the same bits as one after the other |
 //! | `reading` | every form in which a compressed history can be written and read |
 //! | `readers` | random programs that read a history give what an uncompressed one gives |
 //! | `order` | what happens before what within a step |
@@ -40,6 +41,7 @@ mod fronts;
 mod fusion;
 mod generated;
 mod in_place;
+mod joined;
 mod layers;
 mod memory;
 mod notebook;

@@ -23,7 +23,7 @@ use wavefold_passes as passes;
 const SEPARATOR: &str = "; -----\n";
 
 /// Folder, and the fewest cases that it may hold.
-const FOLDERS: [(&str, usize); 22] = [
+const FOLDERS: [(&str, usize); 23] = [
     ("legality", 3),
     ("divide", 3),
     ("invariants", 3),
@@ -41,6 +41,7 @@ const FOLDERS: [(&str, usize); 22] = [
     ("parts", 3),
     ("contract", 3),
     ("front", 3),
+    ("join", 3),
     ("jam", 3),
     ("stream", 3),
     ("prefetch", 3),
@@ -163,6 +164,10 @@ fn test(pass: &str, input: &str) -> Result<String, String> {
             let (p, why) = passes::front(input, &passes::Machine::default(), None);
             let why = why.map_or(String::new(), |why| format!("; step by step: {why}\n"));
             of_tree(p).map(|text| text + &why)
+        }
+        "join" => {
+            let input = text(tree::Program::parse(input))?;
+            of_tree(passes::join(input, &passes::Machine::default()))
         }
         "jam" => of_tree(passes::jam(text(tree::Program::parse(input))?)),
         "stream" => {

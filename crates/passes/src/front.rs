@@ -8,7 +8,8 @@
 //! less memory, counted as the fields of all parts once for the group, with what neighbouring strips fetch again, as long as the
 //! planes under way stay in a second-level cache. Results do not depend on it.
 
-use crate::Machine;
+use crate::nests::by_planes;
+use crate::{Machine, join};
 use wavefold_ir::Region;
 use wavefold_ir::tree::{
     Front, Lag, Loop, LoopForm, Program, Stmt, cost, footprint, front_bytes, lags, reads_around,
@@ -44,19 +45,6 @@ pub fn front(mut p: Program, machine: &Machine, steps: Option<usize>) -> (Progra
             (p, None)
         }
         Err(why) => (p, Some(why)),
-    }
-}
-
-/// Marks the tables that a front uses.
-fn by_planes(p: &mut Program) {
-    let mut tables = Vec::new();
-    p.visit(&mut |s| {
-        if let Stmt::Inject { table, .. } | Stmt::Interpolate { table, .. } = s {
-            tables.push(*table);
-        }
-    });
-    for table in tables {
-        p.decls.tables[table.index()].planes = true;
     }
 }
 
@@ -204,7 +192,7 @@ fn choose(
         }
     }
     match best {
-        Some((moved, front)) if moved <= GAIN * cost(p).bytes => Ok(front),
+        Some((moved, front)) if moved <= GAIN * cost(&join(p.clone(), machine)).bytes => Ok(front),
         _ if narrow => Err("the blocks of so many threads are too narrow".into()),
         Some(_) => Err("several steps at a time would move as much memory".into()),
         None => Err("the planes of several steps do not stay in the cache".into()),

@@ -76,15 +76,11 @@ impl Jam<'_> {
         }
     }
 
-    /// The loop over x lies inside strips of y; where codecs work on parts, inside tiles of x inside these.
+    /// The loop over x lies inside strips of y; where codecs work on parts, and where nests share tiles, inside tiles of x
+    /// inside these.
     fn nest(&mut self, outer: &mut Loop) {
-        if let [Stmt::Loop(Loop { dim: 0, form: LoopForm::Tiles { from, to, size, .. }, body, .. })] =
-            outer.body.as_mut_slice()
-        {
-            let whole = (*to - *from) % PLANES as i64 == 0 && size.is_multiple_of(PLANES);
-            if whole {
-                self.tiles(body);
-            }
+        if let [Stmt::Loop(x @ Loop { dim: 0, form: LoopForm::Tiles { .. }, .. })] = outer.body.as_slice() {
+            outer.body = self.tiled(x.clone()).into_iter().map(Stmt::Loop).collect();
             return;
         }
         let strips = matches!(outer.form, LoopForm::Tiles { .. });
@@ -101,6 +97,31 @@ impl Jam<'_> {
         if even < to {
             outer.body.push(Stmt::Loop(rest));
         }
+    }
+
+    /// Tiles of whole rounds, and the last one by itself where it is none.
+    fn tiled(&mut self, mut x: Loop) -> Vec<Loop> {
+        let LoopForm::Tiles { from, to, size, parallel } = x.form else { return vec![x] };
+        let planes = to.saturating_sub(from).max(0);
+        if !size.is_multiple_of(PLANES) || planes < PLANES as i64 {
+            return vec![x];
+        }
+        if planes % PLANES as i64 == 0 {
+            self.tiles(&mut x.body);
+            return vec![x];
+        }
+        let end = to - planes % size as i64;
+        let form = |from, to| LoopForm::Tiles { from, to, size, parallel };
+        let last = Loop { form: form(end, to), ..x.clone() };
+        if end == from {
+            return vec![last];
+        }
+        self.tiles(&mut x.body);
+        if x.body == last.body {
+            return vec![x];
+        }
+        x.form = form(from, end);
+        vec![x, last]
     }
 
     /// The body of a loop over x for two planes, if that saves enough.

@@ -24,6 +24,8 @@ use std::collections::HashMap;
 use wavefold_ir::tree::{Loop, LoopForm, Program, Slice, Stmt};
 use wavefold_ir::{Access, Decls, FieldId, FieldKind, Layout, Region, TicketId, Window};
 
+/// Fewest planes of a tile: loops do two at a time, and each part is a call.
+const FEWEST: usize = 4;
 /// Most planes of a tile.
 const PLANES: usize = 8;
 /// Most rows that a block may force on a tile.
@@ -281,7 +283,7 @@ impl Tiles {
         covers &= body.iter().all(|s| matches!(s, Stmt::Let { .. } | Stmt::Assign { .. }));
         // Where there are parts already, tiles stay as they are.
         let rows = if has_parts(nest) { size } else { size.next_multiple_of(least[1]) };
-        let planes = planes.unwrap_or(least[0]);
+        let planes = planes.unwrap_or(least[0].next_multiple_of(FEWEST));
         let fits = planes.is_multiple_of(least[0]) && rows.is_multiple_of(least[1]);
         let near = planes <= PLANES && least[1] <= ROWS && region.points() > 0;
         (covers && fits && near).then_some(Tiles { strips, rows, planes, region })

@@ -2,7 +2,7 @@
 
 use crate::{
     Bindings, Lowered, Machine, Result, Specialisation, clusters, compress, contract, cse, discretize,
-    divide, factorize, front, fuse, hoist, in_place, invariants, jam, layout, legality, lower, parts,
+    divide, factorize, front, fuse, hoist, in_place, invariants, jam, join, layout, legality, lower, parts,
     prefetch, schedule, sizes, stream, temporaries,
 };
 use std::time::{Duration, Instant};
@@ -85,6 +85,7 @@ pub fn compile(
         one_by_one = why;
         Ok(p)
     })?;
+    let p = log.stage("join", p, |p| Ok(join(p, machine)))?;
     let p = log.stage("jam", p, |p| Ok(jam(p)))?;
     let p = log.stage("stream", p, |p| Ok(stream(p, machine)))?;
     let tree = log.stage("prefetch", p, |p| Ok(prefetch(p, machine)))?;

@@ -12,8 +12,8 @@
 
 use crate::Machine;
 use crate::nests::nests;
-use std::collections::BTreeMap;
-use wavefold_ir::tree::{Loop, Program, Stmt};
+use std::collections::{BTreeMap, BTreeSet};
+use wavefold_ir::tree::{Loop, LoopForm, Program, Stmt};
 use wavefold_ir::{Access, Arena, Decls, FieldId, FieldKind};
 
 /// Bytes along a row by which memory is asked for ahead: what a core reads while the memory answers.
@@ -26,26 +26,32 @@ pub fn prefetch(mut p: Program, machine: &Machine) -> Program {
         let arrays = arrays(outer, d, exprs);
         let sizes = arrays.keys().map(|(field, _)| d.field(*field).slot_bytes());
         if sizes.fold(0, usize::saturating_add) > machine.caches() {
-            rows(outer, 1, d, exprs);
+            rows(outer, (1, &BTreeSet::new()), d, exprs);
         }
     });
     p
 }
 
-/// Puts prefetches into the rows inside a loop; `planes` is how many of its planes each round does.
-fn rows(l: &mut Loop, planes: usize, d: &Decls, exprs: &Arena) {
+/// Puts prefetches into the rows inside a loop; `planes` is how many of its planes each round does, `there` what another loop
+/// has brought into the cache for the same tile.
+fn rows(l: &mut Loop, (planes, there): (usize, &BTreeSet<(FieldId, i32)>), d: &Decls, exprs: &Arena) {
     let planes = if l.dim == 0 { planes * l.step } else { planes };
     if l.form.is_simd() {
         let mut arrays = arrays(l, d, exprs);
         // What is stored past the caches should not be brought into them.
-        arrays.retain(|(field, time), _| !l.is_streamed(*field, *time));
+        arrays.retain(|(field, time), _| !l.is_streamed(*field, *time) && !there.contains(&(*field, *time)));
         let ahead = leading(arrays, planes, d);
         l.body.splice(0..0, ahead.into_iter().map(Stmt::Prefetch));
         return;
     }
+    let mut there = there.clone();
     for s in &mut l.body {
         if let Stmt::Loop(inner) = s {
-            rows(inner, planes, d, exprs);
+            let used = arrays(inner, d, exprs);
+            rows(inner, (planes, &there), d, exprs);
+            if inner.dim == 0 && inner.form == (LoopForm::Tile { before: 0, after: 0, simd: false }) {
+                there.extend(used.into_keys());
+            }
         }
     }
 }
@@ -54,11 +60,12 @@ fn rows(l: &mut Loop, planes: usize, d: &Decls, exprs: &Arena) {
 fn arrays(l: &Loop, d: &Decls, exprs: &Arena) -> BTreeMap<(FieldId, i32), Vec<[i32; 3]>> {
     let mut arrays: BTreeMap<(FieldId, i32), Vec<[i32; 3]>> = BTreeMap::new();
     let mut visit = |s: &Stmt| {
-        let loads = s.value().map(|value| exprs.loads(value)).unwrap_or_default();
-        let target = match s {
-            Stmt::Assign { target, .. } => Some(*target),
-            _ => None,
+        let (value, target) = match s {
+            Stmt::Let { value, .. } => (*value, None),
+            Stmt::Assign { target, value, .. } => (*value, Some(*target)),
+            _ => return,
         };
+        let loads = exprs.loads(value);
         for a in loads.into_iter().chain(target) {
             // Tile fields were written a moment ago.
             if d.field(a.field).kind != FieldKind::Tile {

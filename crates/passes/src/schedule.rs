@@ -309,7 +309,7 @@ fn strip(touches: &[Touch], region: &Region, decls: &Decls, machine: &Machine) -
 }
 
 /// Rows of strips that fit: as many strips for each thread, and as few as can be.
-fn strips_that(mut fits: impl FnMut(usize) -> bool, rows: usize, machine: &Machine) -> usize {
+pub(crate) fn strips_that(mut fits: impl FnMut(usize) -> bool, rows: usize, machine: &Machine) -> usize {
     let (fewest, least) = STRIPS;
     let round = machine.threads.max(1) * fewest.div_ceil(machine.threads.max(1));
     let size = |strips: usize| rows.div_ceil(strips).max(least);

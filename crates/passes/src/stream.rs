@@ -87,6 +87,9 @@ impl Used {
                 Stmt::Assign { target, .. } => {
                     used.written.insert((target.field, target.time));
                 }
+                Stmt::Inject { target, .. } => {
+                    used.read.insert((target.field, target.time));
+                }
                 // What is coded in the loop is read from the cache.
                 Stmt::Part { slice, .. } => {
                     used.read.insert((slice.field, slice.time));

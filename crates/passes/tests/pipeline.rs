@@ -27,7 +27,7 @@ fn every_stage_prints_and_reads_back() {
                 "lower" | "legality" | "divide" | "invariants" | "temporaries" | "discretize" => {
                     stencil::Program::parse(&stage.text).map(|p| p.to_string())
                 }
-                "schedule" | "parts" | "contract" | "front" | "jam" | "stream" | "prefetch" => {
+                "schedule" | "parts" | "contract" | "front" | "join" | "jam" | "stream" | "prefetch" => {
                     tree::Program::parse(&stage.text).map(|p| p.to_string())
                 }
                 _ => cluster::Program::parse(&stage.text).map(|p| p.to_string()),
@@ -64,6 +64,27 @@ fn costs_do_not_depend_on_how_planes_are_taken() {
 }
 
 #[test]
+fn costs_count_what_nests_share_once() {
+    // An odd number of planes leaves some over, for which the nest holds everything once more.
+    for (planes, times) in [(3, 1), (8, 1), (41, 2)] {
+        let g = grid(&[planes, 30, 20]);
+        let u = TimeFunction::new("u", &g).space_order(8).build().unwrap();
+        let w = Function::new("w", &g).space_order(0).build().unwrap();
+        let src = SparseTimeFunction::new("src", &g).points(1).steps(100).build().unwrap();
+        let p = compiled(&[
+            eq(u.forward(), &u + 0.1 * u.laplace()),
+            src.inject(u.forward(), src.expr()),
+            inc(&w, &u * u.forward()),
+        ]);
+        assert_eq!(outline(&p.tree), [format!("nest{}", " u src->u w".repeat(times))]);
+        // One level of u is read, the next written, and w both.
+        assert_eq!(p.cost.bytes, 8.0 + 8.0, "{planes} planes");
+        let step = compiled(&[eq(u.forward(), &u + 0.1 * u.laplace())]).cost.flops;
+        assert_eq!(p.cost.flops, step + 2.0, "{planes} planes");
+    }
+}
+
+#[test]
 fn a_save_of_the_second_difference_sees_the_injection() {
     let g = grid(&[40, 30]);
     let u = TimeFunction::new("u", &g).time_order(2).space_order(4).build().unwrap();
@@ -74,10 +95,7 @@ fn a_save_of_the_second_difference_sees_the_injection() {
         src.inject(u.forward(), src.expr()),
         eq(&usave, u.dt2()),
     ]);
-    assert_eq!(
-        outline(&p.tree),
-        ["nest u", "inject src -> u", "nest usave_slice", "compress usave <- usave_slice", "wait k0"]
-    );
+    assert_eq!(outline(&p.tree), ["nest u src->u usave_slice", "compress usave <- usave_slice", "wait k0"]);
 }
 
 #[test]

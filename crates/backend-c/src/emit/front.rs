@@ -77,9 +77,9 @@ impl Writer<'_> {
                 self.line(&format!("const int64_t {x}_tile = {first};"));
                 self.line(&format!("const int64_t {x}_end = {end};"));
             }
-            self.lagged = true;
+            self.in_tiles = true;
             self.block(body);
-            self.lagged = false;
+            self.in_tiles = false;
             self.close();
         }
         // Steps, chunks, strips, blocks.

@@ -47,7 +47,7 @@ pub fn emit(program: &Program) -> String {
         depth: 0,
         reduction: None,
         lines: vec![],
-        lagged: false,
+        in_tiles: false,
     };
     w.head();
     w.line("static int run(const wf_context *cx) {");
@@ -73,8 +73,8 @@ struct Writer<'a> {
     reduction: Option<Reduction>,
     /// What the loop at hand stores past the caches, line by line.
     lines: Vec<Access>,
-    /// Whether statements lie in a tile of a front.
-    lagged: bool,
+    /// Whether what is done at sparse points is done for those in the tile at hand.
+    in_tiles: bool,
 }
 
 impl Writer<'_> {

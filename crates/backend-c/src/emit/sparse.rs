@@ -1,11 +1,11 @@
-//! Sparse points: injection and interpolation, at all points or those in the tile of a front.
+//! Sparse points: injection and interpolation, at all points or those in a tile.
 
 use super::Writer;
 use super::expr::{Precision, shifted};
 use wavefold_ir::{Access, ExprId, SparseId, TableId};
 
 impl Writer<'_> {
-    /// Opens loops over the corners or the points of a table that lie in the tile at hand of a front; returns their number.
+    /// Opens loops over the corners or the points of a table that lie in the tile at hand; returns their number.
     fn planes(&mut self, table: TableId, corners: bool) -> usize {
         let d = &self.program.decls;
         let (x, y) = (&d.dims[0].name, &d.dims[1].name);
@@ -23,7 +23,7 @@ impl Writer<'_> {
 
     /// Opens the loop over points; returns the number of loops.
     fn sparse_points(&mut self, sparse: SparseId, table: TableId) -> usize {
-        if self.lagged {
+        if self.in_tiles {
             let loops = self.planes(table, false);
             self.line(&format!("const int64_t p = cx->tables[{}].points.entries[entry][0];", table.index()));
             return loops;
@@ -53,7 +53,7 @@ impl Writer<'_> {
     }
 
     pub(super) fn inject(&mut self, sparse: SparseId, table: TableId, target: &Access, value: ExprId) {
-        let loops = if self.lagged {
+        let loops = if self.in_tiles {
             let loops = self.planes(table, true);
             let (entries, corners) = (
                 format!("cx->tables[{}].corners.entries", table.index()),

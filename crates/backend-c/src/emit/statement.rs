@@ -75,7 +75,9 @@ impl Writer<'_> {
                 for equation in source {
                     self.comment(equation);
                 }
+                let before = std::mem::replace(&mut self.in_tiles, true);
                 self.walk(outer, self.program.uses_tiles(outer));
+                self.in_tiles = before;
             }
             Stmt::Loop(l) => self.walk(l, false),
             Stmt::Reduce { series, op, outer, source } => {

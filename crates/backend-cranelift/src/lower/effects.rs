@@ -171,7 +171,7 @@ impl Writer<'_, '_> {
         self.store_sparse(sparse, time, result, s);
     }
 
-    /// A statement at the sparse points that lie in the tile at hand of a front.
+    /// A statement at the sparse points that lie in the tile at hand.
     pub(super) fn in_tile(&mut self, s: &Stmt) {
         let t = self.frame_value(WORD, Frame::STEP);
         match *s {

@@ -97,8 +97,8 @@ fn check_nesting(program: &Program) -> Result<(), CompileError> {
             let fits = match inner {
                 Stmt::Let { .. } | Stmt::Assign { .. } | Stmt::Accumulate(_) => true,
                 Stmt::Loop(_) => !row,
-                // T14: in loops over tiles only; T15: at the head of a row.
-                Stmt::Part { .. } | Stmt::Prefetch(_) | Stmt::Stream(_) => true,
+                // T14 and T18: in loops over tiles only; T15: at the head of a row.
+                Stmt::Part { .. } | Stmt::Inject { .. } | Stmt::Prefetch(_) | Stmt::Stream(_) => true,
                 _ => false,
             };
             if !fits {

@@ -202,7 +202,9 @@ impl<'a> Writer<'a, '_> {
         let mut written = Vec::new();
         let program = self.program;
         let collect = &mut |s: &Stmt| match s {
-            Stmt::Assign { target, .. } => written.push(self.layout.buffer(program, target)),
+            Stmt::Assign { target, .. } | Stmt::Inject { target, .. } => {
+                written.push(self.layout.buffer(program, target));
+            }
             Stmt::Part { slice, decode: true, .. } => {
                 let target = Access::here(slice.field, slice.time);
                 written.push(self.layout.buffer(program, &target));
@@ -453,6 +455,7 @@ impl<'a> Writer<'a, '_> {
             match s {
                 Stmt::Loop(l) => self.walk(l),
                 Stmt::Part { ticket, slice, .. } => self.part(*ticket, slice.field),
+                Stmt::Inject { .. } => self.in_tile(s),
                 _ => {}
             }
         }

@@ -59,7 +59,7 @@ fn walk(p: &Program, l: &Loop, extents: &mut [f64; 3], domain: f64, share: f64, 
     // Rounds of several planes are fewer.
     extents[l.dim] /= l.step as f64;
     let rounds: f64 = extents.iter().product();
-    cost.flops += share * operations(p, l.body.iter().filter_map(Stmt::value)) * rounds / domain
+    cost.flops += share * operations(p, l.body.iter().filter_map(at_points)) * rounds / domain
         + share * increments(&l.body) * rounds / domain;
     let (mut points, mut end, mut several) = (rounds, None, false);
     for s in &l.body {
@@ -68,15 +68,20 @@ fn walk(p: &Program, l: &Loop, extents: &mut [f64; 3], domain: f64, share: f64, 
         // Of several loops in a tile the last holds the main statements; one that goes on where the one before ended does
         // the rest of its planes.
         let range = match inner.form {
-            LoopForm::Points { from, to, .. } => Some((from, to)),
-            _ => None,
+            LoopForm::Points { from, to, .. } | LoopForm::Tiles { from, to, .. } => Some((from, to)),
+            LoopForm::Tile { .. } => None,
         };
         let goes_on = end.is_some() && range.map(|r| r.0) == end && several;
-        several = inner.step > 1;
+        several = inner.step > 1 || matches!(inner.form, LoopForm::Tiles { .. });
         points = if goes_on { points + more } else { more };
         end = range.map(|r| r.1);
     }
     points * l.step as f64
+}
+
+/// The expression that a statement evaluates at every point of the grid.
+fn at_points(s: &Stmt) -> Option<ExprId> {
+    s.value().filter(|_| !matches!(s, Stmt::Inject { .. } | Stmt::Interpolate { .. }))
 }
 
 /// Additions of `+=`, and of values that are accumulated.
@@ -157,22 +162,25 @@ pub fn footprint(p: &Program, parts: &[Stmt]) -> f64 {
     fields.into_iter().map(|id| p.decls.field(id).level_bytes()).sum()
 }
 
-/// Bytes per point of a nest: each time level that it reads counts once, each that it writes once.
+/// Bytes per point of a nest: each time level that it reads counts once, unless it has written it before, and each that it
+/// writes once.
 fn bytes(p: &Program, nest: &Stmt) -> f64 {
     let (mut read, mut written) = (HashSet::new(), HashSet::new());
     nest.visit(&mut |s| {
-        if let Some(value) = s.value() {
+        if let Some(value) = at_points(s) {
             p.exprs.visit(value, &mut |_, e| {
-                if let Expr::Load(a) = e {
+                if let Expr::Load(a) = e
+                    && !written.contains(&(a.field, a.time))
+                {
                     read.insert((a.field, a.time));
                 }
             });
         }
-        if let Stmt::Assign { target, increment, .. } = s {
-            written.insert((target.field, target.time));
-            if *increment {
-                read.insert((target.field, target.time));
-            }
+        if let Stmt::Assign { target, increment, .. } = s
+            && written.insert((target.field, target.time))
+            && *increment
+        {
+            read.insert((target.field, target.time));
         }
     });
     let size = |(id, _): &(FieldId, i32)| match p.decls.field(*id) {

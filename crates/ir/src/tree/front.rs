@@ -281,6 +281,13 @@ pub fn lags(p: &Program, parts: &[Stmt], unit: i64) -> (Vec<Lag>, Lag) {
     (lags, round(period))
 }
 
+/// How far a statement of a step must stay behind an earlier one of the same step; `None` where they have no memory in common
+/// that one of them writes.
+pub fn apart(p: &Program, first: &Stmt, second: &Stmt) -> Option<Lag> {
+    let parts = vec![touches(p, first), touches(p, second)];
+    Touches { program: p, parts }.apart(0, 1, 0)
+}
+
 /// Whether parts with these lags keep the order of the program wherever they meet in memory.
 pub(super) fn in_order(p: &Program, parts: &[Stmt], period: Lag) -> bool {
     let touches = Touches::of(p, parts);
@@ -300,8 +307,10 @@ fn touches(p: &Program, part: &Stmt) -> Vec<Touch> {
     let mut all: Vec<Touch> = Vec::new();
     let mut planes = 1;
     let mut visit = |s: &Stmt| {
-        if let Stmt::Nest { outer, .. } = s {
-            planes = outer.step as i32;
+        if let Stmt::Nest { outer: l, .. } | Stmt::Loop(l) = s
+            && l.dim == 0
+        {
+            planes = planes.max(l.step as i32);
         }
         // The point of a sample is the first of its corners.
         let wide = match s {
@@ -329,6 +338,9 @@ fn touches(p: &Program, part: &Stmt) -> Vec<Touch> {
         let at = |a: &Access| [a.offsets[0], a.offsets[1]];
         if let Stmt::Assign { target, .. } | Stmt::Inject { target, .. } = s {
             touch(Memory::Field(target.field), target.time, true, at(target), [0, wide]);
+        }
+        if let Stmt::Part { slice, decode, .. } = s {
+            touch(Memory::Field(slice.field), slice.time, *decode, [0; 2], [0; 2]);
         }
         if let Stmt::Interpolate { sparse, .. } = s {
             touch(Memory::Points(*sparse), 0, true, [0; 2], [around(*sparse); 2]);

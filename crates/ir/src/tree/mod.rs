@@ -51,7 +51,10 @@
 //!   points, to each once, does not read it, and begins where a cache line does;
 //! * **T17** a [front](Front) is all that its time loop does after what the first step does alone; its tiles are not empty, its
 //!   blocks as wide as their edges move; its parts are nests over the points of a tile, and sparse points that do not move, with
-//!   lags that keep every two of them in order where they meet in memory.
+//!   lags that keep every two of them in order where they meet in memory;
+//! * **T18** an injection in a nest lies in loops over tiles, of every dimension that a front cuts, and in none over points; it is
+//!   done for the points of the tile, which do not move, are sorted by planes, and do not depend on each other; what shares
+//!   these tiles with it meets it, and each other, at the same points.
 
 mod cost;
 mod front;
@@ -66,7 +69,7 @@ use crate::{
     Access, Arena, Decls, Direction, ExprId, Field, FieldId, FieldKind, LocalId, SparseId, TableId, TicketId,
 };
 pub use cost::{Cost, cost, footprint, front_bytes};
-pub use front::{Front, Lag, Tile, lags, reads_around};
+pub use front::{Front, Lag, Tile, apart, lags, reads_around};
 pub use interpret::interpret;
 pub use outline::outline;
 pub use text::{front_head, line};

@@ -2,7 +2,7 @@
 
 use super::text::{front_head, loop_head};
 use super::{Loop, LoopForm, Program, Stmt};
-use crate::Decls;
+use crate::{Decls, FieldKind};
 
 /// The loops of a step, one line for each nest, outermost loop first: `parallel tiles y by 16 > for x by 2 > for y in tile >
 /// simd z`. Nests that look the same share a line, which begins with their number: `3 x ..`. What runs at the first step
@@ -44,14 +44,31 @@ fn path(l: &Loop, d: &Decls) -> String {
         l.body.iter().filter_map(|s| if let Stmt::Loop(inner) = s { Some(inner) } else { None }).collect();
     // Planes that are left over come after those that are done several at a time; stages come before what reads them.
     let Some(main) = loops.iter().find(|l| l.step > 1).or(loops.last()) else { return loop_head(l, d) };
-    let stages = loops.iter().filter(|l| matches!(l.form, LoopForm::Tile { .. })).count();
-    let stages = if main.step == 1 { stages.saturating_sub(1) } else { 0 };
-    let before = match stages {
-        0 => String::new(),
-        1 => "1 stage, ".into(),
-        n => format!("{n} stages, "),
+    // A stage computes tile fields for those that come after it.
+    let (stages, nests): (Vec<&Loop>, Vec<&Loop>) = loops
+        .iter()
+        .filter(|l| matches!(l.form, LoopForm::Tile { .. }))
+        .partition(|l| l.step == 1 && computes_tiles(l, d));
+    let before = match (stages.len(), nests.len()) {
+        (0, 0 | 1) => String::new(),
+        (0, n) => format!("{n} nests, "),
+        (1, _) => "1 stage, ".into(),
+        (n, _) => format!("{n} stages, "),
     };
     format!("{} > {before}{}", loop_head(l, d), path(main, d))
+}
+
+/// Whether all that a loop stores is stored to tile fields.
+fn computes_tiles(l: &Loop, d: &Decls) -> bool {
+    let mut all = true;
+    l.body.iter().for_each(|s| {
+        s.visit(&mut |s| {
+            if let Stmt::Assign { target, .. } = s {
+                all &= d.field(target.field).kind == FieldKind::Tile;
+            }
+        });
+    });
+    all
 }
 
 #[cfg(test)]

@@ -1,15 +1,16 @@
 //! Verifier of the tree level.
 
 use super::front::in_order;
-use super::{Front, Lag, Loop, LoopForm, Program, Slice, Slot, Stmt, reads_around};
+use super::{Front, Lag, Loop, LoopForm, Program, Slice, Slot, Stmt, apart, reads_around};
 use crate::stencil::verify::Check;
 use crate::{
-    Access, Expr, ExprId, Field, FieldId, FieldKind, Layout, LocalId, SparseId, TicketId, VerifyError,
+    Access, Expr, ExprId, Field, FieldId, FieldKind, Layout, LocalId, SparseId, TableId, TicketId,
+    VerifyError,
 };
 use std::collections::{HashMap, HashSet};
 
 impl Program {
-    /// Checks the invariants T1 to T17.
+    /// Checks the invariants T1 to T18.
     ///
     /// # Errors
     /// The first broken one.
@@ -142,11 +143,15 @@ impl<'a> Verifier<'a> {
             }
             Stmt::Inject { sparse, table, target, value, .. } => {
                 self.check.table(*sparse, *table, 11)?;
+                if !loops.is_empty() {
+                    self.in_tiles(s, *table, loops)?;
+                }
                 self.access(target, None)?;
                 self.value(*value, Some(*sparse), scope, None)
             }
             Stmt::Interpolate { sparse, table, value, .. } => {
                 self.check.table(*sparse, *table, 11)?;
+                self.check.that(loops.is_empty(), 18, || "an interpolation in a loop".into())?;
                 self.value(*value, None, scope, None)
             }
             Stmt::Reduce { series, outer, .. } => {
@@ -261,19 +266,33 @@ impl<'a> Verifier<'a> {
                     self.walk(outer, &mut scope.clone(), &mut loops)?;
                 }
                 Stmt::Inject { table, .. } | Stmt::Interpolate { table, .. } => {
-                    let still = self.program.decls.tables.get(table.index());
-                    self.check.that(still.is_none_or(|t| !t.moving && t.planes), 17, || {
-                        "points in a front that are not sorted by planes".into()
-                    })?;
-                    self.check.that(!reads_around(self.program, s), 17, || {
-                        "an injection in a front that reads around itself".into()
-                    })?;
+                    self.sorted(s, *table, 17)?;
                     self.statement(s, &mut scope.clone(), &mut Vec::new())?;
                 }
                 _ => self.check.that(false, 17, || "something in a front that has no points".into())?,
             }
         }
         Ok(())
+    }
+
+    /// Sparse points that are done tile by tile.
+    fn sorted(&self, s: &Stmt, table: TableId, invariant: usize) -> Result<(), VerifyError> {
+        let still = self.program.decls.tables.get(table.index());
+        self.check.that(still.is_none_or(|t| !t.moving && t.planes), invariant, || {
+            "points of a tile that are not sorted by planes".into()
+        })?;
+        self.check.that(!reads_around(self.program, s), invariant, || {
+            "an injection in a tile that reads around itself".into()
+        })
+    }
+
+    /// An injection in the tiles of a nest.
+    fn in_tiles(&self, s: &Stmt, table: TableId, loops: &[Around]) -> Result<(), VerifyError> {
+        let rank = self.program.decls.rank();
+        let tiles = loops.iter().all(|a| matches!(a.form, LoopForm::Tiles { .. }));
+        let cut = rank > 1 && (0..=Front::shared(rank)).all(|dim| loops.iter().any(|a| a.dim == dim));
+        self.check.that(tiles && cut, 18, || "an injection that is not that of tiles".into())?;
+        self.sorted(s, table, 18)
     }
 
     /// `again`: the wait may ask for all parts once more.
@@ -347,10 +366,24 @@ impl<'a> Verifier<'a> {
         if l.dim == 0 && !matches!(l.form, LoopForm::Tiles { .. }) {
             self.turns(l)?;
         }
+        self.at_points(l)?;
         loops.push(Around { dim: l.dim, form: l.form, step: l.step });
         self.block(&l.body, scope, loops)?;
         loops.pop();
         Ok(())
+    }
+
+    /// What an injection shares its tiles with meets it, and each other, at the same points.
+    fn at_points(&self, tiles: &Loop) -> Result<(), VerifyError> {
+        if !tiles.body.iter().any(|s| matches!(s, Stmt::Inject { .. })) {
+            return Ok(());
+        }
+        let meet = tiles.body.iter().enumerate().all(|(i, second)| {
+            let apart =
+                |first: &Stmt| apart(self.program, first, second).is_none_or(|lag| lag == Lag::default());
+            tiles.body[..i].iter().all(apart)
+        });
+        self.check.that(meet, 18, || "an injection beside what reads around a point".into())
     }
 
     /// Planes that take turns: those that a loop over them names at a time are in memory together.
@@ -462,10 +495,8 @@ impl<'a> Verifier<'a> {
                 LoopForm::Points { from: first, to: last, .. } => (from, to) = (first, last),
                 LoopForm::Tile { before, after, .. } => {
                     if let (Some(size), FieldKind::Tile) = (tile, &field.kind) {
-                        return (
-                            before.saturating_neg(),
-                            size.min(to.saturating_sub(from)).saturating_add(after),
-                        );
+                        let points = size.min(to.saturating_sub(from)).saturating_add(after);
+                        return (before.saturating_neg(), points.saturating_sub(step as i64 - 1));
                     }
                     (from, to) = (from.saturating_sub(before), to.saturating_add(after));
                 }

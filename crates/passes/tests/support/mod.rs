@@ -50,10 +50,12 @@ fn lines_of(p: &Program, body: &[Stmt], pad: &str, lines: &mut Vec<String>) {
         let line = match s {
             Stmt::Nest { .. } => {
                 let mut written: Vec<String> = Vec::new();
-                s.visit(&mut |s| {
-                    if let Stmt::Assign { target, .. } = s {
-                        written.push(name(target.field));
+                s.visit(&mut |s| match s {
+                    Stmt::Assign { target, .. } => written.push(name(target.field)),
+                    Stmt::Inject { sparse, target, .. } => {
+                        written.push(format!("{}->{}", p.decls.sparse(*sparse).name, name(target.field)));
                     }
+                    _ => {}
                 });
                 written.dedup();
                 format!("nest {}", written.join(" "))
