@@ -28,6 +28,7 @@ use rayon::prelude::*;
 use std::fmt::Write;
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
+use target::Care;
 use wavefold_ir::{abi::KernelFn, tree::Program};
 
 /// Native code of a program. Dropping it frees the code.
@@ -128,8 +129,12 @@ pub fn compile(program: &Program) -> Result<Kernel, CompileError> {
 /// Cranelift gives up.
 pub fn compile_for(program: &Program, vectors: Vectors) -> Result<Kernel, CompileError> {
     let start = Instant::now();
-    let isa = target::host()?;
-    let Functions { all: functions, wide } = lower(program, vectors.checked()?)?;
+    if vectors > Vectors::Bits128 {
+        wide::begin();
+    }
+    let Functions { all: functions, rows } = lower(program, vectors.checked()?)?;
+    let isa = target::host(if rows { Care::Quick } else { Care::Full })?;
+    let wide = rows && vectors == Vectors::widest();
     let mut builder = JITBuilder::with_isa(isa, default_libcall_names());
     let hosts = host::all();
     builder.symbols(host::library());
@@ -233,7 +238,7 @@ fn of_rows(module: &JITModule) -> Signature {
 /// # Errors
 /// Like [`compile`]; [`CompileError::Codegen`] with the first broken rule.
 pub fn verify(program: &Program) -> Result<(), CompileError> {
-    let isa = target::host()?;
+    let isa = target::host(Care::Full)?;
     for vectors in [Vectors::Bits128, Vectors::of_host()?] {
         for f in lower(program, vectors)?.all {
             let Code::Clif(clif) = f.code else { continue };

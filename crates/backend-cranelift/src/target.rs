@@ -5,19 +5,31 @@ use cranelift::prelude::*;
 use cranelift_codegen::isa::OwnedTargetIsa;
 use std::sync::OnceLock;
 
-/// The code generator of this machine, made once per process.
-pub(crate) fn host() -> Result<OwnedTargetIsa, CompileError> {
-    static HOST: OnceLock<Result<OwnedTargetIsa, String>> = OnceLock::new();
-    HOST.get_or_init(detect).clone().map_err(|reason| CompileError::Target { reason })
+/// How much time is taken to keep values in registers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Care {
+    /// As much as it takes: for loops over points.
+    Full,
+    /// One pass: for code around loops over points.
+    Quick,
 }
 
-fn detect() -> Result<OwnedTargetIsa, String> {
+/// The code generator of this machine, made once per process.
+pub(crate) fn host(care: Care) -> Result<OwnedTargetIsa, CompileError> {
+    static HOSTS: [OnceLock<Result<OwnedTargetIsa, String>>; 2] = [OnceLock::new(), OnceLock::new()];
+    let host = &HOSTS[usize::from(care == Care::Quick)];
+    host.get_or_init(|| detect(care)).clone().map_err(|reason| CompileError::Target { reason })
+}
+
+fn detect(care: Care) -> Result<OwnedTargetIsa, String> {
     let mut flags = settings::builder();
     // Cranelift has none for s390x.
     let probes = if cfg!(target_arch = "s390x") { "false" } else { "true" };
     let verify = if cfg!(debug_assertions) { "true" } else { "false" };
+    let registers = if care == Care::Quick { "single_pass" } else { "backtracking" };
     for (name, value) in [
         ("opt_level", "speed"),
+        ("regalloc_algorithm", registers),
         ("enable_verifier", verify),
         ("is_pic", "false"),
         // A frame larger than the guard page of a stack must touch it, not step over it.

@@ -50,8 +50,8 @@ pub(crate) enum Code {
 pub(crate) struct Functions {
     /// All functions, the entry first. Function `i` is called `u0:(host::COUNT + i)` in the code.
     pub(crate) all: Vec<Lowered>,
-    /// Whether all rows that each step goes through are in the widest vectors of the machine.
-    pub(crate) wide: bool,
+    /// Whether all rows that each step goes through have code of their own, in vectors that Cranelift does not have.
+    pub(crate) rows: bool,
 }
 
 /// All functions of a program.
@@ -62,7 +62,7 @@ pub(crate) struct Functions {
 pub(crate) fn lower(program: &Program, vectors: Vectors) -> Result<Functions, CompileError> {
     program.verify()?;
     check_nesting(program)?;
-    let frame = Frame::new(program, target::host()?.frontend_config(), vectors);
+    let frame = Frame::new(program, target::host(target::Care::Full)?.frontend_config(), vectors);
     let mut tasks = Vec::new();
     let entry = main::lower(program, &frame, &mut tasks);
     let mut functions =
@@ -83,8 +83,8 @@ pub(crate) fn lower(program: &Program, vectors: Vectors) -> Result<Functions, Co
             clif.name = UserFuncName::user(0, host::COUNT + i as u32);
         }
     }
-    let wide = vectors > Vectors::Bits128 && vectors == Vectors::widest() && !frame.narrow.get();
-    Ok(Functions { all: functions, wide })
+    let rows = vectors > Vectors::Bits128 && !frame.narrow.get();
+    Ok(Functions { all: functions, rows })
 }
 
 /// Only loops, and in the innermost of them point statements, may stand inside loops over points.

@@ -14,7 +14,8 @@ pub(crate) use ops::{Binary, Op, Place, Row, Unary, Value};
 
 use crate::CompileError;
 use assembler::Assembler;
-use std::sync::OnceLock;
+use iced_x86::{Code, Encoder, Instruction};
+use std::sync::{Once, OnceLock};
 
 /// Vectors that the code of rows uses.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -98,6 +99,16 @@ impl Vectors {
 /// [`CompileError::Codegen`] when one cannot be encoded, which would be a defect.
 pub(crate) fn encode(row: &Row, vectors: Vectors) -> Result<Vec<u8>, CompileError> {
     emit::emit(row, vectors).and_then(Assembler::finish).map_err(CompileError::codegen)
+}
+
+/// Begins to make the encoder's tables of all instructions, on another thread: once per process, they take as long as a kernel.
+pub(crate) fn begin() {
+    static BEGUN: Once = Once::new();
+    BEGUN.call_once(|| {
+        rayon::spawn(|| {
+            let _ = Encoder::try_new(64).and_then(|mut e| e.encode(&Instruction::with(Code::Retnq), 0));
+        });
+    });
 }
 
 /// The instructions of a row, one a line; numbers that lie behind them by their values.
