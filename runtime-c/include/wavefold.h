@@ -186,6 +186,7 @@ static inline double wf_max(double a, double b) { return a > b ? a : b; }
 /* Stores a cache line to the aligned place `to`, past the caches where the machine can. */
 typedef float wf_vector512 __attribute__((vector_size(64), may_alias));
 typedef float wf_vector256 __attribute__((vector_size(32), may_alias));
+typedef float wf_plain256 __attribute__((vector_size(32)));
 typedef float wf_vector128 __attribute__((vector_size(16), may_alias));
 static inline void wf_stream(void *to, const void *line) {
 #if defined(__clang__)
@@ -198,6 +199,22 @@ static inline void wf_stream(void *to, const void *line) {
   for (int i = 0; i < 4; i += 1) __builtin_ia32_movntps((float *)to + 4 * i, ((const wf_vector128 *)line)[i]);
 #else
   __builtin_memcpy(to, line, 64);
+#endif
+}
+
+/* Stores the first 32-bit words of a cache line: the end of a row that is no whole line. */
+typedef int wf_words256 __attribute__((vector_size(32)));
+static inline void wf_store_part(void *to, const void *line, int words) {
+#if defined(__AVX512F__)
+  __builtin_ia32_storeups512_mask((float *)to, *(const wf_vector512 *)line, (unsigned short)((1U << words) - 1));
+#elif defined(__AVX__)
+  for (int i = 0; i < 2; i += 1) {
+    const int n = words - 8 * i;
+    const wf_words256 all = {n, n, n, n, n, n, n, n}, at = {0, 1, 2, 3, 4, 5, 6, 7};
+    if (n > 0) __builtin_ia32_maskstoreps256((wf_plain256 *)((float *)to + 8 * i), at < all, ((const wf_vector256 *)line)[i]);
+  }
+#else
+  __builtin_memcpy(to, line, 4 * (unsigned long)words);
 #endif
 }
 

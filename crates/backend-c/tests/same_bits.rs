@@ -343,6 +343,46 @@ fn rows_that_say_how_they_use_memory() {
     assert_eq!(code.matches("wf_prefetch(").count(), 2, "{code}");
 }
 
+/// Rows of any length: what does not fill a cache line is computed as one, and stored in part.
+#[test]
+fn rows_that_end_in_a_line() {
+    let of = |points: usize, value: &str, alloc: usize| {
+        format!(
+            "operator op f32 {{
+  dim x 3 spacing 1
+  dim y {points} spacing 1
+  field u buffered 2 halo 2 alloc (7, {alloc}) pad (2, 16)
+  field w space halo 0 alloc (3, {alloc}) pad (0, 0)
+  time ascending {{
+    slot 0 = t/1+1 % 2
+    slot 1 = t/1+0 % 2
+    for x {{
+      simd y {{
+        r0 = {value}
+        u[t+1, x, y] = r0 + u[t, x, y-1]
+        w[x, y] += r0*u[t, x, y+2]
+      }}
+    }}
+  }}
+}}"
+        )
+    };
+    let in_part = |text: &str| wavefold_backend_c::emit(&program(text)).matches("wf_store_part(").count();
+    for points in 13..=33 {
+        let text = of(points, "u[t, x+1, y]/w[x, y]", 80);
+        check(&text, (0, 5));
+        check(&text.replace("op f32", "op f64"), (0, 5));
+        assert_eq!(in_part(&text), if points < 16 || points % 16 == 0 { 0 } else { 2 }, "{text}");
+    }
+    assert_eq!(in_part(&of(20, "sqrt(w[x, y])", 64)), 2);
+    // A call for nothing, too little room beside the last line, and what reads the value stored before.
+    let after = of(20, "w[x, y]", 64).replace("r0*u[t, x, y+2]", "r0*u[t+1, x, y]");
+    for text in [of(20, "sin(w[x, y])", 64), of(20, "w[x, y]", 48), after] {
+        check(&text, (0, 5));
+        assert_eq!(in_part(&text), 0, "{text}");
+    }
+}
+
 /// Rows that a tile cuts, and begin anywhere; rows shorter than a line.
 #[test]
 fn rows_that_only_prefetch() {

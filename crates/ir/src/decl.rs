@@ -96,15 +96,17 @@ pub struct Layout {
 
 impl Layout {
     /// The layout of a field over a domain of `shape` points with `halo` points around it, in elements of
-    /// `size` bytes: the first point of every row lies on a 64-byte boundary, and no stride is a multiple of a
-    /// page (4096 bytes), so that the rows of a stencil do not compete for one set of the cache.
+    /// `size` bytes: the first point of every row lies on a 64-byte boundary, a row of more than one vector of 64 bytes
+    /// has room for whole ones with the halo around them, and no stride is a multiple of a page (4096 bytes), so that the rows of a stencil do not
+    /// compete for one set of the cache.
     pub fn new(shape: &[usize], halo: usize, size: usize) -> Layout {
         let vector = 64 / size;
         let last = shape.len() - 1;
         let mut pad = vec![halo; shape.len()];
         pad[last] = halo.next_multiple_of(vector);
         let mut alloc: Vec<usize> = shape.iter().zip(&pad).map(|(n, p)| p + n + halo).collect();
-        alloc[last] = alloc[last].next_multiple_of(vector);
+        let row = if shape[last] < vector { shape[last] } else { shape[last].next_multiple_of(vector) };
+        alloc[last] = (pad[last] + row + halo).next_multiple_of(vector);
         let mut stride = size;
         for d in (1..=last).rev() {
             let step = if d == last { vector } else { 1 };

@@ -71,7 +71,7 @@ struct Writer<'a> {
     depth: usize,
     /// How the reduction around combines values.
     reduction: Option<Reduction>,
-    /// What the loop at hand stores past the caches, line by line.
+    /// What the loop at hand stores line by line: past the caches, or at the end of a row.
     lines: Vec<Access>,
     /// Whether what is done at sparse points is done for those in the tile at hand.
     in_tiles: bool,

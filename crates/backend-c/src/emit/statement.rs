@@ -3,7 +3,7 @@
 use super::Writer;
 use super::expr::{Precision, shifted};
 use wavefold_ir::tree::{Loop, LoopForm, Reduction, ScalarLet, Slot, Stmt, line};
-use wavefold_ir::{Access, DType, Direction, FieldId, FieldKind, SparseId, TicketId};
+use wavefold_ir::{Access, DType, Direction, Expr, FieldId, FieldKind, Func, SparseId, TicketId};
 
 /// Whether the statement is a loop whose tiles may run at the same time.
 pub(super) fn is_parallel(s: &Stmt) -> bool {
@@ -100,7 +100,8 @@ impl Writer<'_> {
             Stmt::Prefetch(_) | Stmt::Stream(_) => {}
             Stmt::Assign { target, value, increment } => {
                 let value = self.printer.expression(*value, Precision::Program);
-                let place = match self.lines.iter().position(|a| a == target) {
+                let line = self.lines.iter().position(|a| a == target);
+                let place = match line {
                     Some(k) => {
                         let x = &self.program.decls.dims[self.program.decls.rank() - 1].name;
                         format!("wf_line{k}[{x} - {x}_line]")
@@ -108,6 +109,10 @@ impl Writer<'_> {
                     None => self.printer.access(target),
                 };
                 let stored = match increment {
+                    // A line holds nothing yet.
+                    true if line.is_some() => {
+                        format!("{place} = {} + ({value});", self.printer.access(target))
+                    }
                     true => self.added(&place, self.dtype(target), &value),
                     false => format!("{place} = {value};"),
                 };
@@ -263,8 +268,11 @@ impl Writer<'_> {
     fn points(&mut self, l: &Loop, first: &str, end: &str, whole: &str) {
         let (x, line) = (&self.program.decls.dims[l.dim].name, self.line_points());
         let (hints, body) = l.hints();
+        let part = self.part_of_line(l, body);
         if hints.is_empty() {
-            return self.row(l, body, first, end);
+            let Some(part) = part else { return self.row(l, body, first, end) };
+            self.row(l, body, first, whole);
+            return self.line_in_part(l, body, whole, part);
         }
         self.open(&format!("for (int64_t {x}_line = {first}; {x}_line < {whole}; {x}_line += {line})"));
         for s in hints {
@@ -274,18 +282,85 @@ impl Writer<'_> {
             }
         }
         self.lines = streamed(l);
+        for (k, place) in self.whole_line(l, body).iter().enumerate() {
+            self.line(&format!("wf_stream(&{place}, wf_line{k});"));
+        }
+        self.close();
+        match part {
+            _ if whole == end => {}
+            Some(part) => self.line_in_part(l, body, whole, part),
+            None => self.row(l, body, whole, end),
+        }
+    }
+
+    /// The points of the cache line that begins at `x_line`; returns where goes what they keep in arrays.
+    fn whole_line(&mut self, l: &Loop, body: &[Stmt]) -> Vec<String> {
+        let (x, line) = (&self.program.decls.dims[l.dim].name, self.line_points());
         for k in 0..self.lines.len() {
             self.line(&format!("_Alignas(64) {} wf_line{k}[{line}];", self.printer.real()));
         }
         self.row(l, body, &format!("{x}_line"), &format!("{x}_line + {line}"));
-        for (k, access) in std::mem::take(&mut self.lines).iter().enumerate() {
-            let place = self.printer.access_of_line(access);
-            self.line(&format!("wf_stream(&{place}, wf_line{k});"));
+        std::mem::take(&mut self.lines).iter().map(|a| self.printer.access_of_line(a)).collect()
+    }
+
+    /// The last points of a row, from `whole` on, which fill a part of a cache line: all of it is computed, and the part stored.
+    /// A loop over these points would do half of them one by one.
+    fn line_in_part(&mut self, l: &Loop, body: &[Stmt], whole: &str, part: i64) {
+        let x = &self.program.decls.dims[l.dim].name;
+        self.line("{");
+        self.depth += 1;
+        self.line(&format!("const int64_t {x}_line = {whole};"));
+        self.lines = body.iter().filter_map(target).copied().collect();
+        let words = part * (self.program.decls.dtype.size() / 4) as i64;
+        for (k, place) in self.whole_line(l, body).iter().enumerate() {
+            self.line(&format!("wf_store_part(&{place}, wf_line{k}, {words});"));
         }
         self.close();
-        if whole != end {
-            self.row(l, body, whole, end);
+    }
+
+    /// Points behind the last whole cache line of a row that has one, where the whole line that they begin may be computed: there is memory
+    /// for all that it reads, nothing in it reads what it stores, and no elementary function is called for nothing.
+    fn part_of_line(&self, l: &Loop, body: &[Stmt]) -> Option<i64> {
+        let LoopForm::Points { from, to, simd: true } = l.form else { return None };
+        let (d, last) = (&self.program.decls, l.dim);
+        let line = self.line_points();
+        let part = (to - from).max(0) % line;
+        let room = |a: &Access| {
+            let field = d.field(a.field);
+            let first = field.window.as_ref().map_or(0, |w| w.from[last] as i64);
+            field.layout.as_ref().is_some_and(|layout| {
+                let end = layout.pad[last] as i64 + i64::from(a.offsets[last]) - first + to - part + line;
+                end <= layout.alloc[last] as i64
+            })
+        };
+        let mut stored: Vec<&Access> = Vec::new();
+        let mut fits = part > 0 && part < to - from;
+        for s in body {
+            let value = s.value()?;
+            self.program.exprs.visit(value, &mut |_, e| {
+                fits &= match e {
+                    Expr::Load(a) => {
+                        room(a) && !stored.iter().any(|s| (s.field, s.time) == (a.field, a.time))
+                    }
+                    Expr::Call(f, _) => {
+                        matches!(f, Func::Abs | Func::Min | Func::Max | Func::Sqrt | Func::Floor | Func::Ceil)
+                    }
+                    _ => true,
+                };
+            });
+            match s {
+                Stmt::Assign { target, .. } => {
+                    let once = !stored
+                        .iter()
+                        .any(|s| (s.field, s.time, s.offsets) == (target.field, target.time, target.offsets));
+                    fits &= room(target) && once && self.dtype(target) == d.dtype;
+                    stored.push(target);
+                }
+                Stmt::Let { .. } => {}
+                _ => return None,
+            }
         }
+        fits.then_some(part)
     }
 
     fn row(&mut self, l: &Loop, body: &[Stmt], first: &str, end: &str) {
@@ -393,6 +468,11 @@ impl Writer<'_> {
         // T14: there are two dimensions at least.
         self.line(&format!("wf_part(cx, {ticket}, {}, {}, {tile});", along(0), along(1)));
     }
+}
+
+/// Where a statement stores.
+fn target(s: &Stmt) -> Option<&Access> {
+    if let Stmt::Assign { target, .. } = s { Some(target) } else { None }
 }
 
 /// Whether a loop stores anything past the caches.

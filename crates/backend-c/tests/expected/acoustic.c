@@ -40,13 +40,27 @@ static int run(const wf_context *cx) {
         const int64_t x_end = wf_least(x_tile + 16, 101);
         for (int64_t x = x_tile; x < x_end; x += 1) {
           #pragma omp simd
-          for (int64_t z = 0; z < 101; z += 1) {
+          for (int64_t z = 0; z < 96; z += 1) {
             const float r2 = fmaf(0.013333334F, u[t0][x + 3][z + 16] + u[t0][x + 5][z + 16]
                 + u[t0][x + 4][z + 15] + u[t0][x + 4][z + 17], fmaf(-0.00083333335F, u[t0][x + 2][z + 16]
                 + u[t0][x + 6][z + 16] + u[t0][x + 4][z + 14] + u[t0][x + 4][z + 18],
                 -0.05F*u[t0][x + 4][z + 16]));
             u[t1][x + 4][z + 16] = (r2 + r0*m[x][z + 16]*(2.0F*u[t0][x + 4][z + 16] - u[t2][x + 4][z + 16])
                 + r1*damp[x][z + 16]*u[t2][x + 4][z + 16])/(r0*m[x][z + 16] + r1*damp[x][z + 16]);
+          }
+          {
+            const int64_t z_line = 96;
+            _Alignas(64) float wf_line0[16];
+            #pragma omp simd
+            for (int64_t z = z_line; z < z_line + 16; z += 1) {
+              const float r2 = fmaf(0.013333334F, u[t0][x + 3][z + 16] + u[t0][x + 5][z + 16]
+                  + u[t0][x + 4][z + 15] + u[t0][x + 4][z + 17], fmaf(-0.00083333335F, u[t0][x + 2][z + 16]
+                  + u[t0][x + 6][z + 16] + u[t0][x + 4][z + 14] + u[t0][x + 4][z + 18],
+                  -0.05F*u[t0][x + 4][z + 16]));
+              wf_line0[z - z_line] = (r2 + r0*m[x][z + 16]*(2.0F*u[t0][x + 4][z + 16] - u[t2][x + 4][z + 16])
+                  + r1*damp[x][z + 16]*u[t2][x + 4][z + 16])/(r0*m[x][z + 16] + r1*damp[x][z + 16]);
+            }
+            wf_store_part(&u[t1][x + 4][z_line + 16], wf_line0, 5);
           }
         }
       }
