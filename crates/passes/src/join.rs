@@ -121,12 +121,24 @@ impl<'a> Group<'a> {
         group.members.truncate(kept + 1);
         group.at.truncate(kept);
         let last = *group.at.last()?;
-        group.waits.retain(|wait| *wait < last);
+        // What is decoded in the tiles is waited for behind them.
+        let within = group.parts();
+        let before = |wait: &usize| matches!(&after[*wait], Some(Stmt::Wait(k)) if !within.contains(k));
+        group.waits.retain(|wait| *wait < last && before(wait));
         Some(group)
     }
 
     fn nests(&self) -> impl Iterator<Item = &Tiled<'a>> {
         self.members.iter().filter_map(|m| if let Member::Nest(tiled) = m { Some(tiled) } else { None })
+    }
+
+    /// The tickets of what is coded in the tiles.
+    fn parts(&self) -> Vec<TicketId> {
+        let parts = self.nests().flat_map(|tiled| tiled.inside).filter_map(|s| match s {
+            Stmt::Part { ticket, .. } => Some(*ticket),
+            _ => None,
+        });
+        parts.collect()
     }
 
     /// Whether a member has the same tiles.
