@@ -376,8 +376,11 @@ fn rows_that_end_in_a_line() {
     }
     assert_eq!(in_part(&of(20, "sqrt(w[x, y])", 64)), 2);
     // A call for nothing, too little room beside the last line, and what reads the value stored before.
-    let after = of(20, "w[x, y]", 64).replace("r0*u[t, x, y+2]", "r0*u[t+1, x, y]");
-    for text in [of(20, "sin(w[x, y])", 64), of(20, "w[x, y]", 48), after] {
+    let after =
+        |level: &str| of(20, "w[x, y]", 64).replace("r0*u[t, x, y+2]", &format!("r0*u[{level}, x, y]"));
+    // Level t-1 lies where t+1 does.
+    let other = after("t-1").replace("  slot 1", "  slot 2 = t/1-1 % 2\n    slot 1");
+    for text in [of(20, "sin(w[x, y])", 64), of(20, "w[x, y]", 48), after("t+1"), other] {
         check(&text, (0, 5));
         assert_eq!(in_part(&text), 0, "{text}");
     }

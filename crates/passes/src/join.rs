@@ -8,7 +8,8 @@
 //! [`fuse`](crate::fuse) puts statements into one loop that nothing stands between. An adjoint wave is driven by what is
 //! injected into it, and imaged afterwards, so three passes over memory would be made of it: the image finds what the step has
 //! just left in the cache when they share tiles ("fusion after tiling"). It is allowed where statements meet in memory at
-//! the same points only. What is decompressed as a whole is waited for before the tiles then. Fronts do it in their own way, so this pass looks at what is done step by step.
+//! the same points only. What is decompressed as a whole is waited for before the tiles then. Fronts do it in their own way, so
+//! this pass looks at what is done step by step.
 
 use crate::Machine;
 use crate::nests::by_planes;

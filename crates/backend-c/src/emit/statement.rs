@@ -318,8 +318,9 @@ impl Writer<'_> {
         self.close();
     }
 
-    /// Points behind the last whole cache line of a row that has one, where the whole line that they begin may be computed: there is memory
-    /// for all that it reads, nothing in it reads what it stores, and no elementary function is called for nothing.
+    /// Points behind the last whole cache line of a row that has one, where the line that they begin may be computed as a
+    /// whole: there is memory for all that it reads, nothing in it reads what it stores, and no elementary function is called
+    /// for nothing.
     fn part_of_line(&self, l: &Loop, body: &[Stmt]) -> Option<i64> {
         let LoopForm::Points { from, to, simd: true } = l.form else { return None };
         let (d, last) = (&self.program.decls, l.dim);
@@ -334,14 +335,17 @@ impl Writer<'_> {
             })
         };
         let mut stored: Vec<&Access> = Vec::new();
+        // A row in vectors meets a level that it stores to at the same point, or not at all.
+        let holds = |stored: &[&Access], a: &Access| {
+            let level = |s: &Access| s.field == a.field && d.field(a.field).same_slot(s.time, a.time);
+            stored.iter().any(|s| level(s) && s.offsets == a.offsets)
+        };
         let mut fits = part > 0 && part < to - from;
         for s in body {
             let value = s.value()?;
             self.program.exprs.visit(value, &mut |_, e| {
                 fits &= match e {
-                    Expr::Load(a) => {
-                        room(a) && !stored.iter().any(|s| (s.field, s.time) == (a.field, a.time))
-                    }
+                    Expr::Load(a) => room(a) && !holds(&stored, a),
                     Expr::Call(f, _) => {
                         matches!(f, Func::Abs | Func::Min | Func::Max | Func::Sqrt | Func::Floor | Func::Ceil)
                     }
@@ -350,10 +354,7 @@ impl Writer<'_> {
             });
             match s {
                 Stmt::Assign { target, .. } => {
-                    let once = !stored
-                        .iter()
-                        .any(|s| (s.field, s.time, s.offsets) == (target.field, target.time, target.offsets));
-                    fits &= room(target) && once && self.dtype(target) == d.dtype;
+                    fits &= room(target) && !holds(&stored, target) && self.dtype(target) == d.dtype;
                     stored.push(target);
                 }
                 Stmt::Let { .. } => {}
