@@ -13,10 +13,9 @@
 
 use crate::Machine;
 use crate::nests::by_planes;
-use crate::schedule::strips_that;
-use std::collections::BTreeMap;
+use crate::schedule::{strips_that, touched};
 use wavefold_ir::tree::{Lag, Loop, LoopForm, Program, Stmt, apart, reads_around};
-use wavefold_ir::{Access, FieldId, FieldKind, TableId, TicketId};
+use wavefold_ir::{Access, FieldKind, TicketId};
 
 /// Planes of a tile in three dimensions, unless codecs work on its parts.
 const PLANES: usize = 4;
@@ -32,14 +31,14 @@ pub fn join(mut p: Program, machine: &Machine) -> Program {
     if p.decls.rank() < 2 {
         return p;
     }
-    for i in 0..p.body.len() {
-        if let Stmt::Time { body, .. } = &mut p.body[i] {
-            let step = std::mem::take(body);
-            let joined = block(&p, step, machine);
-            if let Stmt::Time { body, .. } = &mut p.body[i] {
-                *body = joined;
+    for s in std::mem::take(&mut p.body) {
+        let done = match s {
+            Stmt::Time { direction, slots, scalars, body } => {
+                Stmt::Time { direction, slots, scalars, body: block(&p, body, machine) }
             }
-        }
+            other => other,
+        };
+        p.body.push(done);
     }
     by_planes(&mut p);
     p
@@ -78,7 +77,7 @@ struct Group<'a> {
 
 enum Member<'a> {
     Nest(Tiled<'a>),
-    Inject(&'a Stmt, TableId),
+    Inject(&'a Stmt),
 }
 
 impl<'a> Group<'a> {
@@ -98,7 +97,7 @@ impl<'a> Group<'a> {
             let Some(s) = s else { continue };
             let member = match s {
                 Stmt::Nest { .. } => Tiled::of(p, s).map(Member::Nest),
-                Stmt::Inject { table, .. } if group.takes(p, s) => Some(Member::Inject(s, *table)),
+                Stmt::Inject { .. } if group.takes(p, s) => Some(Member::Inject(s)),
                 Stmt::Inject { .. } | Stmt::Interpolate { .. } => None,
                 Stmt::Wait(ticket) if filled.contains(ticket) => {
                     group.waits.push(k);
@@ -173,7 +172,7 @@ impl<'a> Group<'a> {
         });
         let strips = extent.div_ceil(rows.max(1));
         let few = |m: &Member| match m {
-            Member::Inject(Stmt::Inject { sparse, .. }, table) if last > 0 => {
+            Member::Inject(Stmt::Inject { sparse, table, .. }) if last > 0 => {
                 let corners = p.decls.sparse(*sparse).points.saturating_mul(p.decls.table(*table).corners);
                 corners.saturating_mul(strips) <= p.decls.points() / POINTS
             }
@@ -189,7 +188,7 @@ impl<'a> Group<'a> {
                     source.extend(tiled.source.iter().cloned());
                     body.extend(tiled.body(last));
                 }
-                Member::Inject(s, _) => body.push((*s).clone()),
+                Member::Inject(s) => body.push((*s).clone()),
             }
         }
         if last > 0 {
@@ -200,35 +199,18 @@ impl<'a> Group<'a> {
         Some(Stmt::Nest { source, outer: Loop { dim: last, form, step: 1, body } })
     }
 
-    /// Bytes that a tile of so many rows and planes touches: of each array also what lies around the tile.
-    fn touched(&self, p: &Program, [rows, planes]: [usize; 2]) -> f64 {
-        let mut arrays: BTreeMap<(FieldId, i32), [(i32, i32); 2]> = BTreeMap::new();
-        let mut touch = |a: &Access| {
-            let spans = arrays.entry((a.field, a.time)).or_default();
-            for (d, span) in spans.iter_mut().enumerate() {
-                *span = (span.0.min(a.offsets[d]), span.1.max(a.offsets[d]));
-            }
-        };
-        for tiled in self.nests() {
-            tiled.inside.iter().for_each(|s| {
-                s.visit(&mut |s| {
-                    s.value().iter().flat_map(|v| p.exprs.loads(*v)).for_each(|a| touch(&a));
-                    if let Stmt::Assign { target, .. } = s {
-                        touch(target);
-                    }
-                });
+    /// Bytes that a tile of so many rows and planes touches.
+    fn touched(&self, p: &Program, tile: [usize; 2]) -> f64 {
+        let mut accesses: Vec<Access> = Vec::new();
+        for s in self.nests().flat_map(|tiled| tiled.inside) {
+            s.visit(&mut |s| {
+                accesses.extend(s.value().iter().flat_map(|v| p.exprs.loads(*v)));
+                if let Stmt::Assign { target, .. } = s {
+                    accesses.push(*target);
+                }
             });
         }
-        let rank = p.decls.rank();
-        let bytes = |((id, _), spans): (&(FieldId, i32), &[(i32, i32); 2])| {
-            let wide = |d: usize| f64::from(spans[d].1 - spans[d].0);
-            let tile = match rank {
-                2 => rows as f64 + wide(0),
-                _ => (planes as f64 + wide(0)) * (rows as f64 + wide(1)),
-            };
-            tile * (p.decls.dims[rank - 1].size * p.decls.field(*id).dtype.size()) as f64
-        };
-        arrays.iter().map(bytes).sum()
+        touched(accesses.iter(), tile, p.decls.dims[p.decls.rank() - 1].size, &p.decls)
     }
 }
 

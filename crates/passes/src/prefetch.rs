@@ -47,10 +47,9 @@ fn rows(l: &mut Loop, (planes, there): (usize, &BTreeSet<(FieldId, i32)>), d: &D
     let mut there = there.clone();
     for s in &mut l.body {
         if let Stmt::Loop(inner) = s {
-            let used = arrays(inner, d, exprs);
             rows(inner, (planes, &there), d, exprs);
             if inner.dim == 0 && inner.form == (LoopForm::Tile { before: 0, after: 0, simd: false }) {
-                there.extend(used.into_keys());
+                there.extend(arrays(inner, d, exprs).into_keys());
             }
         }
     }

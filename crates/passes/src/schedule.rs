@@ -323,18 +323,28 @@ pub(crate) fn strips_that(mut fits: impl FnMut(usize) -> bool, rows: usize, mach
 /// Bytes that should stay in the cache while a strip goes from one plane to the next: of each array the planes between the
 /// first and the last that a point reads, and those of a second point, which [`jam`](crate::jam) may add.
 fn kept(touches: &[Touch], rows: usize, region: &Region, decls: &Decls) -> f64 {
+    touched(touches.iter().map(|touch| &touch.access), [rows, 2], extent(region, 2), decls)
+}
+
+/// Bytes that a tile of so many rows and planes touches, with rows of `points` points: of each array also what lies around the
+/// tile. In two dimensions there are no planes.
+pub(crate) fn touched<'a>(
+    accesses: impl Iterator<Item = &'a Access>,
+    [rows, planes]: [usize; 2],
+    points: usize,
+    decls: &Decls,
+) -> f64 {
     let mut arrays: BTreeMap<(FieldId, i32), [(i32, i32); 2]> = BTreeMap::new();
-    for Touch { access, .. } in touches {
+    for access in accesses {
         let spans = arrays.entry((access.field, access.time)).or_default();
         for (d, span) in spans.iter_mut().enumerate() {
             *span = (span.0.min(access.offsets[d]), span.1.max(access.offsets[d]));
         }
     }
-    let bytes = |((field, _), [x, y]): (&(FieldId, i32), &[(i32, i32); 2])| {
-        let planes = f64::from(x.1 - x.0 + 2);
-        planes
-            * (rows as f64 + f64::from(y.1 - y.0))
-            * (extent(region, 2) * decls.field(*field).dtype.size()) as f64
+    let bytes = |((field, _), spans): (&(FieldId, i32), &[(i32, i32); 2])| {
+        let along = |n: usize, d: usize| n as f64 + f64::from(spans[d].1 - spans[d].0);
+        let tile = if decls.rank() == 3 { along(planes, 0) * along(rows, 1) } else { along(rows, 0) };
+        tile * (points * decls.field(*field).dtype.size()) as f64
     };
     arrays.iter().map(bytes).sum()
 }

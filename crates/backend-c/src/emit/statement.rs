@@ -485,11 +485,7 @@ fn streams(l: &Loop) -> bool {
 
 /// Where a row stores what goes past the caches.
 fn streamed(l: &Loop) -> Vec<Access> {
-    let targets = l.body.iter().filter_map(|s| match s {
-        Stmt::Assign { target, .. } => Some(*target),
-        _ => None,
-    });
-    targets.filter(|a| l.is_streamed(a.field, a.time)).collect()
+    l.body.iter().filter_map(target).filter(|a| l.is_streamed(a.field, a.time)).copied().collect()
 }
 
 /// Where a reduction begins.

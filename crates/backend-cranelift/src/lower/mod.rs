@@ -17,8 +17,9 @@ mod value;
 mod wide;
 mod writer;
 
+use crate::target::{self, Care};
 use crate::wide::{Row, Vectors};
-use crate::{CompileError, host, target};
+use crate::{CompileError, host};
 use cranelift_codegen::ir::{Function, UserFuncName};
 use frame::Frame;
 use nest::{Body, Task};
@@ -62,7 +63,9 @@ pub(crate) struct Functions {
 pub(crate) fn lower(program: &Program, vectors: Vectors) -> Result<Functions, CompileError> {
     program.verify()?;
     check_nesting(program)?;
-    let frame = Frame::new(program, target::host(target::Care::Full)?.frontend_config(), vectors);
+    // The one that is needed, unless some row turns out to have no code of its own; they are configured alike.
+    let care = if vectors > Vectors::Bits128 { Care::Quick } else { Care::Full };
+    let frame = Frame::new(program, target::host(care)?.frontend_config(), vectors);
     let mut tasks = Vec::new();
     let entry = main::lower(program, &frame, &mut tasks);
     let mut functions =
