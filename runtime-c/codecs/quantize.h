@@ -308,12 +308,85 @@ static __attribute__((noinline)) WF_WIDE size_t wf_tile_encode_wide(const float 
   wf_pack_wide(tile, w, out + 5);
   return 5 + (size_t)w * 64;
 }
+
+/* Unpacks w words, sums them where `sums` says so (from `base`), and stores what they stand for, in one pass. */
+WF_WIDE WF_INLINE void wf_tile_restore_width(const uint8_t *in, const int w, int32_t base, int sums, float step, float *dst,
+                                             const int64_t *offset) {
+  const __m512i zero = _mm512_setzero_si512();
+  const __m512 by = _mm512_set1_ps(step);
+  const __mmask16 before = sums ? 0xFFFF : 0;
+  __m512i word = _mm512_loadu_si512(in), v = zero;
+  int shift = 0;
+#pragma GCC unroll 32
+  for (int r = 0; r < WF_Q_ROWS; r++) {
+    __m512i field;
+    if (shift + w <= 32) {
+      field = _mm512_slli_epi32(word, (unsigned)(32 - w - shift));
+      shift += w;
+      if (shift == 32 && r + 1 < WF_Q_ROWS) word = _mm512_loadu_si512(in += 64), shift = 0;
+    } else {
+      const __m512i low = _mm512_srli_epi32(word, (unsigned)shift);
+      word = _mm512_loadu_si512(in += 64);
+      field = _mm512_slli_epi32(_mm512_or_si512(low, _mm512_slli_epi32(word, (unsigned)(32 - shift))), (unsigned)(32 - w));
+      shift += w - 32;
+    }
+    field = _mm512_srai_epi32(field, (unsigned)(32 - w));
+    if (r == 0 && sums) {
+      field = _mm512_add_epi32(field, _mm512_alignr_epi32(field, zero, 15));
+      field = _mm512_add_epi32(field, _mm512_alignr_epi32(field, zero, 14));
+      field = _mm512_add_epi32(field, _mm512_alignr_epi32(field, zero, 12));
+      field = _mm512_add_epi32(field, _mm512_alignr_epi32(field, zero, 8));
+      field = _mm512_add_epi32(field, _mm512_set1_epi32(base));
+    }
+    v = _mm512_mask_add_epi32(field, before, field, v);
+    _mm512_storeu_ps(dst + offset[r], _mm512_mul_ps(_mm512_cvtepi32_ps(v), by));
+  }
+}
+
+WF_WIDE static __attribute__((noinline)) void wf_tile_restore(const uint8_t *in, int w, int32_t base, int sums, float step,
+                                                              float *dst, const int64_t *offset) {
+  switch (w) {
+#define WF_CASE(W) \
+  case W: wf_tile_restore_width(in, W, base, sums, step, dst, offset); break;
+    WF_EACH_WIDTH(WF_CASE)
+#undef WF_CASE
+  }
+}
+
+/* wf_tile_decode_f32 in one pass, for one factor. */
+static __attribute__((noinline)) WF_WIDE size_t wf_tile_decode_wide(const uint8_t *in, size_t len, float step, float *dst,
+                                                                    const int64_t *offset) {
+  if (len < 1) return 0;
+  const int tag = in[0], sums = tag >= WF_Q_BASE, w = sums ? tag - WF_Q_BASE : tag;
+  if (tag == WF_Q_RAW) {
+    if (len < 1 + WF_Q_VALUES * 4) return 0;
+    for (int r = 0; r < WF_Q_ROWS; r++) _mm512_storeu_si512(dst + offset[r], _mm512_loadu_si512(in + 1 + 64 * r));
+    return 1 + WF_Q_VALUES * 4;
+  }
+  const size_t before = sums ? 5 : 1;
+  if (w > (sums ? 32 : 31) || len < before + (size_t)w * 64) return 0;
+  int32_t base = 0;
+  if (sums) memcpy(&base, in + 1, 4);
+  if (w)
+    wf_tile_restore(in + before, w, base, sums, step, dst, offset);
+  else
+    for (int r = 0; r < WF_Q_ROWS; r++) _mm512_storeu_ps(dst + offset[r], _mm512_set1_ps((float)base * step));
+  return before + (size_t)w * 64;
+}
 #else
 WF_INLINE size_t wf_tile_encode_wide(const float *src, const int64_t *offset, float scale, wf_tops *tops, uint8_t *out) {
   (void)src, (void)offset, (void)scale, (void)tops, (void)out;
   return 0;
 }
+
+WF_INLINE size_t wf_tile_decode_wide(const uint8_t *in, size_t len, float step, float *dst, const int64_t *offset) {
+  (void)in, (void)len, (void)step, (void)dst, (void)offset;
+  return 0;
+}
 #endif
+
+/* One factor does where it is neither denormal nor infinite: steps are powers of two. */
+WF_INLINE int wf_one_factor(double scale) { return scale >= FLT_MIN && scale <= FLT_MAX; }
 
 #define WF_T float
 #define WF_INT int32_t

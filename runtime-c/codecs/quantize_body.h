@@ -138,10 +138,7 @@ WF_INLINE size_t WF_FN(wf_quantize_encode)(const WF_T *src, const wf_box *box, c
   wf_tops tops;
   uint8_t *to = out;
   wf_tops_start(&tops);
-  /* One factor does where it is neither denormal nor infinite: powers of two are exact. */
-  const WF_T scale = scale1 * scale2;
-  const int wide = sizeof(WF_T) == 4 && wf_has_wide() && scale >= (WF_T)FLT_MIN && scale <= (WF_T)FLT_MAX &&
-                   limit >= (WF_T)WF_Q_REACH;
+  const int wide = sizeof(WF_T) == 4 && wf_has_wide() && wf_one_factor(scale1 * scale2) && limit >= (WF_T)WF_Q_REACH;
   for (int r = 0; r < WF_Q_ROWS; r++) dense[r] = r * WF_Q_LANES;
   if (block[2] == WF_Q_LANES) wf_tile_rows(box, block, rows);
   for (int64_t j = 0; j < box->extent[1]; j += block[1]) {
@@ -165,21 +162,23 @@ WF_INLINE size_t WF_FN(wf_quantize_encode)(const WF_T *src, const wf_box *box, c
   return (size_t)(to - out);
 }
 
-/* Decodes one tile into rows `apart` values apart; scale1 * scale2 = step. Returns the bytes read, 0 when they make no
- * tile. */
-WF_INLINE size_t WF_FN(wf_tile_decode)(const uint8_t *in, size_t len, WF_T scale1, WF_T scale2, WF_T *rows,
-                                       int64_t apart) {
+/* Decodes one tile, whose rows go to `dst` + `offset`; scale1 * scale2 = step. Returns the bytes read, 0 when they make
+ * no tile. */
+WF_INLINE size_t WF_FN(wf_tile_decode)(const uint8_t *in, size_t len, WF_T scale1, WF_T scale2, WF_T *dst,
+                                       const int64_t *offset) {
   int32_t d[WF_Q_VALUES] __attribute__((aligned(64)));
+  if (sizeof(WF_T) == 4 && wf_has_wide() && wf_one_factor(scale1 * scale2))
+    return wf_tile_decode_wide(in, len, (float)(scale1 * scale2), (float *)(void *)dst, offset);
   if (len < 1) return 0;
   const int tag = in[0];
   if (tag == WF_Q_RAW) {
     if (len < 1 + WF_Q_VALUES * sizeof(WF_T)) return 0;
     for (int r = 0; r < WF_Q_ROWS; r++)
-      memcpy(rows + r * apart, in + 1 + (size_t)r * WF_Q_LANES * sizeof(WF_T), WF_Q_LANES * sizeof(WF_T));
+      memcpy(dst + offset[r], in + 1 + (size_t)r * WF_Q_LANES * sizeof(WF_T), WF_Q_LANES * sizeof(WF_T));
     return 1 + WF_Q_VALUES * sizeof(WF_T);
   }
   if (tag == 0) {
-    for (int r = 0; r < WF_Q_ROWS; r++) memset(rows + r * apart, 0, WF_Q_LANES * sizeof(WF_T));
+    for (int r = 0; r < WF_Q_ROWS; r++) memset(dst + offset[r], 0, WF_Q_LANES * sizeof(WF_T));
     return 1;
   }
   const int plain = tag < 32, w = plain ? tag : tag - WF_Q_BASE;
@@ -197,7 +196,7 @@ WF_INLINE size_t WF_FN(wf_tile_decode)(const uint8_t *in, size_t len, WF_T scale
   const uint32_t carry = plain ? 0 : UINT32_MAX;
   wf_words sum = {0};
   for (int r = 0; r < WF_Q_ROWS; r++) {
-    WF_T *x = rows + r * apart;
+    WF_T *x = dst + offset[r];
     sum = (sum & carry) + row[r];
     if (sizeof(WF_T) == 4) {
       const wf_floats v = __builtin_convertvector((wf_lanes)sum, wf_floats);
@@ -237,21 +236,35 @@ WF_INLINE size_t WF_FN(wf_quantize_decode)(const uint8_t *in, size_t len, const 
   WF_T strips[2][WF_Q_ROWS * APART] __attribute__((aligned(64)));
   WF_FN(wf_strip) done;
   const int wide = block[2] == WF_Q_LANES;
+  int64_t rows[WF_Q_ROWS], held_rows[WF_Q_ROWS];
   size_t used = 0;
   int turn = 0;
+  done.strip = strips[0];
+  done.to = dst;
+  done.apart = 0;
+  done.bytes = 0;
   done.next = WF_Q_ROWS;
+  for (int r = 0; r < WF_Q_ROWS; r++) held_rows[r] = r * (wide ? APART : WF_Q_LANES);
   for (int64_t j = 0; j < box->extent[1]; j += block[1]) {
     WF_T *to = dst + j * box->stride[1];
     wf_box row = *box;
     row.extent[1] = row.extent[1] - j < block[1] ? row.extent[1] - j : block[1];
-    for (int64_t k = 0, held; k < box->extent[2]; k += held, turn = !turn) {
+    if (wide) wf_tile_rows(&row, block, rows);
+    int64_t k = 0, held;
+    /* Whole tiles go where they belong at once. */
+    if (wide && !bypass && row.extent[0] == block[0] && row.extent[1] == block[1])
+      for (; k + WF_Q_LANES <= box->extent[2]; k += WF_Q_LANES) {
+        const size_t n = WF_FN(wf_tile_decode)(in + used, len - used, scale1, scale2, to + k, rows);
+        if (n == 0) return 0;
+        used += n;
+      }
+    for (; k < box->extent[2]; k += held, turn = !turn) {
       const int64_t left = box->extent[2] - k, most = wide ? HELD : block[2];
       WF_T *strip = strips[turn];
       held = left < most ? left : most;
       const int tiles = (int)((held + block[2] - 1) / block[2]);
       for (int64_t at = 0; at < held; at += block[2]) {
-        const size_t n =
-            WF_FN(wf_tile_decode)(in + used, len - used, scale1, scale2, strip + at, wide ? APART : WF_Q_LANES);
+        const size_t n = WF_FN(wf_tile_decode)(in + used, len - used, scale1, scale2, strip + at, held_rows);
         if (n == 0) return 0;
         used += n;
         WF_FN(wf_strip_write)(&done, (WF_Q_ROWS + tiles - 1) / tiles, bypass);
@@ -266,7 +279,7 @@ WF_INLINE size_t WF_FN(wf_quantize_decode)(const uint8_t *in, size_t len, const 
       done.apart = APART;
       done.bytes = (size_t)held * sizeof(WF_T);
       done.next = 0;
-      wf_tile_rows(&row, block, done.rows);
+      memcpy(done.rows, rows, sizeof rows);
     }
   }
   WF_FN(wf_strip_write)(&done, WF_Q_ROWS, bypass);

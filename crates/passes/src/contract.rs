@@ -39,6 +39,7 @@ fn statement(s: &mut Stmt, exprs: &mut Arena, c: &mut Contract) {
         | Stmt::When { body, .. }
         | Stmt::Until { body, .. }
         | Stmt::Front { body, .. }
+        | Stmt::Steps(body)
         | Stmt::Lagged { body, .. } => {
             body.iter_mut().for_each(|s| statement(s, exprs, c));
         }

@@ -7,18 +7,32 @@
 //! read off the accesses ([`lags`]); the order of a front is that of [`Front`]. Steps are taken together when that moves clearly
 //! less memory, counted as the fields of all parts once for the group, with what neighbouring strips fetch again, as long as the
 //! planes under way stay in a second-level cache. Results do not depend on it.
+//!
+//! What is compressed is whole only when a group has ended, and decompressed before it begins:
+//!
+//! ```text
+//! time {                                            time {
+//!   every 4 { k0 = compress usave[t] <- u[t] }        front of 8 steps .. { every 4 { lag 0 { s[t, x] = u[t, x] } } .. }
+//!   tiles x { u[t+1, x] = f(u[t]) }          ->       steps { every 4 { k0 = compress usave[t] <- s[t]  wait k0 } }
+//!   every 4 { wait k0 }                             }
+//! }
+//! ```
+//! The ring of slices has room for the snapshots of a group, of which there are two at most.
 
 use crate::nests::by_planes;
-use crate::{Machine, join};
-use wavefold_ir::Region;
+use crate::schedule::{nest as nest_over, slots};
+use crate::{Machine, compress, join, parts as in_parts};
 use wavefold_ir::tree::{
-    Front, Lag, Loop, LoopForm, Program, Stmt, cost, footprint, front_bytes, lags, reads_around,
+    Front, Lag, Loop, LoopForm, Program, Slice, Stmt, cost, footprint, front_bytes, lags, reads_around,
 };
+use wavefold_ir::{Access, Field, FieldId, FieldKind, Layout, Region, TicketId};
 
 /// Largest part of the second-level cache for the planes under way.
 const CACHE_PART: f64 = 0.85;
 /// Most memory that a front may move, as a part of what single steps move.
 const GAIN: f64 = 0.8;
+/// Most snapshots of a group for each compressed function: slices take memory.
+const SNAPSHOTS: usize = 2;
 /// Most steps at a time that may be asked for.
 const MOST_STEPS: usize = 64;
 /// Steps at a time that are tried.
@@ -32,23 +46,164 @@ const CHUNKS: [usize; 3] = [8, 4, 2];
 ///
 /// `steps` are those that are asked for at a time; without, the compiler chooses.
 pub fn front(mut p: Program, machine: &Machine, steps: Option<usize>) -> (Program, Option<String>) {
-    match plan(&p, machine, steps) {
-        Ok((front, parts)) => {
-            for s in &mut p.body {
-                if let Stmt::Time { body, .. } = s {
-                    body.retain(|s| matches!(s, Stmt::First(_)));
-                    body.push(Stmt::Front { front, body: parts });
-                    break;
-                }
+    // Slices are made on the way to a plan.
+    let before = has_effects(&p).then(|| p.clone());
+    match plan(&mut p, before.as_ref(), machine, steps) {
+        Ok((front, group)) => {
+            group.widen(&mut p, front.steps);
+            let apart = |list: Vec<Stmt>| (!list.is_empty()).then(|| Stmt::Steps(list));
+            let mut step = Vec::from_iter(apart(group.before));
+            step.push(Stmt::Front { front, body: group.parts });
+            step.extend(apart(group.after));
+            for s in std::mem::take(&mut p.body) {
+                let s = match s {
+                    Stmt::Time { direction, scalars, mut body, .. } => {
+                        body.retain(|s| matches!(s, Stmt::First(_)));
+                        body.append(&mut step);
+                        let slots = slots(&body, &p.decls, &p.exprs);
+                        Stmt::Time { direction, slots, scalars, body }
+                    }
+                    other => other,
+                };
+                p.body.push(s);
             }
             by_planes(&mut p);
             (p, None)
         }
-        Err(why) => (p, Some(why)),
+        Err(why) => (before.unwrap_or(p), Some(why)),
     }
 }
 
-fn plan(p: &Program, machine: &Machine, steps: Option<usize>) -> Result<(Front, Vec<Stmt>), String> {
+fn has_effects(p: &Program) -> bool {
+    let mut found = false;
+    p.visit(&mut |s| found |= matches!(s, Stmt::Compress { .. } | Stmt::Decompress { .. }));
+    found
+}
+
+/// What the steps of a group do.
+#[derive(Default)]
+struct Group {
+    /// Decompressions, and what waits for them.
+    before: Vec<Stmt>,
+    /// Parts of the front.
+    parts: Vec<Stmt>,
+    /// Compressions, and what waits for them.
+    after: Vec<Stmt>,
+    compressing: Vec<TicketId>,
+    /// Slices, with the distance of their snapshots in steps.
+    rings: Vec<(FieldId, usize)>,
+}
+
+impl Group {
+    /// Most steps for which the slices of a group are few enough.
+    fn most_steps(&self) -> usize {
+        let most = self.rings.iter().map(|(_, every)| SNAPSHOTS * every).min();
+        most.map_or(MOST_STEPS, |most| most.min(MOST_STEPS))
+    }
+
+    /// Makes room for the slices of all snapshots of a group: a step has what it reads in its ring already.
+    fn widen(&self, p: &mut Program, steps: usize) {
+        for (ring, every) in &self.rings {
+            if let FieldKind::Ring { slots, .. } = &mut p.decls.fields[ring.index()].kind {
+                *slots += steps.div_ceil(*every) - 1;
+            }
+        }
+    }
+
+    /// Adds what a statement of a step becomes.
+    fn add(&mut self, p: &mut Program, s: &Stmt, every: Option<usize>) -> Result<(), String> {
+        let mut region = Region::domain(&p.decls.dims);
+        let inside = match s {
+            Stmt::When { every: n, body } if every.is_none() => {
+                return body.iter().try_for_each(|s| self.add(p, s, Some(*n)));
+            }
+            Stmt::Nest { source, outer } => {
+                if p.uses_tiles(outer) {
+                    return Err("stages of a step stay in the cache already".into());
+                }
+                let (outer, bounds) = nest(p, outer).ok_or("points of a loop depend on each other")?;
+                region = bounds;
+                Stmt::Nest { source: source.clone(), outer }
+            }
+            Stmt::Inject { table, .. } | Stmt::Interpolate { table, .. } => {
+                if p.decls.table(*table).moving {
+                    return Err("sparse points move".into());
+                }
+                if reads_around(p, s) {
+                    return Err("an injection reads around itself".into());
+                }
+                s.clone()
+            }
+            Stmt::Compress { ticket, store, time, slice, rows, source } => {
+                let mut slice = *slice;
+                if !matches!(p.decls.field(slice.field).kind, FieldKind::Ring { .. }) {
+                    let (ring, copy) = copied(p, *store, *time, slice);
+                    self.add(p, &copy, every)?;
+                    slice = Slice { field: ring, time: *time };
+                }
+                self.compressing.push(*ticket);
+                self.rings.push((slice.field, p.decls.field(*store).every()));
+                let (ticket, store, time, rows, source) = (*ticket, *store, *time, *rows, source.clone());
+                guarded(&mut self.after, every, Stmt::Compress { ticket, store, time, slice, rows, source });
+                return Ok(());
+            }
+            Stmt::Decompress { store, slice, .. } => {
+                self.rings.push((slice.field, p.decls.field(*store).every()));
+                guarded(&mut self.before, every, s.clone());
+                return Ok(());
+            }
+            Stmt::Wait(ticket) => {
+                let list = if self.compressing.contains(ticket) { &mut self.after } else { &mut self.before };
+                guarded(list, every, s.clone());
+                return Ok(());
+            }
+            Stmt::Reduce { .. } => return Err("a step is reduced to one number".into()),
+            _ => return Err("a step has parts that act on whole fields".into()),
+        };
+        let mut body = Vec::new();
+        guarded(&mut body, every, inside);
+        let cut = |all: [i64; 3], else_: i64| [all[0], if p.decls.rank() == 3 { all[1] } else { else_ }];
+        let (from, to) = (cut(region.from, 0), cut(region.to, 1));
+        self.parts.push(Stmt::Lagged { lag: Lag::default(), from, to, body });
+        Ok(())
+    }
+}
+
+/// Adds a statement to a list, under the guard of its neighbour where that is the same.
+fn guarded(list: &mut Vec<Stmt>, every: Option<usize>, s: Stmt) {
+    match (every, list.last_mut()) {
+        (Some(n), Some(Stmt::When { every, body })) if *every == n => body.push(s),
+        (Some(every), _) => list.push(Stmt::When { every, body: vec![s] }),
+        (None, _) => list.push(s),
+    }
+}
+
+/// A ring for the slices of a function, and the nest that copies to it what is compressed where it lies.
+fn copied(p: &mut Program, store: FieldId, time: i32, from: Slice) -> (FieldId, Stmt) {
+    let field = p.decls.field(store);
+    let layout = Layout::new(&p.decls.stored_shape(field), 0, field.dtype.size());
+    let ring = Field {
+        name: p.decls.fresh_name(&format!("{}_slices", field.name)),
+        kind: FieldKind::Ring { slots: 1, every: field.every(), of: store },
+        halo: 0,
+        tight: false,
+        layout: Some(layout),
+        ..field.clone()
+    };
+    let ring = p.decls.add_field(ring);
+    let value = p.exprs.load(Access::here(from.field, from.time));
+    let copy = Stmt::Assign { target: Access::here(ring, time), value, increment: false };
+    let outer = nest_over(vec![copy], &compress::stored_region(&p.decls, store), false, &p.decls);
+    (ring, Stmt::Nest { source: vec![], outer })
+}
+
+/// `before`: the program without slices of a group, where it is another one.
+fn plan(
+    p: &mut Program,
+    before: Option<&Program>,
+    machine: &Machine,
+    steps: Option<usize>,
+) -> Result<(Front, Group), String> {
     let rank = p.decls.rank();
     let Some(Stmt::Time { body, .. }) = p.body.iter().find(|s| matches!(s, Stmt::Time { .. })) else {
         return Err("there is no time loop".into());
@@ -60,65 +215,42 @@ fn plan(p: &Program, machine: &Machine, steps: Option<usize>) -> Result<(Front, 
         return Err("as is asked for".into());
     }
     let step = match body.as_slice() {
-        [Stmt::First(_), step @ ..] | step => step,
+        [Stmt::First(_), step @ ..] | step => step.to_vec(),
     };
-    let mut parts = Vec::new();
-    for s in step {
-        part(p, s, None, &mut parts)?;
+    let mut group = Group::default();
+    for s in &step {
+        group.add(p, s, None)?;
     }
-    if !parts.iter().any(|s| s.body().iter().any(|s| matches!(s, Stmt::Nest { .. } | Stmt::When { .. }))) {
+    let loops = |s: &Stmt| s.body().iter().any(|s| matches!(s, Stmt::Nest { .. } | Stmt::When { .. }));
+    if !group.parts.iter().any(loops) {
         return Err("a step has no loops".into());
     }
     // Planes may be done by twos.
-    let (lags, period) = lags(p, &parts, if rank == 3 { 2 } else { 1 });
-    for (part, own) in parts.iter_mut().zip(lags) {
+    let (lags, period) = lags(p, &group.parts, if rank == 3 { 2 } else { 1 });
+    for (part, own) in group.parts.iter_mut().zip(lags) {
         if let Stmt::Lagged { lag, .. } = part {
             *lag = own;
         }
     }
-    let front = choose(p, &parts, period, machine, steps)?;
-    Ok((front, parts))
+    let one_by_one = || {
+        let p = in_parts(before.unwrap_or(p).clone());
+        let effects = p.body.iter().map(|s| effects(&p, s)).sum::<f64>();
+        cost(&join(p, machine)).bytes + effects
+    };
+    let front = choose(p, &group, period, one_by_one, machine, steps)?;
+    Ok((front, group))
 }
 
-/// The parts that a statement of a step becomes.
-fn part(p: &Program, s: &Stmt, every: Option<usize>, parts: &mut Vec<Stmt>) -> Result<(), String> {
-    let mut region = Region::domain(&p.decls.dims);
-    let inside = match s {
-        Stmt::When { every: n, body } if every.is_none() => {
-            return body.iter().try_for_each(|s| part(p, s, Some(*n), parts));
+/// Bytes per point and step of what is compressed and decompressed as a whole: each value moves once more.
+fn effects(p: &Program, s: &Stmt) -> f64 {
+    match s {
+        Stmt::Compress { slice, rows: 0, .. } | Stmt::Decompress { slice, rows: 0, .. } => {
+            p.decls.field(slice.field).level_bytes()
         }
-        Stmt::Nest { source, outer } => {
-            if p.uses_tiles(outer) {
-                return Err("stages of a step stay in the cache already".into());
-            }
-            let (outer, bounds) =
-                nest(p, outer).ok_or("points of a loop depend on each other, or codecs work inside")?;
-            region = bounds;
-            Stmt::Nest { source: source.clone(), outer }
-        }
-        Stmt::Inject { table, .. } | Stmt::Interpolate { table, .. } => {
-            if p.decls.table(*table).moving {
-                return Err("sparse points move".into());
-            }
-            if reads_around(p, s) {
-                return Err("an injection reads around itself".into());
-            }
-            s.clone()
-        }
-        Stmt::Compress { store, .. } | Stmt::Decompress { store, .. } => {
-            return Err(format!("`{}` is compressed", p.decls.field(*store).name));
-        }
-        Stmt::Reduce { .. } => return Err("a step is reduced to one number".into()),
-        _ => return Err("a step has parts that act on whole fields".into()),
-    };
-    let body = vec![match every {
-        Some(every) => Stmt::When { every, body: vec![inside] },
-        None => inside,
-    }];
-    let cut = |all: [i64; 3], else_: i64| [all[0], if p.decls.rank() == 3 { all[1] } else { else_ }];
-    let (from, to) = (cut(region.from, 0), cut(region.to, 1));
-    parts.push(Stmt::Lagged { lag: Lag::default(), from, to, body });
-    Ok(())
+        Stmt::First(_) => 0.0,
+        Stmt::When { every, body } => body.iter().map(|s| effects(p, s)).sum::<f64>() / *every as f64,
+        s => s.body().iter().map(|s| effects(p, s)).sum(),
+    }
 }
 
 /// A nest over the points of a tile, and its bounds.
@@ -145,15 +277,16 @@ fn nest(p: &Program, outer: &Loop) -> Option<(Loop, Region)> {
     (points && inner.dim == 0 && inner.form == tile).then_some((inner, bounds))
 }
 
-/// The shape that moves the least memory.
+/// The shape that moves the least memory: `one_by_one` are the bytes per point and step of single steps.
 fn choose(
     p: &Program,
-    parts: &[Stmt],
+    group: &Group,
     period: Lag,
+    one_by_one: impl Fn() -> f64,
     machine: &Machine,
     steps: Option<usize>,
 ) -> Result<Front, String> {
-    let rank = p.decls.rank();
+    let (rank, parts, most_steps) = (p.decls.rank(), group.parts.as_slice(), group.most_steps());
     let shared = Front::bounds(parts, Front::shared(rank));
     let block = usize::try_from(shared.1 - shared.0).unwrap_or(0).div_ceil(machine.threads.max(1)).max(1);
     let shape = |steps, strip, chunk| Front { steps, period, block, strip, chunk };
@@ -163,7 +296,7 @@ fn choose(
     };
     let fits = |front: &Front| front.blocks(parts, rank) == 1 || width(front) <= block;
     let strips: &[usize] = if rank == 3 { &STRIPS } else { &[1] };
-    if let Some(steps) = steps.map(|steps| steps.min(MOST_STEPS)) {
+    if let Some(steps) = steps.map(|steps| steps.min(most_steps)) {
         let asked = shape(steps, strips[0], CHUNKS[2]);
         return Ok(Front { block: block.max(width(&asked)), ..asked });
     }
@@ -173,7 +306,8 @@ fn choose(
     }
     let mut best: Option<(f64, Front)> = None;
     let narrow = STEPS.iter().all(|steps| *steps < 2 || !fits(&shape(*steps, strips[0], CHUNKS[2])));
-    for steps in STEPS {
+    let effects = group.before.iter().chain(&group.after).map(|s| effects(p, s)).sum::<f64>();
+    for steps in STEPS.into_iter().filter(|steps| *steps <= most_steps) {
         let bytes = front_bytes(p, parts, steps);
         for strip in strips {
             let fitting = CHUNKS.iter().map(|chunk| shape(steps, *strip, *chunk));
@@ -185,14 +319,14 @@ fn choose(
             else {
                 continue;
             };
-            let moved = bytes * (1.0 + again(rank, parts, &front));
+            let moved = bytes * (1.0 + again(rank, parts, &front)) + effects;
             if best.is_none_or(|(least, _)| moved < least) {
                 best = Some((moved, front));
             }
         }
     }
     match best {
-        Some((moved, front)) if moved <= GAIN * cost(&join(p.clone(), machine)).bytes => Ok(front),
+        Some((moved, front)) if moved <= GAIN * one_by_one() => Ok(front),
         _ if narrow => Err("the blocks of so many threads are too narrow".into()),
         Some(_) => Err("several steps at a time would move as much memory".into()),
         None => Err("the planes of several steps do not stay in the cache".into()),

@@ -77,7 +77,6 @@ pub fn compile(
     let p = log.stage("in_place", p, |p| Ok(in_place(p)))?;
     let p = log.stage("layout", p, |p| Ok(layout(p)))?;
     let p = log.stage("schedule", p, |p| Ok(schedule(p, machine)))?;
-    let p = log.stage("parts", p, |p| Ok(parts(p)))?;
     let p = log.stage("contract", p, |p| Ok(contract(p)))?;
     let mut one_by_one = None;
     let p = log.stage("front", p, |p| {
@@ -85,6 +84,7 @@ pub fn compile(
         one_by_one = why;
         Ok(p)
     })?;
+    let p = log.stage("parts", p, |p| Ok(parts(p)))?;
     let p = log.stage("join", p, |p| Ok(join(p, machine)))?;
     let p = log.stage("jam", p, |p| Ok(jam(p)))?;
     let p = log.stage("stream", p, |p| Ok(stream(p, machine)))?;

@@ -118,7 +118,7 @@ fn body(statements: Vec<PointStatement>) -> Vec<Stmt> {
 }
 
 /// Loops over a region, with one dimension cut into tiles unless the points must be visited in order.
-fn nest(body: Vec<Stmt>, region: &Region, serial: bool, decls: &Decls) -> Loop {
+pub(crate) fn nest(body: Vec<Stmt>, region: &Region, serial: bool, decls: &Decls) -> Loop {
     let rank = decls.rank();
     if serial {
         return points(body, region, &[(0, 0); 3], &[], false, rank);

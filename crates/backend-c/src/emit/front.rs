@@ -4,9 +4,27 @@ use super::Writer;
 use super::expr::shifted;
 use super::statement::slot_text;
 use wavefold_ir::Direction;
-use wavefold_ir::tree::{Front, Stmt, front_head};
+use wavefold_ir::tree::{Front, Slot, Stmt, front_head};
 
 impl Writer<'_> {
+    /// What the steps of a group do outside of their front, in turn.
+    pub(super) fn steps(&mut self, body: &[Stmt]) {
+        let Some((direction, slots)) = self.program.time() else { return };
+        self.open_steps(direction, slots);
+        self.block(body);
+        self.close();
+    }
+
+    /// The loop over the steps of a group, with the slots of each.
+    fn open_steps(&mut self, direction: Direction, slots: &[Slot]) {
+        self.open("for (int64_t step = 0; step < steps; step += 1)");
+        let sign = if direction == Direction::Ascending { '+' } else { '-' };
+        self.line(&format!("const int64_t t = start {sign} step;"));
+        for (i, slot) in slots.iter().enumerate() {
+            self.line(&format!("const int64_t t{i} = {};", slot_text(slot, direction)));
+        }
+    }
+
     /// A group of steps: blocks in parallel, then the gaps between them.
     pub(super) fn front(&mut self, front: &Front, parts: &[Stmt]) {
         let Some((direction, slots)) = self.program.time() else { return };
@@ -43,12 +61,7 @@ impl Writer<'_> {
         } else {
             self.open(&points(x, "low", front.chunk));
         }
-        self.open("for (int64_t step = 0; step < steps; step += 1)");
-        let sign = if direction == Direction::Ascending { '+' } else { '-' };
-        self.line(&format!("const int64_t t = start {sign} step;"));
-        for (i, slot) in slots.iter().enumerate() {
-            self.line(&format!("const int64_t t{i} = {};", slot_text(slot, direction)));
-        }
+        self.open_steps(direction, slots);
         let program = self.program;
         self.scalars(program.step_scalars());
         for part in parts {

@@ -147,6 +147,7 @@ impl Writer<'_> {
             }
             Stmt::Wait(ticket) => self.check(&format!("wf_wait(cx, {ticket})")),
             Stmt::Front { front, body } => self.front(front, body),
+            Stmt::Steps(body) => self.steps(body),
             Stmt::Lagged { body, .. } => self.block(body),
         }
     }

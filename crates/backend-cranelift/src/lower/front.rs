@@ -1,5 +1,6 @@
 //! Fronts: a function for a block, which calls those of the parts of a step, tile by tile.
 
+use super::effects::Run;
 use super::frame::{Frame, context};
 use super::writer::{WORD, Writer};
 use cranelift::prelude::*;
@@ -30,6 +31,15 @@ impl<'a> Writer<'a, '_> {
                 self.run_tiles(true, body, count);
             }
         }
+    }
+
+    /// What the steps of a group do outside of their front, in turn.
+    pub(super) fn steps_of_group(&mut self, body: &'a [Stmt], run: &Run) {
+        let (Some((direction, slots)), Some(first)) = (self.program.time(), run.first) else { return };
+        let steps = self.frame_value(WORD, Frame::STEPS);
+        self.steps((run.t, first, steps), direction, slots, |w, _, t| w.run(body, &Run { t, ..*run }));
+        // The front begins where they did.
+        self.enter_step((run.t, run.first), slots, self.program.step_scalars(), direction);
     }
 
     /// Block `index`, or the gap above it.
@@ -68,14 +78,14 @@ impl<'a> Writer<'a, '_> {
             self.through(low, after, front.strip as i64, |w, y| {
                 let x_first = w.whole(from);
                 w.through(x_first, x_after, chunk.1, |w, x| {
-                    w.steps((start, first, steps), direction, slots, |w, step| {
+                    w.steps((start, first, steps), direction, slots, |w, step, _| {
                         w.parts(&block, parts, step, [(x, x_after), (y, after)]);
                     });
                 });
             });
         } else {
             self.through(low, after, chunk.1, |w, x| {
-                w.steps((start, first, steps), direction, slots, |w, step| {
+                w.steps((start, first, steps), direction, slots, |w, step, _| {
                     w.parts(&block, parts, step, [(x, after), (x, after)]);
                 });
             });
@@ -91,13 +101,13 @@ impl<'a> Writer<'a, '_> {
         (along(lag.ahead, period.ahead), along(lag.back, period.back))
     }
 
-    /// The steps of a group, each with its slots and scalars in the frame.
+    /// The steps of a group, each with its slots and scalars in the frame: its number, and where it is in time.
     fn steps(
         &mut self,
         (start, first, steps): (Value, Value, Value),
         direction: Direction,
         slots: &[wavefold_ir::tree::Slot],
-        body: impl FnOnce(&mut Self, Value),
+        body: impl FnOnce(&mut Self, Value, Value),
     ) {
         let zero = self.whole(0);
         self.through(zero, steps, 1, |w, step| {
@@ -107,7 +117,7 @@ impl<'a> Writer<'a, '_> {
             };
             let scalars = w.program.step_scalars();
             w.enter_step((t, Some(first)), slots, scalars, direction);
-            body(w, step);
+            body(w, step, t);
         });
     }
 

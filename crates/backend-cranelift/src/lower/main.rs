@@ -66,7 +66,7 @@ impl<'a> Writer<'a, '_> {
     }
 
     /// Statements outside loops over points.
-    fn run(&mut self, body: &'a [Stmt], run: &Run) {
+    pub(super) fn run(&mut self, body: &'a [Stmt], run: &Run) {
         for s in body {
             match s {
                 Stmt::Time { direction, slots, scalars, body } => {
@@ -88,6 +88,7 @@ impl<'a> Writer<'a, '_> {
                 }
                 Stmt::Nest { source, outer } => self.nest(outer, source),
                 Stmt::Front { front, body } => self.front(front, body),
+                Stmt::Steps(body) => self.steps_of_group(body, run),
                 Stmt::Reduce { series, op, outer, source } => self.reduce(*series, *op, outer, source, run),
                 Stmt::Until { ticket, body } => {
                     let (block, _) = self.enter_loop(&[]);

@@ -112,7 +112,7 @@ fn check_nesting(program: &Program) -> Result<(), CompileError> {
                     Stmt::Until { ticket, .. } => format!("until {ticket}"),
                     Stmt::Nest { .. } | Stmt::Loop(_) => "loop".to_string(),
                     Stmt::Reduce { .. } => "reduce".to_string(),
-                    Stmt::Front { .. } | Stmt::Lagged { .. } => "front".to_string(),
+                    Stmt::Front { .. } | Stmt::Steps(_) | Stmt::Lagged { .. } => "front".to_string(),
                     other => line(other, &program.decls, &program.exprs),
                 });
             }

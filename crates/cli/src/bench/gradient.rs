@@ -22,25 +22,26 @@ pub fn run(settings: &Settings) -> Result<Report> {
     let models = Models::new(settings);
     let start = Instant::now();
     let shot = ShotProblem::new(settings, &models)?;
-    let first = shot.imaging(settings.codec)?.first_step(&shot, start)?;
+    let imaging = shot.imaging(settings.codec)?;
+    let first = imaging.first_step(&shot, start)?;
     shot.make_residual(&progress, &models)?;
     let bare = shot.bare()?;
 
     // The warm-up, each once. The arrays of operators that save nothing are part of the base of the memory.
     bare.run(&shot, &progress)?;
     let watch = PeakWatch::start();
-    let mut imaging = shot.image(settings.codec, &progress)?;
+    let mut last = imaging.run(&shot, &progress)?;
     let (mut without, mut with) = (Series::default(), Series::default());
     for _ in 0..settings.repeat {
-        let (bare, saving) = (bare.run(&shot, &progress)?, shot.image(settings.codec, &progress)?);
+        let (bare, saving) = (bare.run(&shot, &progress)?, imaging.run(&shot, &progress)?);
         without.add(&[&bare.0, &bare.1]);
         with.add(&[&saving.0, &saving.1]);
-        imaging = saving;
+        last = saving;
     }
     let peak = watch.over_base();
     let error = shot.error(&progress)?;
     let overhead = with.wall() / without.wall() - 1.0;
-    let (forward, adjoint) = (&imaging.0.summary, &imaging.1.summary);
+    let (forward, adjoint) = (&last.0.summary, &last.1.summary);
     let history = describe(settings, forward, overhead, error, peak);
     let cost = Cost {
         flops: 0.5 * (forward.cost.flops + adjoint.cost.flops),
@@ -147,18 +148,17 @@ impl<'a> ShotProblem<'a> {
     /// Forward and adjoint without a history.
     fn bare(&self) -> Result<Pair> {
         let forward = Operator::named("forward", self.wave.forward()?)?;
-        Ok(Pair { forward, adjoint: Operator::named("adjoint", self.adjoint()?)? })
+        Ok(Pair { forward, adjoint: Operator::named("adjoint", self.adjoint()?)?, usave: None })
     }
 
-    /// Forward and adjoint with a history, compressed or not, and imaging. A compressed history is written once, so
-    /// each gradient needs its own pair.
+    /// Forward and adjoint with a history, compressed or not, and imaging.
     fn imaging(&self, codec: Option<Compression>) -> Result<Pair> {
         let usave = self.wave.history(self.settings, codec)?;
         let (mut forward, mut adjoint) = (self.wave.forward()?, self.adjoint()?);
         forward.push(eq(&usave, &self.wave.u));
         adjoint.push(inc(&self.grad, -(self.settings.every as f64) * &usave * self.v.dt2()));
         let forward = Operator::named("forward_saving", forward)?;
-        Ok(Pair { forward, adjoint: Operator::named("adjoint_imaging", adjoint)? })
+        Ok(Pair { forward, adjoint: Operator::named("adjoint_imaging", adjoint)?, usave: Some(usave) })
     }
 
     /// Fires the shot over the exact model and over the smooth one, which stays.
@@ -175,11 +175,6 @@ impl<'a> ShotProblem<'a> {
         Ok(())
     }
 
-    /// The gradient with a fresh history, into `grad`.
-    fn image(&self, codec: Option<Compression>, progress: &Progress) -> Result<(Run, Run)> {
-        self.imaging(codec)?.run(self, progress)
-    }
-
     /// Relative L2 distance of `grad` from the gradient with an uncompressed history, if that fits in half of the
     /// available memory. `grad` is then the latter.
     fn error(&self, progress: &Progress) -> Result<Option<f64>> {
@@ -188,7 +183,7 @@ impl<'a> ShotProblem<'a> {
             return Ok(None);
         }
         let found = self.grad.data()?;
-        self.image(None, progress)?;
+        self.imaging(None)?.run(self, progress)?;
         Ok(Some(relative_l2(&found, &self.grad.data()?)))
     }
 }
@@ -197,6 +192,8 @@ impl<'a> ShotProblem<'a> {
 struct Pair {
     forward: Operator,
     adjoint: Operator,
+    /// The history that their equations name.
+    usave: Option<TimeFunction>,
 }
 
 impl Pair {
@@ -207,7 +204,7 @@ impl Pair {
         Ok(forward.then(FirstStep::take(settings, &self.adjoint, settings.every, dt, start)?))
     }
 
-    /// All steps of both, from fields at rest.
+    /// All steps of both, from fields at rest, with a fresh history: one is written once.
     fn run(&self, shot: &ShotProblem, progress: &Progress) -> Result<(Run, Run)> {
         let settings = shot.settings;
         for op in [&self.forward, &self.adjoint] {
@@ -216,7 +213,14 @@ impl Pair {
         shot.wave.u.fill(0.0)?;
         shot.v.fill(0.0)?;
         shot.grad.fill(0.0)?;
-        let timed = |op: &Operator| timed(progress, op.name(), steps(settings, op, shot.wave.dt));
+        let fresh = self.usave.as_ref().map(|usave| (usave, usave.twin(usave.name())));
+        let timed = |op: &Operator| {
+            let mut apply = steps(settings, op, shot.wave.dt);
+            if let Some((usave, fresh)) = &fresh {
+                apply = apply.with(*usave, fresh);
+            }
+            timed(progress, op.name(), apply)
+        };
         Ok((timed(&self.forward)?, timed(&self.adjoint)?))
     }
 }

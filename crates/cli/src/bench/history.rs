@@ -20,26 +20,25 @@ pub fn run(settings: &Settings) -> Result<Report> {
     let progress = Progress::new();
     let start = Instant::now();
     let wave = Wave::layered(settings, 100, FREQUENCY)?;
-    // A compressed function is written once, so each run has a fresh one, in an operator of its own.
-    let saving = || -> Result<Operator> {
-        let usave = wave.history(settings, settings.codec)?;
-        let mut equations = wave.forward()?;
-        equations.push(eq(&usave, &wave.u));
-        Ok(Operator::named("history", equations)?)
-    };
-    let first = FirstStep::take(settings, &saving()?, settings.every, wave.dt, start)?;
+    let usave = wave.history(settings, settings.codec)?;
+    let mut equations = wave.forward()?;
+    equations.push(eq(&usave, &wave.u));
+    let saving = Operator::named("history", equations)?;
+    let first = FirstStep::take(settings, &saving, settings.every, wave.dt, start)?;
 
     let plain = Operator::named("forward", wave.forward()?)?;
-    plain.compile(settings.backend)?;
+    for op in [&plain, &saving] {
+        op.compile(settings.backend)?;
+    }
     let bare_run = || -> Result<Run> {
         wave.u.fill(0.0)?;
         timed(&progress, "without saving", steps(settings, &plain, wave.dt))
     };
     let saving_run = || -> Result<Run> {
         wave.u.fill(0.0)?;
-        let op = saving()?;
-        op.compile(settings.backend)?;
-        timed(&progress, "saving", steps(settings, &op, wave.dt))
+        // It is written once, so each run has a fresh one.
+        let fresh = usave.twin(usave.name());
+        timed(&progress, "saving", steps(settings, &saving, wave.dt).with(&usave, &fresh))
     };
     // The warm-up, each once. The arrays of an operator that saves nothing are part of the base of the memory.
     bare_run()?;

@@ -105,7 +105,7 @@ fn operations(p: &Program, roots: impl Iterator<Item = ExprId>) -> f64 {
 }
 
 /// Bytes per point and step of the parts of a front of so many steps: each value moves once for all steps, in and, where it
-/// changes, out; a history once for each. What is done at some steps or points only counts for its share.
+/// changes, out; snapshots once for each. What is done at some steps or points only counts for its share.
 pub fn front_bytes(p: &Program, parts: &[Stmt], steps: usize) -> f64 {
     let mut moves: BTreeMap<(FieldId, bool), f64> = BTreeMap::new();
     for part in parts {
@@ -122,7 +122,8 @@ pub fn front_bytes(p: &Program, parts: &[Stmt], steps: usize) -> f64 {
         let mut add = |field: FieldId, write: bool| {
             // What every tenth step touches moves at most once in a group.
             let once = steps.max(1) as f64 * of_steps;
-            let of_steps = if matches!(p.decls.field(field).kind, FieldKind::Saved { .. }) {
+            let snapshots = matches!(p.decls.field(field).kind, FieldKind::Saved { .. } | FieldKind::Ring { .. });
+            let of_steps = if snapshots {
                 once
             } else {
                 once.min(1.0)

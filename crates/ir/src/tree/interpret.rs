@@ -98,6 +98,15 @@ impl Walker<'_> {
                     }
                     Ok(())
                 }
+                Stmt::Steps(body) => {
+                    let first = m.step;
+                    for step in 0..self.group {
+                        self.machine.step = first.after(step);
+                        self.block::<T>(body)?;
+                    }
+                    self.machine.step = first;
+                    Ok(())
+                }
                 Stmt::Lagged { body, .. } => self.block::<T>(body),
                 Stmt::First(body) if m.step.is_first() => self.block::<T>(body),
                 Stmt::First(_) => Ok(()),

@@ -49,8 +49,9 @@
 //!   is asked for may lie outside of it;
 //! * **T16** a level that is streamed has the type of the program; the loop over all points of a row stores to it at its own
 //!   points, to each once, does not read it, and begins where a cache line does;
-//! * **T17** a [front](Front) is all that its time loop does after what the first step does alone; its tiles are not empty, its
-//!   blocks as wide as their edges move; its parts are nests over the points of a tile, and sparse points that do not move, with
+//! * **T17** a [front](Front) is all that its time loop does after what the first step does alone, but for [`Stmt::Steps`] before
+//!   and after it, which hold effects on whole slices and nothing else; its tiles are not empty, its blocks as wide as their
+//!   edges move; its parts are nests over the points of a tile, and sparse points that do not move, with
 //!   lags that keep every two of them in order where they meet in memory;
 //! * **T18** an injection in a nest lies in loops over tiles, of every dimension that a front cuts, and in none over points; it is
 //!   done for the points of the tile, which do not move, are sorted by planes, and do not depend on each other; what shares
@@ -389,6 +390,8 @@ pub enum Stmt {
         /// The parts of a step.
         body: Vec<Stmt>,
     },
+    /// What the steps of a group do outside of their front: runs its body at each of them, in turn.
+    Steps(Vec<Stmt>),
     /// A part of a step in a front: done for the points of the tile at hand, moved back by its lag.
     Lagged {
         /// By how much it stays behind the first part of the step.
@@ -411,6 +414,7 @@ impl Stmt {
             | Stmt::When { body, .. }
             | Stmt::Until { body, .. }
             | Stmt::Front { body, .. }
+            | Stmt::Steps(body)
             | Stmt::Lagged { body, .. } => body,
             Stmt::Nest { outer: l, .. } | Stmt::Reduce { outer: l, .. } | Stmt::Loop(l) => &l.body,
             _ => &[],

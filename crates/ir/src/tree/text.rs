@@ -170,6 +170,7 @@ fn write_block(out: &mut String, body: &[Stmt], p: &Program, depth: usize) {
                 continue;
             }
             Stmt::First(_) => "first".to_string(),
+            Stmt::Steps(_) => "steps".to_string(),
             Stmt::When { every, .. } => format!("every {every}"),
             Stmt::Until { ticket, .. } => format!("until {ticket}"),
             Stmt::Nest { outer: l, .. } | Stmt::Loop(l) => loop_head(l, &p.decls),
@@ -252,6 +253,10 @@ fn statement(c: &mut Cursor, d: &Decls, exprs: &mut Arena, nested: bool) -> Resu
         "first" => {
             c.word()?;
             return Ok(Stmt::First(braces(c, d, exprs, nested)?));
+        }
+        "steps" => {
+            c.word()?;
+            return Ok(Stmt::Steps(braces(c, d, exprs, nested)?));
         }
         "reduce" => {
             c.word()?;

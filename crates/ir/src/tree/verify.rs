@@ -191,6 +191,21 @@ impl<'a> Verifier<'a> {
             }
             Stmt::Wait(ticket) => self.wait(*ticket, false),
             Stmt::Front { front, body } => self.front(front, body, scope),
+            Stmt::Steps(body) => {
+                let beside = self.program.front().is_some();
+                self.check.that(beside, 17, || "steps of a group beside no front".into())?;
+                let guarded = |s: &'a Stmt| match s {
+                    Stmt::When { body, .. } => body.as_slice(),
+                    s => std::slice::from_ref(s),
+                };
+                let mut inside = body.iter().flat_map(guarded);
+                let whole = inside.all(|s| match s {
+                    Stmt::Compress { rows, .. } | Stmt::Decompress { rows, .. } => *rows == 0,
+                    s => matches!(s, Stmt::Wait(_)),
+                });
+                self.check.that(whole, 17, || "more than effects beside a front".into())?;
+                self.block(body, scope, loops)
+            }
             Stmt::Lagged { .. } => self.check.that(false, 17, || "a part of no front".into()),
         }
     }
@@ -206,7 +221,13 @@ impl<'a> Verifier<'a> {
         let wrong = |v: &Self, why: &str| v.check.that(false, 17, || format!("a front {why}"));
         let alone = self.program.body.iter().any(|s| match s {
             Stmt::Time { body, .. } => {
-                matches!(body.as_slice(), [Stmt::Front { .. }] | [Stmt::First(_), Stmt::Front { .. }])
+                let body = match body.as_slice() {
+                    [Stmt::First(_), body @ ..] | body => body,
+                };
+                let body = match body {
+                    [Stmt::Steps(_), body @ ..] | body => body,
+                };
+                matches!(body, [Stmt::Front { .. }] | [Stmt::Front { .. }, Stmt::Steps(_)])
             }
             _ => false,
         });

@@ -424,6 +424,7 @@ fn work(fields: usize) -> Work {
         start: Instant::now(),
         steps: 0,
         step: 0,
+        group: 0,
         handed_over: None,
         tickets: 0,
         compress: vec![EffectProfile::default(); fields],

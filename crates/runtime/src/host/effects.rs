@@ -46,7 +46,7 @@ pub(super) fn steps(inner: &Inner<'_>, t: i64, count: i64) -> Result<()> {
         Direction::Descending => t - count + 1,
     };
     let mut work = inner.work();
-    (work.steps, work.step) = (done + count, last);
+    (work.steps, work.step, work.group) = (done + count, last, count);
     Ok(())
 }
 
@@ -200,7 +200,7 @@ impl Compress<'_> {
     /// False when the values are gone: they must come again, to be gathered.
     fn run<T: Scalar>(&self, inner: &Inner<'_>, write: &mut parts::Write) -> Result<bool> {
         let mut work = inner.work();
-        let Work { step, stream, decoded, errors, compress, measuring, .. } = &mut *work;
+        let Work { step, group, stream, decoded, errors, compress, measuring, .. } = &mut *work;
         stream.clear();
         let shape = cube(&inner.decls.stored_shape(inner.decls.field(self.id)));
         let store = &self.bound.store;
@@ -211,7 +211,7 @@ impl Compress<'_> {
         if from_parts.is_none() && write.mode == Mode::Code {
             store.forget_pieces();
         }
-        let failed = |e| self.failed(inner, write, *step, e);
+        let failed = |e| self.failed(inner, write, (*step, *group), e);
         let (info, pieces) = match from_parts {
             Some((info, pieces)) => (info, Some(pieces)),
             None if write.mode == Mode::Code && matches!(write.source, Source::Tile(_)) => return Ok(false),
@@ -257,8 +257,21 @@ impl Compress<'_> {
         errors.accumulate(values, View::dense(back.values::<T>(), shape).map_err(internal)?).map_err(internal)
     }
 
-    fn failed(&self, inner: &Inner<'_>, write: &parts::Write, step: i64, error: EncodeError) -> RuntimeError {
+    fn failed(
+        &self,
+        inner: &Inner<'_>,
+        write: &parts::Write,
+        (last, group): (i64, i64),
+        error: EncodeError,
+    ) -> RuntimeError {
         let (name, snapshot) = (self.bound.store.name().to_string(), write.snapshot);
+        // Of several steps that are under way, that of the snapshot.
+        let every = inner.decls.field(self.id).every();
+        let step = i64::try_from(snapshot.saturating_mul(every)).unwrap_or(last);
+        let step = match inner.in_place.direction {
+            Direction::Ascending => step.clamp(last - group + 1, last),
+            Direction::Descending => step.clamp(last, last + group - 1),
+        };
         match error {
             EncodeError::NotFinite { index, value } => {
                 // The user knows nothing of the compiler's ring, nor of its tiles.

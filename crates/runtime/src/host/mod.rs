@@ -153,8 +153,10 @@ struct Work {
     error: Option<RuntimeError>,
     start: Instant,
     steps: i64,
-    /// The current step.
+    /// The current step, the last of those that are under way.
     step: i64,
+    /// How many are under way.
+    group: i64,
     handed_over: Option<Handover>,
     /// How often values have been looked at, or would have been.
     looks: i64,
