@@ -30,6 +30,7 @@
 mod acoustic;
 mod adjoint;
 mod arguments;
+mod beside;
 mod byhand;
 mod compression;
 mod convergence;

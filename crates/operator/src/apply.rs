@@ -39,6 +39,7 @@ pub struct Apply<'a> {
     scalars: Vec<(Constant, f64)>,
     measure_errors: bool,
     memory_limit: Option<usize>,
+    codec_threads: usize,
     check_stability: bool,
     check_finite: bool,
     progress: Option<&'a Progress<'a>>,
@@ -60,6 +61,7 @@ impl<'a> Apply<'a> {
             scalars: vec![],
             measure_errors: false,
             memory_limit: None,
+            codec_threads: 0,
             check_stability: true,
             check_finite: false,
             progress: None,
@@ -193,6 +195,14 @@ impl<'a> Apply<'a> {
     /// out, there is none, for histories that spill three quarters of the memory that is free when the run begins.
     pub fn memory_limit(mut self, bytes: usize) -> Self {
         self.memory_limit = Some(bytes);
+        self
+    }
+
+    /// Threads of their own for codecs that need a whole snapshot (`lapped`, `wavelet`): a snapshot is compressed beside the
+    /// loops of its step, where they do not write to it. It pays where memory is busy before all cores are, and takes as many
+    /// threads more. With 0, the default, loops and codecs take turns on the threads of the run. Results do not depend on it.
+    pub fn codec_threads(mut self, threads: usize) -> Self {
+        self.codec_threads = threads;
         self
     }
 
@@ -341,6 +351,7 @@ impl<'a> Apply<'a> {
         if let Some(flag) = self.cancel {
             host.cancel(flag);
         }
+        host.codec_threads(self.codec_threads);
         if let Some(bytes) = self.memory_limit {
             host.memory_limit(MemoryLimit::new(bytes));
         }

@@ -7,8 +7,8 @@
 //! ```
 //! A plain copy of an uncompressed function is compressed from where it lies. Several snapshots read in one
 //! step share a ring of slots: one is decompressed per step, the others once, at the first step.
-//! Work starts as early and is waited for as late as the step allows: compressions until its end, decompressions
-//! from its start until the first reader. A slice that a later equation of the step changes is waited for before.
+//! Work starts as early and is waited for as late as the step allows: compressions from the last write to their slice until
+//! its end, decompressions from its start until the first reader. A slice that a later equation of the step changes is waited for before.
 
 use wavefold_ir::cluster::{Action, Cluster, PointStatement, Program, Slice};
 use wavefold_ir::{
@@ -54,15 +54,9 @@ fn write(p: &mut Program, store: FieldId, tickets: &mut Tickets) {
     let mut waits: Vec<(Slice, Cluster)> = Vec::new();
     for mut cluster in std::mem::take(&mut p.clusters) {
         // A slice that changes later in the step is waited for before it does.
-        let touches = cluster.touches(&p.exprs);
-        let (due, later) = waits.into_iter().partition(|(slice, _)| {
-            let field = p.decls.field(slice.field);
-            touches.iter().any(|t| {
-                t.write && t.access.field == slice.field && field.same_slot(t.access.time, slice.time)
-            })
-        });
+        let (due, later): (Vec<_>, Vec<_>) =
+            waits.into_iter().partition(|(slice, _)| writes(p, &cluster, *slice));
         waits = later;
-        let due: Vec<(Slice, Cluster)> = due;
         out.extend(due.into_iter().map(|(_, wait)| wait));
         let assigned = match &cluster.action {
             Action::Points { statements, .. } => match statements.as_slice() {
@@ -94,15 +88,22 @@ fn write(p: &mut Program, store: FieldId, tickets: &mut Tickets) {
             }
         };
         let ticket = tickets.take();
-        out.push(Cluster {
-            every,
-            action: Action::Compress { ticket, store, time: target.time, slice },
-            source,
-        });
+        let start = Action::Compress { ticket, store, time: target.time, slice };
+        // As soon as nothing of the step writes there any more.
+        let after = out.iter().rposition(|c| writes(p, c, slice)).map_or(0, |last| last + 1);
+        out.insert(after, Cluster { every, action: start, source });
         waits.push((slice, Cluster { every, action: Action::Wait(ticket), source: vec![] }));
     }
     out.extend(waits.into_iter().map(|(_, wait)| wait));
     p.clusters = out;
+}
+
+/// Whether a cluster writes to a slice.
+fn writes(p: &Program, cluster: &Cluster, slice: Slice) -> bool {
+    let field = p.decls.field(slice.field);
+    let same =
+        |a: &Access| a.field == slice.field && field.same_slot(a.time, slice.time);
+    cluster.touches(&p.exprs).iter().any(|t| t.write && same(&t.access))
 }
 
 /// The points of a snapshot.

@@ -102,7 +102,7 @@ fn a_save_of_the_second_difference_sees_the_injection() {
 fn a_save_of_the_function_itself_needs_no_copy() {
     let (op0, _) = notebook();
     let p = compiled(&op0).tree;
-    assert_eq!(outline(&p), ["nest u", "compress usave <- u", "wait k0"]);
+    assert_eq!(outline(&p), ["compress usave <- u", "nest u", "wait k0"], "they run at the same time");
     assert!(!p.decls.fields.iter().any(|f| matches!(f.kind, FieldKind::Ring { .. })));
 }
 

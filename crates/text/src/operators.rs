@@ -27,6 +27,7 @@ pub const ARGUMENTS: &[&str] = &[
     "bounds",
     "save_every",
     "memory_limit",
+    "codec_threads",
     "stability",
 ];
 
@@ -469,6 +470,7 @@ impl Machine<'_> {
                 | "nbits"
                 | "save_every"
                 | "memory_limit"
+                | "codec_threads"
         ) && (number < 0.0 || number.fract() != 0.0)
         {
             let message = format!("`{}` is a whole number, and {number} is none", name.text);
@@ -483,6 +485,7 @@ impl Machine<'_> {
             ("threads", None) => apply.threads(count),
             ("steps_at_a_time", None) => apply.steps_at_a_time(count),
             ("memory_limit", None) => apply.memory_limit(count),
+            ("codec_threads", None) => apply.codec_threads(count),
             ("nbits", None) => apply.nbits(count.min(u32::MAX as usize) as u32),
             ("nbits", Some(f)) => apply.nbits_of(&f.text, count.min(u32::MAX as usize) as u32),
             ("compscale", None) => apply.compscale(number),

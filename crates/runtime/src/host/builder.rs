@@ -8,6 +8,7 @@ use std::time::Instant;
 use wavefold_codecs::{Bounded, ErrorReport};
 use wavefold_ir::{Decls, Direction, Field, FieldId, FieldKind, ScalarId, SparseId, TableId, abi};
 
+use super::beside::Beside;
 use super::in_place::InPlace;
 use super::parts::Parts;
 use super::{Access, BoundField, BoundStore, EffectProfile, Host, Inner, KernelThreads, TileMemory, Work};
@@ -35,6 +36,7 @@ struct Settings<'a> {
     direction: Direction,
     threads: usize,
     kernel_threads: KernelThreads,
+    codec_threads: usize,
     measure: bool,
     watched: Vec<(FieldId, i32)>,
     progress: Option<&'a (dyn Fn(i64, i64) + Sync)>,
@@ -68,6 +70,7 @@ impl<'a> HostBuilder<'a> {
                 direction: Direction::Ascending,
                 threads: 1,
                 kernel_threads: KernelThreads::default(),
+                codec_threads: 0,
                 measure: false,
                 watched: vec![],
                 progress: None,
@@ -99,6 +102,12 @@ impl<'a> HostBuilder<'a> {
     /// Who runs the parallel loops of the kernel; left out, the host.
     pub fn kernel_threads(&mut self, kernel_threads: KernelThreads) -> &mut Self {
         self.settings.kernel_threads = kernel_threads;
+        self
+    }
+
+    /// Threads that compress whole slices beside the loops; left out, none: the threads of the run do, in turn.
+    pub fn codec_threads(&mut self, threads: usize) -> &mut Self {
+        self.settings.codec_threads = threads;
         self
     }
 
@@ -295,6 +304,10 @@ impl<'a> HostBuilder<'a> {
     /// `memory::allocation` for fields of the compiler; `run::internal` when something is not bound.
     pub fn build(mut self) -> Result<Host<'a>> {
         let pool = threads::of_run(self.settings.threads, self.settings.kernel_threads)?;
+        let beside = match self.settings.codec_threads {
+            0 => None,
+            count => Some(Beside::new(count)?),
+        };
         self.make_scratch()?;
         let tiles = self.tiles()?;
         let unbound = |name: &str| RuntimeError::internal(format!("`{name}` is not bound"));
@@ -337,6 +350,7 @@ impl<'a> HostBuilder<'a> {
             time,
             threads,
             pool,
+            beside,
             progress,
             cancel,
             handover,

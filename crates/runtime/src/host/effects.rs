@@ -9,7 +9,7 @@ use wavefold_codecs::{
 use wavefold_ir::{Direction, FieldId, FieldKind};
 
 use super::parts::{self, Form, Mode, Place, Source};
-use super::{Access, BoundStore, Handover, Inner, Work, cube, cube_strides, finite};
+use super::{Access, BoundStore, Handover, Inner, cube, cube_strides, finite, status};
 use crate::data::{Scalar, with_type};
 use crate::{Buffer, Result, RuntimeError, locks};
 
@@ -84,10 +84,24 @@ pub(super) fn compress(
         return Ok(());
     }
     (write.snapshot, write.mode) = (snapshot, Mode::Leave);
-    let one = Compress { id, bound, codec, par, start: Instant::now() };
-    let written = with_type!(inner.decls.field(id).dtype, T => one.run::<T>(inner, &mut write));
     state.write = Some(write);
-    written.map(|_| ())
+    drop(state);
+    match &inner.beside {
+        Some(beside) => beside.start(id),
+        None => compress_whole(inner, id, par)?,
+    }
+    Ok(())
+}
+
+/// Compresses the slice at hand of a store, where it lies.
+pub(super) fn compress_whole(inner: &Inner<'_>, id: FieldId, par: &dyn Parallel) -> Result<()> {
+    let (id, bound) = find(inner, i64::from(id.0))?;
+    let mut state = bound.parts.state();
+    let (Some(write), Access::Write(codec)) = (&mut state.write, &bound.access) else {
+        return Err(RuntimeError::internal("nothing to compress"));
+    };
+    let one = Compress { id, bound, codec: *codec, par, start: Instant::now() };
+    with_type!(inner.decls.field(id).dtype, T => one.run::<T>(inner, write)).map(|_| ())
 }
 
 /// Decompresses snapshot `snapshot` of `store` into slot `slot` of `field`; in parts, when `rows` is not 0.
@@ -160,6 +174,12 @@ pub(super) fn wait(inner: &Inner<'_>, ticket: i64, par: &dyn Parallel) -> Result
         return Err(RuntimeError::internal(text));
     }
     let (id, bound) = of_ticket(inner, ticket)?;
+    if let Some(beside) = &inner.beside
+        && !beside.wait(id)
+    {
+        // The cause is recorded.
+        return Err(RuntimeError::Status { status: status::FAILED });
+    }
     let mut state = bound.parts.state();
     if let Some(error) = bound.parts.take_error() {
         return Err(error);
@@ -199,9 +219,6 @@ struct Compress<'a> {
 impl Compress<'_> {
     /// False when the values are gone: they must come again, to be gathered.
     fn run<T: Scalar>(&self, inner: &Inner<'_>, write: &mut parts::Write) -> Result<bool> {
-        let mut work = inner.work();
-        let Work { step, group, stream, decoded, errors, compress, measuring, .. } = &mut *work;
-        stream.clear();
         let shape = cube(&inner.decls.stored_shape(inner.decls.field(self.id)));
         let store = &self.bound.store;
         let from_parts = match &mut write.encoder {
@@ -211,34 +228,46 @@ impl Compress<'_> {
         if from_parts.is_none() && write.mode == Mode::Code {
             store.forget_pieces();
         }
-        let failed = |e| self.failed(inner, write, (*step, *group), e);
+        // Loops may go on meanwhile, and ask for what is shared.
+        let (under_way, mut stream, decoded) = {
+            let mut work = inner.work();
+            ((work.step, work.group), std::mem::take(&mut work.stream), work.decoded.take())
+        };
+        stream.clear();
+        let failed = |e| self.failed(inner, write, under_way, e);
         let (info, pieces) = match from_parts {
             Some((info, pieces)) => (info, Some(pieces)),
             None if write.mode == Mode::Code && matches!(write.source, Source::Tile(_)) => return Ok(false),
             None => {
                 let values = write.view::<T>(shape)?;
-                (store.encode(self.codec, values, self.par, stream).map_err(failed)?, None)
+                (store.encode(self.codec, values, self.par, &mut stream).map_err(failed)?, None)
             }
         };
         let (encoding, raw, bytes) = (self.start.elapsed(), raw_bytes(inner, self.id), info.bytes as usize);
         if inner.measure {
             if let Some(pieces) = &pieces {
-                store.join(pieces, self.par, stream)?;
+                store.join(pieces, self.par, &mut stream)?;
             }
             let start = Instant::now();
-            let back = match decoded {
+            let mut back = match decoded {
                 Some(buffer) => buffer,
-                none => none.insert(Buffer::zeroed(raw, "a decompressed slice")?),
+                None => Buffer::zeroed(raw, "a decompressed slice")?,
             };
-            self.measure(write.view::<T>(shape)?, stream, back, &mut errors[self.id.index()])?;
-            *measuring += start.elapsed().as_secs_f64();
+            let mut errors = std::mem::take(&mut inner.work().errors[self.id.index()]);
+            self.measure(write.view::<T>(shape)?, &stream, &mut back, &mut errors)?;
+            let mut work = inner.work();
+            work.errors[self.id.index()] = errors;
+            work.decoded = Some(back);
+            work.measuring += start.elapsed().as_secs_f64();
         }
         let start = Instant::now();
         match pieces {
-            Some(pieces) => store.put_pieces(write.snapshot, pieces, stream, self.par)?,
-            None => store.put(write.snapshot, stream, self.par)?,
+            Some(pieces) => store.put_pieces(write.snapshot, pieces, &mut stream, self.par)?,
+            None => store.put(write.snapshot, &mut stream, self.par)?,
         }
-        compress[self.id.index()].add((encoding + start.elapsed()).as_secs_f64(), raw, bytes);
+        let mut work = inner.work();
+        work.stream = stream;
+        work.compress[self.id.index()].add((encoding + start.elapsed()).as_secs_f64(), raw, bytes);
         (write.like, write.mode) = (Some(info), Mode::Done);
         Ok(true)
     }

@@ -1,5 +1,6 @@
 //! One run of one kernel: its context, its callbacks, and what they measured.
 
+mod beside;
 mod builder;
 mod callbacks;
 mod effects;
@@ -8,6 +9,7 @@ mod in_place;
 mod parts;
 mod report;
 
+use beside::Beside;
 pub use builder::HostBuilder;
 use in_place::InPlace;
 pub use report::{EffectProfile, HostReport, StoreProfile};
@@ -104,6 +106,8 @@ struct Inner<'a> {
     threads: usize,
     /// The threads of [`KernelThreads::Host`], when there are several.
     pool: Option<Arc<ThreadPool>>,
+    /// Who compresses whole slices, unless the threads of the run do.
+    beside: Option<Beside>,
     progress: Option<&'a (dyn Fn(i64, i64) + Sync)>,
     cancel: Option<&'a AtomicBool>,
     handover: Option<&'a (dyn Fn(i64, i64) -> bool + Sync)>,
@@ -251,12 +255,12 @@ impl<'a> Host<'a> {
         kernel: impl Fn(*const abi::Context) -> i32 + Sync,
         next: impl FnOnce(*const abi::Context) -> i32,
     ) -> HostReport {
-        let mut status = self.call(kernel);
+        let mut status = beside::during(&self.inner, || self.call(kernel));
         if status == status::HANDOVER
             && let Some(rest) = self.rest()
         {
             let _flush = threads::flush_denormals();
-            status = next(&raw const rest);
+            status = beside::during(&self.inner, || next(&raw const rest));
         }
         self.finish(status)
     }
