@@ -305,6 +305,10 @@ impl Tiles {
         let from = |d: usize| if d + 1 == rank { self.region.from[d] as usize } else { 0 };
         let mut alloc = shape.clone();
         alloc[rank - 1] = alloc[rank - 1].next_multiple_of(vector);
+        // The rows of a block lie in different sets of the first-level cache.
+        if (alloc[rank - 1] / vector).is_multiple_of(8) {
+            alloc[rank - 1] += vector;
+        }
         field.kind = FieldKind::Tile;
         field.halo = 0;
         field.window = Some(Window { from: (0..rank).map(from).collect(), shape });
