@@ -361,7 +361,8 @@ fn fronts_read_compressed_histories() -> Result<()> {
             let apply = op.apply().dt(1.0).time_min(1).time_max(STEPS).backend(backend).threads(threads);
             let summary = apply.steps_at_a_time(steps).check_stability(false).run()?;
             let most = steps.min(2 * every);
-            let several = summary.schedule.iter().any(|line| line.contains(&format!("front of {most} steps")));
+            let several =
+                summary.schedule.iter().any(|line| line.contains(&format!("front of {most} steps")));
             assert_eq!(several, steps > 1, "{:?}", summary.schedule);
             Ok([v.data()?, image.data()?])
         };

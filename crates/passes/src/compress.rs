@@ -101,8 +101,7 @@ fn write(p: &mut Program, store: FieldId, tickets: &mut Tickets) {
 /// Whether a cluster writes to a slice.
 fn writes(p: &Program, cluster: &Cluster, slice: Slice) -> bool {
     let field = p.decls.field(slice.field);
-    let same =
-        |a: &Access| a.field == slice.field && field.same_slot(a.time, slice.time);
+    let same = |a: &Access| a.field == slice.field && field.same_slot(a.time, slice.time);
     cluster.touches(&p.exprs).iter().any(|t| t.write && same(&t.access))
 }
 

@@ -51,7 +51,7 @@ pub fn front(mut p: Program, machine: &Machine, steps: Option<usize>) -> (Progra
     match plan(&mut p, before.as_ref(), machine, steps) {
         Ok((front, group)) => {
             group.widen(&mut p, front.steps);
-            let apart = |list: Vec<Stmt>| (!list.is_empty()).then(|| Stmt::Steps(list));
+            let apart = |list: Vec<Stmt>| (!list.is_empty()).then_some(Stmt::Steps(list));
             let mut step = Vec::from_iter(apart(group.before));
             step.push(Stmt::Front { front, body: group.parts });
             step.extend(apart(group.after));

@@ -122,12 +122,9 @@ pub fn front_bytes(p: &Program, parts: &[Stmt], steps: usize) -> f64 {
         let mut add = |field: FieldId, write: bool| {
             // What every tenth step touches moves at most once in a group.
             let once = steps.max(1) as f64 * of_steps;
-            let snapshots = matches!(p.decls.field(field).kind, FieldKind::Saved { .. } | FieldKind::Ring { .. });
-            let of_steps = if snapshots {
-                once
-            } else {
-                once.min(1.0)
-            };
+            let snapshots =
+                matches!(p.decls.field(field).kind, FieldKind::Saved { .. } | FieldKind::Ring { .. });
+            let of_steps = if snapshots { once } else { once.min(1.0) };
             let share = moves.entry((field, write)).or_default();
             *share = share.max(of_points * of_steps);
         };
