@@ -23,8 +23,12 @@ fn main() {
         .extra_warnings(true);
     if std::env::var_os("WAVEFOLD_SANITIZE").is_some() {
         build.opt_level(1).debug(true).flag("-fsanitize=address,undefined").flag("-fno-sanitize-recover=all");
-        // Once, for this machine: of several sets of instructions only one would run.
-        build.define("WF_CLONES", "").flag_if_supported("-march=native");
+        // Once, for this machine: of several sets of instructions only one would run. Where variables are takes gcc half of the
+        // time.
+        build
+            .define("WF_CLONES", "")
+            .flag_if_supported("-march=native")
+            .flag_if_supported("-fno-var-tracking");
     }
     build.compile("wavefold_codec_blocks");
     println!("cargo::rustc-link-lib=m");

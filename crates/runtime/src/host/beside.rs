@@ -11,7 +11,7 @@ use wavefold_ir::FieldId;
 
 use super::{Inner, effects, status};
 use crate::locks::lock;
-use crate::{Result, RuntimeError, threads};
+use crate::{Result, RuntimeError};
 
 /// What is to be compressed, and who does it.
 pub(super) struct Beside {
@@ -32,9 +32,8 @@ struct Queue {
 
 impl Beside {
     /// # Errors
-    /// `threads::count`, `threads::start`.
+    /// `threads::start`.
     pub(super) fn new(count: usize) -> Result<Beside> {
-        threads::check_count(count)?;
         let par: Box<dyn Parallel + Send> = if count == 1 {
             Box::new(Serial)
         } else {

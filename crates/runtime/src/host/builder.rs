@@ -304,9 +304,13 @@ impl<'a> HostBuilder<'a> {
     /// `memory::allocation` for fields of the compiler; `run::internal` when something is not bound.
     pub fn build(mut self) -> Result<Host<'a>> {
         let pool = threads::of_run(self.settings.threads, self.settings.kernel_threads)?;
+        let writes = self.stores.iter().flatten().any(|s| matches!(s.access, Access::Write(_)));
         let beside = match self.settings.codec_threads {
             0 => None,
-            count => Some(Beside::new(count)?),
+            count => {
+                threads::check_count(count)?;
+                writes.then(|| Beside::new(count)).transpose()?
+            }
         };
         self.make_scratch()?;
         let tiles = self.tiles()?;
