@@ -352,36 +352,14 @@ WF_WIDE static __attribute__((noinline)) void wf_tile_restore(const uint8_t *in,
 #undef WF_CASE
   }
 }
-
-/* wf_tile_decode_f32 in one pass, for one factor. */
-static __attribute__((noinline)) WF_WIDE size_t wf_tile_decode_wide(const uint8_t *in, size_t len, float step, float *dst,
-                                                                    const int64_t *offset) {
-  if (len < 1) return 0;
-  const int tag = in[0], sums = tag >= WF_Q_BASE, w = sums ? tag - WF_Q_BASE : tag;
-  if (tag == WF_Q_RAW) {
-    if (len < 1 + WF_Q_VALUES * 4) return 0;
-    for (int r = 0; r < WF_Q_ROWS; r++) _mm512_storeu_si512(dst + offset[r], _mm512_loadu_si512(in + 1 + 64 * r));
-    return 1 + WF_Q_VALUES * 4;
-  }
-  const size_t before = sums ? 5 : 1;
-  if (w > (sums ? 32 : 31) || len < before + (size_t)w * 64) return 0;
-  int32_t base = 0;
-  if (sums) memcpy(&base, in + 1, 4);
-  if (w)
-    wf_tile_restore(in + before, w, base, sums, step, dst, offset);
-  else
-    for (int r = 0; r < WF_Q_ROWS; r++) _mm512_storeu_ps(dst + offset[r], _mm512_set1_ps((float)base * step));
-  return before + (size_t)w * 64;
-}
 #else
 WF_INLINE size_t wf_tile_encode_wide(const float *src, const int64_t *offset, float scale, wf_tops *tops, uint8_t *out) {
   (void)src, (void)offset, (void)scale, (void)tops, (void)out;
   return 0;
 }
 
-WF_INLINE size_t wf_tile_decode_wide(const uint8_t *in, size_t len, float step, float *dst, const int64_t *offset) {
-  (void)in, (void)len, (void)step, (void)dst, (void)offset;
-  return 0;
+WF_INLINE void wf_tile_restore(const uint8_t *in, int w, int32_t base, int sums, float step, float *dst, const int64_t *offset) {
+  (void)in, (void)w, (void)base, (void)sums, (void)step, (void)dst, (void)offset;
 }
 #endif
 

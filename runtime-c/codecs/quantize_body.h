@@ -167,8 +167,6 @@ WF_INLINE size_t WF_FN(wf_quantize_encode)(const WF_T *src, const wf_box *box, c
 WF_INLINE size_t WF_FN(wf_tile_decode)(const uint8_t *in, size_t len, WF_T scale1, WF_T scale2, WF_T *dst,
                                        const int64_t *offset) {
   int32_t d[WF_Q_VALUES] __attribute__((aligned(64)));
-  if (sizeof(WF_T) == 4 && wf_has_wide() && wf_one_factor(scale1 * scale2))
-    return wf_tile_decode_wide(in, len, (float)(scale1 * scale2), (float *)(void *)dst, offset);
   if (len < 1) return 0;
   const int tag = in[0];
   if (tag == WF_Q_RAW) {
@@ -186,11 +184,15 @@ WF_INLINE size_t WF_FN(wf_tile_decode)(const uint8_t *in, size_t len, WF_T scale
   WF_INT base = 0;
   const size_t before = 1 + (plain ? 0 : sizeof base);
   if (len < before + (size_t)w * 64) return 0;
+  if (!plain) memcpy(&base, in + 1, sizeof base);
+  if (sizeof(WF_T) == 4 && w && wf_has_wide() && wf_one_factor(scale1 * scale2)) {
+    wf_tile_restore(in + before, w, (int32_t)base, !plain, (float)(scale1 * scale2), (float *)(void *)dst, offset);
+    return before + (size_t)w * 64;
+  }
   if (w)
     wf_unpack(in + before, w, d);
   else
     memset(d, 0, sizeof d);
-  if (!plain) memcpy(&base, in + 1, sizeof base);
   if (!plain) wf_tile_sum(d, sizeof(WF_T) == 4 ? (uint32_t)base : 0);
   const wf_words_at *row = (const wf_words_at *)(const void *)d;
   const uint32_t carry = plain ? 0 : UINT32_MAX;

@@ -20,7 +20,7 @@
 //! The ring of slices has room for the snapshots of a group, of which there are two at most.
 
 use crate::nests::by_planes;
-use crate::schedule::{nest as nest_over, slots};
+use crate::schedule::{nest as nest_over, push_guarded, slots};
 use crate::{Machine, compress, join, parts as in_parts};
 use wavefold_ir::tree::{
     Front, Lag, Loop, LoopForm, Program, Slice, Stmt, cost, footprint, front_bytes, lags, reads_around,
@@ -110,12 +110,12 @@ impl Group {
         }
     }
 
-    /// Adds what a statement of a step becomes.
-    fn add(&mut self, p: &mut Program, s: &Stmt, every: Option<usize>) -> Result<(), String> {
+    /// Adds what a statement that is done every few steps becomes.
+    fn add(&mut self, p: &mut Program, s: &Stmt, every: usize) -> Result<(), String> {
         let mut region = Region::domain(&p.decls.dims);
         let inside = match s {
-            Stmt::When { every: n, body } if every.is_none() => {
-                return body.iter().try_for_each(|s| self.add(p, s, Some(*n)));
+            Stmt::When { every: n, body } if every == 1 => {
+                return body.iter().try_for_each(|s| self.add(p, s, *n));
             }
             Stmt::Nest { source, outer } => {
                 if p.uses_tiles(outer) {
@@ -144,37 +144,32 @@ impl Group {
                 self.compressing.push(*ticket);
                 self.rings.push((slice.field, p.decls.field(*store).every()));
                 let (ticket, store, time, rows, source) = (*ticket, *store, *time, *rows, source.clone());
-                guarded(&mut self.after, every, Stmt::Compress { ticket, store, time, slice, rows, source });
+                push_guarded(
+                    &mut self.after,
+                    every,
+                    Stmt::Compress { ticket, store, time, slice, rows, source },
+                );
                 return Ok(());
             }
             Stmt::Decompress { store, slice, .. } => {
                 self.rings.push((slice.field, p.decls.field(*store).every()));
-                guarded(&mut self.before, every, s.clone());
+                push_guarded(&mut self.before, every, s.clone());
                 return Ok(());
             }
             Stmt::Wait(ticket) => {
                 let list = if self.compressing.contains(ticket) { &mut self.after } else { &mut self.before };
-                guarded(list, every, s.clone());
+                push_guarded(list, every, s.clone());
                 return Ok(());
             }
             Stmt::Reduce { .. } => return Err("a step is reduced to one number".into()),
             _ => return Err("a step has parts that act on whole fields".into()),
         };
         let mut body = Vec::new();
-        guarded(&mut body, every, inside);
+        push_guarded(&mut body, every, inside);
         let cut = |all: [i64; 3], else_: i64| [all[0], if p.decls.rank() == 3 { all[1] } else { else_ }];
         let (from, to) = (cut(region.from, 0), cut(region.to, 1));
         self.parts.push(Stmt::Lagged { lag: Lag::default(), from, to, body });
         Ok(())
-    }
-}
-
-/// Adds a statement to a list, under the guard of its neighbour where that is the same.
-fn guarded(list: &mut Vec<Stmt>, every: Option<usize>, s: Stmt) {
-    match (every, list.last_mut()) {
-        (Some(n), Some(Stmt::When { every, body })) if *every == n => body.push(s),
-        (Some(every), _) => list.push(Stmt::When { every, body: vec![s] }),
-        (None, _) => list.push(s),
     }
 }
 
@@ -219,7 +214,7 @@ fn plan(
     };
     let mut group = Group::default();
     for s in &step {
-        group.add(p, s, None)?;
+        group.add(p, s, 1)?;
     }
     let loops = |s: &Stmt| s.body().iter().any(|s| matches!(s, Stmt::Nest { .. } | Stmt::When { .. }));
     if !group.parts.iter().any(loops) {

@@ -57,13 +57,18 @@ fn guarded(clusters: &[Cluster], exprs: &mut Arena, decls: &mut Decls, machine: 
     let mut out: Vec<Stmt> = Vec::new();
     for c in clusters {
         let s = statement(c, exprs, decls, machine);
-        match (c.every, out.last_mut()) {
-            (1, _) => out.push(s),
-            (k, Some(Stmt::When { every, body })) if *every == k => body.push(s),
-            (every, _) => out.push(Stmt::When { every, body: vec![s] }),
-        }
+        push_guarded(&mut out, c.every, s);
     }
     out
+}
+
+/// Adds a statement that is done every few steps, under the guard of its neighbour where that is the same.
+pub(crate) fn push_guarded(list: &mut Vec<Stmt>, every: usize, s: Stmt) {
+    match (every, list.last_mut()) {
+        (1, _) => list.push(s),
+        (k, Some(Stmt::When { every, body })) if *every == k => body.push(s),
+        (every, _) => list.push(Stmt::When { every, body: vec![s] }),
+    }
 }
 
 fn statement(c: &Cluster, exprs: &mut Arena, decls: &mut Decls, machine: &Machine) -> Stmt {

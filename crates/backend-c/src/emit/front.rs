@@ -2,7 +2,6 @@
 
 use super::Writer;
 use super::expr::shifted;
-use super::statement::slot_text;
 use wavefold_ir::Direction;
 use wavefold_ir::tree::{Front, Slot, Stmt, front_head};
 
@@ -20,9 +19,7 @@ impl Writer<'_> {
         self.open("for (int64_t step = 0; step < steps; step += 1)");
         let sign = if direction == Direction::Ascending { '+' } else { '-' };
         self.line(&format!("const int64_t t = start {sign} step;"));
-        for (i, slot) in slots.iter().enumerate() {
-            self.line(&format!("const int64_t t{i} = {};", slot_text(slot, direction)));
-        }
+        self.slots(slots, direction);
     }
 
     /// A group of steps: blocks in parallel, then the gaps between them.

@@ -215,13 +215,18 @@ impl Writer<'_> {
         }
         let count = if self.program.front().is_some() { "steps" } else { "1" };
         self.check(&format!("wf_step(cx, t, {count})"));
-        for (i, slot) in slots.iter().enumerate() {
-            self.line(&format!("const int64_t t{i} = {};", slot_text(slot, direction)));
-        }
+        self.slots(slots, direction);
         self.scalars(scalars);
         self.blank();
         self.block(body);
         self.close();
+    }
+
+    /// The indices of a step.
+    pub(super) fn slots(&mut self, slots: &[Slot], direction: Direction) {
+        for (i, slot) in slots.iter().enumerate() {
+            self.line(&format!("const int64_t t{i} = {};", slot_text(slot, direction)));
+        }
     }
 
     /// `lend`: each round of this loop, the outermost of its nest, borrows memory for tile fields.
