@@ -6,7 +6,8 @@
 # DEVITO_PYTHON is a Python that has Devito; without it the script makes a virtual environment in DEVITO_VENV (default: a
 # temporary folder) and installs DEVITO (default: devito==4.8.23) from PyPI. CASES chooses rows by their beginning, as in
 # CASES="acoustic3d:8 heat3d edges"; THREADS the numbers of threads, "2 1" if not given; REPEAT the rounds, 5 if not given.
-# WAVEFOLD is a built command; without it the script builds one. QUICK=1 takes small grids, to try the script. FILL=1 also puts the tables into docs/devito.md.
+# UNEVEN=1 gives the medium of Wavefold's runs another value at every point, so that none of its rows are equal; Devito's speed
+# does not depend on values. WAVEFOLD is a built command; without it the script builds one. QUICK=1 takes small grids, to try the script. FILL=1 also puts the tables into docs/devito.md.
 set -euo pipefail
 source docs/measure/common.sh
 
@@ -47,8 +48,13 @@ chosen() { # ROW
   return 1
 }
 
+uneven() { # CASE
+  case ${UNEVEN:-}$1 in 1acoustic* | 1tti* | 1elastic*) echo --uneven ;; esac
+}
+
 bench() { # BACKEND CASE ORDER SHAPE STEPS THREADS
-  "$wavefold" bench "$2" --backend "$1" --so "$3" --shape "$4" --steps "$5" --threads "$6" --repeat 1 --json
+  "$wavefold" bench "$2" --backend "$1" --so "$3" --shape "$4" --steps "$5" --threads "$6" --repeat 1 --json \
+    $(uneven "$2")
 }
 
 # turns ROW THREADS: the rows of the table for one case; Devito and each backend run once a round.

@@ -49,6 +49,8 @@ typedef struct wf_table {
 /* Everything that a kernel needs for one run. */
 struct wf_context {
   void *const *fields;     /* per field: its slots; null for compressed fields */
+  void *const *const *rows; /* per field by rows: the first point in memory of each row; after the first step of a kernel,
+                             * equal rows may have one; null for other fields */
   const double *scalars;   /* per run-time scalar: its value */
   const wf_sparse *sparse; /* per sparse point set: its values */
   const wf_table *tables;  /* per table: cells and weights */
@@ -58,7 +60,8 @@ struct wf_context {
   int64_t threads;         /* number of threads to use */
   void *host;              /* belongs to the runtime */
   wf_parallel *parallel;   /* threads of the runtime */
-  int (*step)(void *host, int64_t t, int64_t count); /* called before steps that are done together; non-zero stops the run */
+  /* Called before steps that are done together; may change what `rows` lead to; non-zero stops the run. */
+  int (*step)(const wf_context *cx, int64_t t, int64_t count, wf_parallel *parallel);
   wf_effect *compress;                     /* reads the slot, writes the snapshot */
   wf_effect *decompress;                   /* reads the snapshot, writes the slot */
   void *(*take_tile)(void *host);          /* lends a thread memory for one tile, 64-byte aligned; never null */
@@ -135,7 +138,7 @@ static inline int64_t wf_slot_descending(const wf_context *cx, int64_t t, int64_
 /* The callbacks, as a kernel writes them. */
 static inline int wf_step(const wf_context *cx, int64_t t, int64_t count) {
   const wf_mode mode = wf_keep_denormals();
-  const int status = cx->step(cx->host, t, count);
+  const int status = cx->step(cx, t, count, wf_parallel_openmp);
   wf_set_mode(mode);
   return status;
 }

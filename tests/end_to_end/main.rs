@@ -53,6 +53,7 @@ mod points;
 mod random;
 mod readers;
 mod reading;
+mod rows;
 mod sparse;
 mod stability;
 mod surfaces;

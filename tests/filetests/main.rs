@@ -23,7 +23,7 @@ use wavefold_passes as passes;
 const SEPARATOR: &str = "; -----\n";
 
 /// Folder, and the fewest cases that it may hold.
-const FOLDERS: [(&str, usize); 23] = [
+const FOLDERS: [(&str, usize); 24] = [
     ("legality", 3),
     ("divide", 3),
     ("invariants", 3),
@@ -45,6 +45,7 @@ const FOLDERS: [(&str, usize); 23] = [
     ("jam", 3),
     ("stream", 3),
     ("prefetch", 3),
+    ("rows", 3),
     ("verify", 60),
     ("parse", 3),
 ];
@@ -161,7 +162,7 @@ fn test(pass: &str, input: &str) -> Result<String, String> {
         "contract" => of_tree(passes::contract(text(tree::Program::parse(input))?)),
         "front" => {
             let input = text(tree::Program::parse(input))?;
-            let (p, why) = passes::front(input, &passes::Machine::default(), None);
+            let (p, why) = passes::front(input, &passes::Machine::default(), None, &[]);
             let why = why.map_or(String::new(), |why| format!("; step by step: {why}\n"));
             of_tree(p).map(|text| text + &why)
         }
@@ -177,6 +178,10 @@ fn test(pass: &str, input: &str) -> Result<String, String> {
         "prefetch" => {
             let input = text(tree::Program::parse(input))?;
             of_tree(passes::prefetch(input, &passes::Machine::default()))
+        }
+        "rows" => {
+            let input = text(tree::Program::parse(input))?;
+            of_tree(passes::rows(input, &passes::Machine::default()))
         }
         _ => Err(format!("no pass `{pass}`")),
     }

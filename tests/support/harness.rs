@@ -90,6 +90,8 @@ pub struct Host {
     types: Vec<DType>,
     names: Vec<String>,
     slot_bytes: Vec<usize>,
+    /// Per field: where its rows are found, if it is by rows.
+    rows: Vec<Vec<*mut c_void>>,
     cells: Vec<Vec<i32>>,
     planes: Vec<[PlaneLists; 2]>,
     weights: Vec<Lines>,
@@ -158,6 +160,7 @@ impl Host {
             types: d.fields.iter().map(|f| f.dtype).collect(),
             names: d.fields.iter().map(|f| f.name.clone()).collect(),
             slot_bytes: slot_lens.iter().zip(&d.fields).map(|(n, f)| n * f.dtype.size()).collect(),
+            rows: vec![vec![]; d.fields.len()],
             cells,
             planes,
             weights,
@@ -184,12 +187,15 @@ impl Host {
         threads: i64,
         kernel: impl FnOnce(*const Context) -> i32,
     ) -> i32 {
-        let fields: Vec<*mut c_void> = self
-            .fields
-            .iter_mut()
-            .zip(&self.slot_bytes)
-            .map(|(f, bytes)| if *bytes == 0 { std::ptr::null_mut() } else { f.pointer().cast() })
-            .collect();
+        self.find_rows(1);
+        let mut fields = vec![std::ptr::null_mut(); self.fields.len()];
+        for (i, f) in self.fields.iter_mut().enumerate() {
+            // By rows they are found by their pointers alone.
+            if self.slot_bytes[i] > 0 && self.rows[i].is_empty() {
+                fields[i] = f.pointer().cast::<c_void>();
+            }
+        }
+        let rows: Vec<*const *mut c_void> = self.rows.iter().map(|rows| rows.as_ptr()).collect();
         let sparse: Vec<SparseValues> = (0..self.points.len())
             .map(|i| SparseValues { points: self.points[i] as i64, values: self.values[i].pointer().cast() })
             .collect();
@@ -204,6 +210,7 @@ impl Host {
         let scalars = self.scalars.clone();
         let context = Context {
             fields: fields.as_ptr(),
+            rows: rows.as_ptr(),
             scalars: scalars.as_ptr(),
             sparse: sparse.as_ptr(),
             tables: tables.as_ptr(),
@@ -222,6 +229,18 @@ impl Host {
             wait,
         };
         kernel(&context)
+    }
+
+    /// Puts the rows of fields by rows in the order of memory backwards, `together` in one place.
+    fn find_rows(&mut self, together: usize) {
+        for (i, f) in self.decls.fields.iter().enumerate().filter(|(_, f)| f.by_rows) {
+            let (count, first) = (f.rows(), self.fields[i].pointer());
+            let bytes = self.slot_bytes[i] / count;
+            self.rows[i].resize(count, std::ptr::null_mut());
+            for (row, place) in self.rows[i].iter_mut().enumerate() {
+                *place = first.wrapping_add((count - 1 - row / together * together) * bytes).cast();
+            }
+        }
     }
 
     /// Every number of every field and sparse point set, by name and position; one pattern stands for all NaN.
@@ -340,9 +359,13 @@ unsafe extern "C" fn parallel(_: *const Context, count: i64, body: BodyFn, argum
     }
 }
 
-unsafe extern "C" fn step(host: *mut c_void, t: i64, count: i64) -> i32 {
+unsafe extern "C" fn step(cx: *const Context, t: i64, count: i64, _: ParallelFn) -> i32 {
     // SAFETY: the context was made with this host.
-    unsafe { (*host.cast::<Host>()).note(Call::Step(t, count)) }
+    let host = unsafe { &mut *(*cx).host.cast::<Host>() };
+    if host.calls.iter().filter(|call| matches!(call, Call::Step(..))).count() == 1 {
+        host.find_rows(2);
+    }
+    host.note(Call::Step(t, count))
 }
 
 unsafe extern "C" fn wait(cx: *const Context, ticket: i64, _: ParallelFn) -> i32 {

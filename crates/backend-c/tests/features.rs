@@ -6,3 +6,5 @@ mod common;
 mod numbers;
 #[path = "../../../tests/support/regions.rs"]
 mod regions;
+#[path = "../../../tests/support/rows.rs"]
+mod rows;

@@ -186,7 +186,7 @@ fn worker() {
     }
 }
 
-unsafe extern "C" fn step(_: *mut c_void, _: i64, _: i64) -> i32 {
+unsafe extern "C" fn step(_: *const Context, _: i64, _: i64, _: ParallelFn) -> i32 {
     0
 }
 unsafe extern "C" fn wait(_: *const Context, _: i64, _: ParallelFn) -> i32 {
@@ -205,6 +205,7 @@ unsafe extern "C" fn part(_: *mut c_void, _: i64, _: i64, _: i64, _: i64, _: i64
 fn seconds(kernel: &Kernel, fields: &[*mut c_void], steps: i64, parallel: ParallelFn) -> f64 {
     let context = Context {
         fields: fields.as_ptr(),
+        rows: std::ptr::null(),
         scalars: std::ptr::null(),
         sparse: std::ptr::null(),
         tables: std::ptr::null(),

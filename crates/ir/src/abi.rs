@@ -147,6 +147,9 @@ impl PlaneLists {
 pub struct Context {
     /// Per field: the start of its allocation (slot 0), or null for compressed fields.
     pub fields: *const *mut c_void,
+    /// Per field [by rows](crate::Field::by_rows): the address of the first point in memory of each row, in the order of memory.
+    /// At the first step of a kernel each row has its own; later, equal rows may have one. Null for other fields.
+    pub rows: *const *const *mut c_void,
     /// Per run-time scalar: its value.
     pub scalars: *const f64,
     /// Per sparse point set: its values.
@@ -165,8 +168,9 @@ pub struct Context {
     pub host: *mut c_void,
     /// Threads for kernels that have none of their own, and for callbacks outside a kernel.
     pub parallel: ParallelFn,
-    /// Called before `count` steps that are done together, the first of which is `t`. Non-zero stops the run before them.
-    pub step: unsafe extern "C" fn(host: *mut c_void, t: i64, count: i64) -> i32,
+    /// Called before `count` steps that are done together, the first of which is `t`; may work on threads from `parallel`, and
+    /// change what [`rows`](Context::rows) lead to. Non-zero stops the run before them.
+    pub step: StepFn,
     /// Starts to compress slot `slot` of `field` into snapshot `snapshot` of `store`, on threads from `parallel`.
     /// Returns a ticket (0 or more), or minus the status that stops the run. `rows` is 0, or the rows of the strips whose
     /// parts are handed over next; a tile field has no other slices than these.
@@ -186,6 +190,10 @@ pub struct Context {
     /// all parts once more; anything else that is not 0 stops the run.
     pub wait: WaitFn,
 }
+
+/// Signature of [`Context::step`].
+pub type StepFn =
+    unsafe extern "C" fn(context: *const Context, t: i64, count: i64, parallel: ParallelFn) -> i32;
 
 /// Signature of [`Context::compress`] and [`Context::decompress`].
 pub type EffectFn = unsafe extern "C" fn(

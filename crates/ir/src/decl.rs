@@ -221,6 +221,9 @@ pub struct Field {
     pub tight: bool,
     /// Its place in memory; present from the tree level on (never for compressed fields).
     pub layout: Option<Layout>,
+    /// Whether kernels find each of its rows by [a pointer of its own](crate::abi::Context::rows), so that equal rows can be one
+    /// in the caches.
+    pub by_rows: bool,
 }
 
 impl Field {
@@ -246,6 +249,11 @@ impl Field {
     /// Bytes per point of these levels.
     pub fn level_bytes(&self) -> f64 {
         (self.levels() * self.dtype.size()) as f64
+    }
+
+    /// Rows of a slot along the last dimension, with those that surround its points; 0 without a layout.
+    pub fn rows(&self) -> usize {
+        self.layout.as_ref().map_or(0, |l| l.alloc[..l.alloc.len() - 1].iter().product())
     }
 
     /// Bytes of a slot with all that surrounds its points; 0 without a layout.

@@ -160,7 +160,7 @@ impl<'a> Machine<'a> {
         };
         self.step = Step { t, first, direction, in_place: self.context.in_place };
         // SAFETY: `step` takes any step of the range.
-        stop_unless_zero(unsafe { (self.context.step)(self.context.host, t, count) })
+        stop_unless_zero(unsafe { (self.context.step)(self.context, t, count, self.context.parallel) })
     }
 
     /// Where an access at the current point and step lies in memory.
@@ -168,7 +168,11 @@ impl<'a> Machine<'a> {
         let Some(layout) = &field.layout else { return std::ptr::null_mut() };
         let slot = Slot::of(field, a.time).map_or(0, |s| s.at(&self.step));
         let mut at = slot * layout.slot_len() as i64;
+        let mut row = None;
         for (d, stride) in layout.strides().into_iter().enumerate() {
+            if field.by_rows && d + 1 == self.decls.rank() {
+                row = Some(std::mem::take(&mut at) / layout.alloc[d] as i64);
+            }
             let window = field.window.as_ref().map_or(0, |w| w.from[d] as i64);
             let first = match self.tile[d] {
                 Some((first, _)) if field.kind == FieldKind::Tile => first,
@@ -181,9 +185,13 @@ impl<'a> Machine<'a> {
             at += point * stride as i64;
         }
         let bytes = at * field.dtype.size() as i64;
-        // SAFETY: the context holds one allocation per field with all its slots, the runtime lends memory for all tile
-        // fields; the verifier keeps accesses inside.
+        // SAFETY: the context holds one allocation per field with all its slots, and one pointer per row of those by rows; the
+        // runtime lends memory for all tile fields; the verifier keeps accesses inside.
         unsafe {
+            if let Some(row) = row {
+                let rows = *self.context.rows.add(a.field.index());
+                return (*rows.offset(row as isize)).byte_offset(bytes as isize);
+            }
             match field.kind {
                 FieldKind::Tile => {
                     self.tile_memory.byte_add(self.decls.tile_offset(a.field)).byte_offset(bytes as isize)

@@ -12,7 +12,7 @@ use crate::{
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Instant;
-use wavefold_ir::tree::Stmt;
+use wavefold_ir::tree::{self, Stmt};
 use wavefold_ir::{Bounded, FieldId, FieldKind, ScalarId, SparseId, TableDecl, TableId};
 use wavefold_passes::Specialisation;
 use wavefold_runtime::{
@@ -250,8 +250,35 @@ impl<'a> Apply<'a> {
     /// Arguments that make no sense, found before anything runs; a backend that is not available; a slice that
     /// cannot be compressed, a stream that is damaged, or memory that cannot be had while it runs.
     pub fn run(self) -> Result<PerformanceSummary> {
+        self.run_as(&self.for_data()?)
+    }
+
+    /// The operator for the sizes and the data of this run.
+    pub(crate) fn for_data(&self) -> Result<Operator> {
         let op = self.sizes()?;
-        self.run_as(&op)
+        match self.alike(&op) {
+            none if none.is_empty() => Ok(op),
+            alike => self.op.specialised(&Specialisation { alike, ..self.special.clone() }),
+        }
+    }
+
+    /// Functions that do not change, and most of whose rows are equal to others.
+    fn alike(&self, op: &Operator) -> Vec<String> {
+        let p = op.program();
+        let (changing, found) = (p.changing(), |id: FieldId| p.decls.field(id).by_rows);
+        if !p.decls.field_ids().any(found) {
+            return vec![];
+        }
+        // What is wrong with the functions is told by the run.
+        let Ok(bound) = self.replaced.bind(op) else { return vec![] };
+        let alike = |(i, f): (usize, &FunctionRef)| {
+            let id = FieldId(i as u32);
+            let field = p.decls.field(id);
+            let still = field.kind == FieldKind::Space && field.window.is_none() && !changing.contains(&id);
+            let equal = || Some(locks::read(&*dense_of(f).ok()?, f.name()).ok()?.has_equal_rows());
+            (still && equal() == Some(true)).then(|| field.name.clone())
+        };
+        bound.functions.iter().enumerate().filter_map(alike).collect()
     }
 
     /// The memory that this run needs, without allocating any: of each function, of histories raw and as expected
@@ -460,7 +487,7 @@ fn summary(
     start: Instant,
     report: HostReport,
 ) -> PerformanceSummary {
-    let p = op.program();
+    let (p, rows) = (op.program(), &report.rows);
     let timed = p.time().is_some();
     PerformanceSummary {
         operator: op.name().into(),
@@ -477,7 +504,8 @@ fn summary(
         compile_seconds,
         cached: kernel.cached,
         total_seconds: start.elapsed().as_secs_f64(),
-        cost: op.compiled().cost,
+        cost: tree::cost_of_rows(p, &|id| rows.iter().find(|r| r.0 == id).map_or(1.0, |r| r.1)),
+        rows: rows.iter().map(|(id, own)| (p.decls.field(*id).name.clone(), *own)).collect(),
         schedule: op.schedule(),
         compression: report.stores.iter().filter_map(compression).collect(),
     }

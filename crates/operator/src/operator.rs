@@ -164,12 +164,13 @@ impl Operator {
         Ok(variant)
     }
 
-    /// Compiles for a backend now, not at the first run. Returns the seconds that it took, 0 when it was done before.
+    /// Compiles for a backend now, not at the first run, for the functions as they are: how loops are cut may depend on whether
+    /// many of their rows are equal. Returns the seconds that it took, 0 when it was done before.
     ///
     /// # Errors
     /// A backend that is not available, or that fails.
     pub fn compile(&self, backend: Backend) -> Result<f64> {
-        Ok(self.kernel(backend.resolve())?.1)
+        Ok(self.apply().for_data()?.kernel(backend.resolve())?.1)
     }
 
     pub(crate) fn reference(&self) -> Result<cluster::Program> {

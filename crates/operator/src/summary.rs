@@ -109,8 +109,10 @@ pub struct PerformanceSummary {
     pub cached: bool,
     /// Time of the whole `run()`: checks, compilation, tables, kernel.
     pub total_seconds: f64,
-    /// Operations and bytes per point and step, by the compiler's own count.
+    /// Operations and bytes per point and step, by the compiler's own count; equal rows of `rows` count once.
     pub cost: Cost,
+    /// Fields whose equal rows are read from one place, with the part of their rows that differ.
+    pub rows: Vec<(String, f64)>,
     /// The loops of a step, see [`Operator::schedule`](crate::Operator::schedule).
     pub schedule: Vec<String>,
     /// Per compressed function.
@@ -181,6 +183,12 @@ impl fmt::Display for PerformanceSummary {
             self.compile_seconds * 1e3,
             if self.cached { " (cached)" } else { "" }
         )?;
+        let shared = self.rows.iter().filter(|(_, own)| *own < 0.995);
+        let shared: Vec<String> =
+            shared.map(|(name, own)| format!("{} % of {name}", tidy(100.0 * own))).collect();
+        if !shared.is_empty() {
+            writeln!(f, "  rows with memory of their own: {}", shared.join(", "))?;
+        }
         if let Some(note) = &self.note {
             let first = note.lines().next().unwrap_or_default();
             writeln!(f, "  stayed with {}: {first}", self.backend)?;

@@ -46,7 +46,7 @@ fn ring(p: &mut Program, of: FieldId, slots: usize, stem: &str, halo: usize) -> 
     let name = p.decls.fresh_name(&format!("{}_{stem}", field.name));
     let kind = FieldKind::Ring { slots, every: field.every(), of };
     let (dtype, window) = (field.dtype, field.window.clone());
-    p.decls.add_field(Field { name, kind, dtype, halo, window, tight: false, layout: None })
+    p.decls.add_field(Field { name, kind, dtype, halo, window, tight: false, layout: None, by_rows: false })
 }
 
 fn write(p: &mut Program, store: FieldId, tickets: &mut Tickets) {

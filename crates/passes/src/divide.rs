@@ -1,11 +1,10 @@
 //! `divide`: a numerator is divided by a denominator that does not change during a run, as polynomials are.
 //!
 //! ```text
-//! (m*(2*u - v) + d*u + lap)*(m + d)^-1   ->   2*u - v + (m + d)^-1*lap + (m + d)^-1*d*(v - u)
+//! (m*(2*u - v) + d*u + lap)*(m + d)^-1   ->   2*u - v + (m + d)^-1*(lap + d*(v - u))
 //! ```
-//! This is what `solve` leaves of an equation with damping. Behind the quotient, the functions of space stand only in
-//! factors of the remainder, where `invariants` finds them: as many arrays are read as before, and nothing is divided
-//! in the time loop.
+//! This is what `solve` leaves of an equation with damping. Behind the quotient stands the remainder over the denominator, where
+//! `invariants` finds the inverse: as many arrays are read as before, and nothing is divided in the time loop.
 
 use std::collections::BTreeMap;
 
@@ -85,13 +84,13 @@ impl Fraction {
             remainder.extend(self.denominator.iter().map(|rest| term.times(-1.0, rest)));
         }
         let mut sum: Vec<ExprId> = quotient.iter().map(|term| term.expr(exprs)).collect();
-        sum.extend(self.fractions(exprs, constants, remainder));
+        sum.push(self.fraction(exprs, constants, remainder));
         let sum = exprs.sum(sum);
         Some(exprs.product(self.others.iter().copied().chain([sum])))
     }
 
-    /// The remainder over the denominator, one product for each set of constant factors.
-    fn fractions(&self, exprs: &mut Arena, constants: &mut Constants, remainder: Vec<Term>) -> Vec<ExprId> {
+    /// The remainder over the denominator, with one term for each set of constant factors.
+    fn fraction(&self, exprs: &mut Arena, constants: &mut Constants, remainder: Vec<Term>) -> ExprId {
         let mut groups: BTreeMap<Vec<ExprId>, Vec<ExprId>> = BTreeMap::new();
         for Term { coefficient, factors } in remainder {
             let (constant, factors) = factors.into_iter().partition(|f| constants.has(exprs, *f));
@@ -99,10 +98,12 @@ impl Fraction {
             groups.entry(constant).or_default().push(rest);
         }
         let product = |(mut factors, rest): (Vec<ExprId>, Vec<ExprId>)| {
-            factors.extend([self.inverse, exprs.sum(rest)]);
+            factors.push(exprs.sum(rest));
             exprs.product(factors)
         };
-        groups.into_iter().map(product).collect()
+        let terms: Vec<ExprId> = groups.into_iter().map(product).collect();
+        let remainder = exprs.sum(terms);
+        exprs.product([self.inverse, remainder])
     }
 }
 

@@ -23,7 +23,8 @@ use crate::nests::by_planes;
 use crate::schedule::{nest as nest_over, push_guarded, slots};
 use crate::{Machine, compress, join, parts as in_parts};
 use wavefold_ir::tree::{
-    Front, Lag, Loop, LoopForm, Program, Slice, Stmt, cost, footprint, front_bytes, lags, reads_around,
+    Front, Lag, Loop, LoopForm, Program, Slice, Stmt, cost_of_rows, footprint, front_bytes, lags,
+    reads_around,
 };
 use wavefold_ir::{Access, Field, FieldId, FieldKind, Layout, Region, TicketId};
 
@@ -44,11 +45,17 @@ const CHUNKS: [usize; 3] = [8, 4, 2];
 
 /// Builds a front where it is allowed and pays; otherwise gives the reason why steps are done one by one.
 ///
-/// `steps` are those that are asked for at a time; without, the compiler chooses.
-pub fn front(mut p: Program, machine: &Machine, steps: Option<usize>) -> (Program, Option<String>) {
+/// `steps` are those that are asked for at a time; without, the compiler chooses. `alike`: see
+/// [`Specialisation`](crate::Specialisation::alike).
+pub fn front(
+    mut p: Program,
+    machine: &Machine,
+    steps: Option<usize>,
+    alike: &[String],
+) -> (Program, Option<String>) {
     // Slices are made on the way to a plan.
     let before = has_effects(&p).then(|| p.clone());
-    match plan(&mut p, before.as_ref(), machine, steps) {
+    match plan(&mut p, before.as_ref(), machine, steps, alike) {
         Ok((front, group)) => {
             group.widen(&mut p, front.steps);
             let apart = |list: Vec<Stmt>| (!list.is_empty()).then_some(Stmt::Steps(list));
@@ -182,6 +189,7 @@ fn copied(p: &mut Program, store: FieldId, time: i32, from: Slice) -> (FieldId, 
         kind: FieldKind::Ring { slots: 1, every: field.every(), of: store },
         halo: 0,
         tight: false,
+        by_rows: false,
         layout: Some(layout),
         ..field.clone()
     };
@@ -198,6 +206,7 @@ fn plan(
     before: Option<&Program>,
     machine: &Machine,
     steps: Option<usize>,
+    alike: &[String],
 ) -> Result<(Front, Group), String> {
     let rank = p.decls.rank();
     let Some(Stmt::Time { body, .. }) = p.body.iter().find(|s| matches!(s, Stmt::Time { .. })) else {
@@ -227,13 +236,37 @@ fn plan(
             *lag = own;
         }
     }
+    let few = with_few_rows(p, alike);
+    let rows = |id: FieldId| if few.contains(&id) { 0.0 } else { 1.0 };
     let one_by_one = || {
         let p = in_parts(before.unwrap_or(p).clone());
         let effects = p.body.iter().map(|s| effects(&p, s)).sum::<f64>();
-        cost(&join(p, machine)).bytes + effects
+        cost_of_rows(&join(p, machine), &rows).bytes + effects
     };
-    let front = choose(p, &group, period, one_by_one, machine, steps)?;
+    let front = choose(p, &group, period, one_by_one, &rows, machine, steps)?;
     Ok((front, group))
+}
+
+/// Fields that do not change and hardly count as memory: those that are `alike`, and invariants that are made of such.
+fn with_few_rows(p: &Program, alike: &[String]) -> Vec<FieldId> {
+    let changing = p.changing();
+    let still = |id: &FieldId| p.decls.field(*id).kind == FieldKind::Space && !changing.contains(id);
+    let mut few: Vec<FieldId> = p.decls.field_ids().filter(still).collect();
+    few.retain(|id| alike.contains(&p.decls.field(*id).name));
+    p.visit(&mut |s| {
+        let Stmt::First(body) = s else { return };
+        for nest in body {
+            let (mut made, mut loads) = (vec![], vec![]);
+            nest.visit(&mut |s| {
+                made.extend(s.target());
+                loads.extend(s.value().iter().flat_map(|value| p.exprs.loads(*value)).map(|a| a.field));
+            });
+            if !loads.is_empty() && loads.iter().all(|id| few.contains(id) || made.contains(id)) {
+                few.extend(made);
+            }
+        }
+    });
+    few
 }
 
 /// Bytes per point and step of what is compressed and decompressed as a whole: each value moves once more.
@@ -278,6 +311,7 @@ fn choose(
     group: &Group,
     period: Lag,
     one_by_one: impl Fn() -> f64,
+    rows: &dyn Fn(FieldId) -> f64,
     machine: &Machine,
     steps: Option<usize>,
 ) -> Result<Front, String> {
@@ -295,15 +329,15 @@ fn choose(
         let asked = shape(steps, strips[0], CHUNKS[2]);
         return Ok(Front { block: block.max(width(&asked)), ..asked });
     }
-    let footprint = footprint(p, parts);
-    if footprint * p.decls.points() as f64 <= 2.0 * machine.caches() as f64 {
+    if footprint(p, parts, &|_| 1.0) * p.decls.points() as f64 <= 2.0 * machine.caches() as f64 {
         return Err("the fields stay in the caches".into());
     }
+    let footprint = footprint(p, parts, rows);
     let mut best: Option<(f64, Front)> = None;
     let narrow = STEPS.iter().all(|steps| *steps < 2 || !fits(&shape(*steps, strips[0], CHUNKS[2])));
     let effects = group.before.iter().chain(&group.after).map(|s| effects(p, s)).sum::<f64>();
     for steps in STEPS.into_iter().filter(|steps| *steps <= most_steps) {
-        let bytes = front_bytes(p, parts, steps);
+        let bytes = front_bytes(p, parts, steps, rows);
         for strip in strips {
             let fitting = CHUNKS.iter().map(|chunk| shape(steps, *strip, *chunk));
             let Some(front) = fitting

@@ -145,8 +145,8 @@ impl Search {
         }
     }
 
-    /// Those that are worth a field: because they are expensive, or because they and all that share functions with them
-    /// take the place of at least as many.
+    /// Those that are worth a field: because they are expensive, or because they and all that share functions with them, with
+    /// what is read of these besides, are at most as many.
     fn chosen(&self, exprs: &Arena) -> Vec<ExprId> {
         let fields = |id: &ExprId| -> HashSet<FieldId> { exprs.loads(*id).iter().map(|a| a.field).collect() };
         let mut families: Vec<(HashSet<FieldId>, Vec<ExprId>)> = Vec::new();
@@ -161,7 +161,8 @@ impl Search {
         let worth = |id: &ExprId| {
             cost(exprs, *id) >= EXPENSIVE
                 || families.iter().any(|(fields, all)| {
-                    all.contains(id) && all.len() <= fields.len() && fields.is_disjoint(&self.elsewhere)
+                    let kept = fields.intersection(&self.elsewhere).count();
+                    all.contains(id) && all.len() + kept <= fields.len()
                 })
         };
         self.found.iter().copied().filter(worth).collect()
@@ -188,7 +189,16 @@ fn cost(exprs: &Arena, root: ExprId) -> usize {
 fn field(decls: &mut Decls, exprs: &Arena, value: ExprId) -> FieldId {
     let halo = exprs.loads(value).iter().map(|a| decls.field(a.field).halo).min().unwrap_or(0);
     let (name, dtype, kind) = (decls.fresh_name("inv"), decls.dtype, FieldKind::Invariant);
-    decls.add_field(Field { name, kind, dtype, halo, window: None, tight: false, layout: None })
+    decls.add_field(Field {
+        name,
+        kind,
+        dtype,
+        halo,
+        window: None,
+        tight: false,
+        layout: None,
+        by_rows: false,
+    })
 }
 
 fn replace(

@@ -185,6 +185,7 @@ impl<'a> Builder<'a> {
                 shape: f.shape(),
             }),
             tight: f.is_tight(),
+            by_rows: false,
             layout: None,
         }))
     }

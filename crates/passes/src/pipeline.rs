@@ -3,7 +3,7 @@
 use crate::{
     Bindings, Lowered, Machine, Result, Specialisation, clusters, compress, contract, cse, discretize,
     divide, factorize, front, fuse, hoist, in_place, invariants, jam, join, layout, legality, lower, parts,
-    prefetch, schedule, sizes, stream, temporaries,
+    prefetch, rows, schedule, sizes, stream, temporaries,
 };
 use std::time::{Duration, Instant};
 use wavefold_ir::{FieldId, VerifyError, cluster, stencil, tree};
@@ -80,7 +80,7 @@ pub fn compile(
     let p = log.stage("contract", p, |p| Ok(contract(p)))?;
     let mut one_by_one = None;
     let p = log.stage("front", p, |p| {
-        let (p, why) = front(p, machine, special.steps);
+        let (p, why) = front(p, machine, special.steps, &special.alike);
         one_by_one = why;
         Ok(p)
     })?;
@@ -88,7 +88,8 @@ pub fn compile(
     let p = log.stage("join", p, |p| Ok(join(p, machine)))?;
     let p = log.stage("jam", p, |p| Ok(jam(p)))?;
     let p = log.stage("stream", p, |p| Ok(stream(p, machine)))?;
-    let tree = log.stage("prefetch", p, |p| Ok(prefetch(p, machine)))?;
+    let p = log.stage("prefetch", p, |p| Ok(prefetch(p, machine)))?;
+    let tree = log.stage("rows", p, |p| Ok(rows(p, machine)))?;
     tree.verify()?;
     sizes(&tree)?;
     let cost = tree::cost(&tree);

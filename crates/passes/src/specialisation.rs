@@ -11,4 +11,7 @@ pub struct Specialisation {
     pub every: Vec<(String, usize)>,
     /// Steps that are done at a time wherever their order allows it; the compiler chooses when it is `None`.
     pub steps: Option<usize>,
+    /// Functions of space most of whose rows are equal to others, so that they hardly count as memory that moves, if they do not
+    /// change. They decide on how loops are cut, not on what these compute.
+    pub alike: Vec<String>,
 }

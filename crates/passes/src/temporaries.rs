@@ -88,8 +88,16 @@ impl Naming {
         }
         let (name, dtype) = (decls.fresh_name("tile"), decls.dtype);
         let kind = FieldKind::Tile;
-        let field =
-            decls.add_field(Field { name, kind, dtype, halo: 0, window: None, tight: false, layout: None });
+        let field = decls.add_field(Field {
+            name,
+            kind,
+            dtype,
+            halo: 0,
+            window: None,
+            tight: false,
+            layout: None,
+            by_rows: false,
+        });
         self.made.push((field, value));
         field
     }

@@ -32,6 +32,7 @@ fn decls(dtype: DType) -> Decls {
         halo: 2,
         window: None,
         tight: false,
+        by_rows: false,
         layout,
     };
     Decls {
@@ -66,7 +67,7 @@ unsafe extern "C" fn save(context: *const Context) -> i32 {
     unsafe {
         let c = &*context;
         for t in c.time_m..=c.time_max {
-            let status = (c.step)(c.host, t, 1);
+            let status = (c.step)(context, t, 1, c.parallel);
             if status != 0 {
                 return status;
             }
@@ -89,7 +90,7 @@ unsafe extern "C" fn load(context: *const Context) -> i32 {
         let c = &*context;
         let layout = Layout::new(&SHAPE, 2, 8);
         for t in (c.time_m..=c.time_max).rev() {
-            let status = (c.step)(c.host, t, 1);
+            let status = (c.step)(context, t, 1, c.parallel);
             if status != 0 {
                 return status;
             }
@@ -213,7 +214,7 @@ fn an_error_in_a_ring_does_not_name_it() {
         let layout = Layout::new(&SHAPE, 2, 8);
         *(*c.fields.add(RING.index())).cast::<f64>().add(layout.slot_len() + layout.origin()) =
             f64::NEG_INFINITY;
-        assert_eq!((c.step)(c.host, 17, 1), status::OK);
+        assert_eq!((c.step)(&raw const c, 17, 1, c.parallel), status::OK);
         (c.compress)(&raw const c, 1, 3, 2, 1, 0, c.parallel)
     };
     let error = host.finish(-ticket as i32).error.unwrap().to_string();

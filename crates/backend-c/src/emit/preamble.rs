@@ -156,6 +156,12 @@ impl Writer<'_> {
             let value = c_type(field.dtype);
             let name = &self.printer.names.fields[id.index()];
             let constant = if written.contains(&id) { "" } else { "const " };
+            if field.by_rows {
+                let inner = &layout.alloc[1..layout.alloc.len() - 1];
+                let rows = pointer(&format!("restrict {name}"), inner);
+                self.line(&format!("{constant}{value} *const {rows} = (void *)cx->rows[FIELD_{name}];"));
+                continue;
+            }
             // Callbacks reach the fields that they move on their own ways, so these pointers are not restricted.
             let restrict = if moved.contains(&id) { "" } else { "restrict " };
             let sizes = if field.is_time() { &layout.alloc[..] } else { &layout.alloc[1..] };

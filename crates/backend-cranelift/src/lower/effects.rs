@@ -48,8 +48,9 @@ impl Writer<'_, '_> {
 
     /// Tells the runtime that steps begin.
     pub(super) fn begin_steps(&mut self, run: &Run, count: Value) {
-        let host = self.context_word(context::HOST);
-        let status = self.outside(context::STEP, &[host, run.t, count], types::I32, run);
+        let parallel = self.context_word(context::PARALLEL);
+        let arguments = [self.context, run.t, count, parallel];
+        let status = self.outside(context::STEP, &arguments, types::I32, run);
         self.leave_unless_zero(status, run);
     }
 

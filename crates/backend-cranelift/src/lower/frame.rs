@@ -18,8 +18,9 @@ pub(super) struct Buffer {
     pub(super) field: FieldId,
     /// Position in the slots of the time loop.
     pub(super) slot: Option<usize>,
-    /// Where planes take turns, the one that is meant, relative to the current point: each lies elsewhere.
-    pub(super) plane: i32,
+    /// Which of those that lie elsewhere is meant, relative to the current point: the plane where planes take turns, plane and row
+    /// in a field by rows.
+    pub(super) at: [i32; 2],
 }
 
 /// Byte offsets within the frame.
@@ -120,8 +121,15 @@ impl Frame {
                     && same
             })
         });
-        let turns = program.decls.field(access.field).layout.as_ref().is_some_and(|l| l.turns);
-        Buffer { field: access.field, slot, plane: if turns { access.offsets[0] } else { 0 } }
+        let field = program.decls.field(access.field);
+        let at = match &field.layout {
+            _ if field.by_rows => {
+                [0, 1].map(|d| if d + 1 < program.decls.rank() { access.offsets[d] } else { 0 })
+            }
+            Some(layout) if layout.turns => [access.offsets[0], 0],
+            _ => [0; 2],
+        };
+        Buffer { field: access.field, slot, at }
     }
 }
 
@@ -129,6 +137,7 @@ impl Frame {
 pub(super) mod context {
     use super::*;
     pub(in crate::lower) const FIELDS: i32 = offset_of!(abi::Context, fields) as i32;
+    pub(in crate::lower) const ROWS: i32 = offset_of!(abi::Context, rows) as i32;
     pub(in crate::lower) const SCALARS: i32 = offset_of!(abi::Context, scalars) as i32;
     pub(in crate::lower) const SPARSE: i32 = offset_of!(abi::Context, sparse) as i32;
     pub(in crate::lower) const TABLES: i32 = offset_of!(abi::Context, tables) as i32;

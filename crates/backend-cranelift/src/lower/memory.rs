@@ -20,7 +20,8 @@ impl Writer<'_, '_> {
     }
 
     /// The address of the first point of the domain in a buffer; of the first point of the current tile, in its
-    /// dimensions, for a tile field, and of the first point of memory in the others.
+    /// dimensions, for a tile field, and of the first point of memory in the others. For a field by rows, the address of the
+    /// pointer to the row of the first point.
     pub(super) fn origin(&mut self, buffer: Buffer) -> Value {
         if let Some(known) = self.origins.get(&buffer) {
             return *known;
@@ -36,11 +37,18 @@ impl Writer<'_, '_> {
                 self.b.ins().iadd_imm_s(memory, offset)
             }
             _ => {
-                let fields = self.context_word(context::FIELDS);
-                self.b.ins().load(WORD, Self::constant_flags(), fields, 8 * buffer.field.0 as i32)
+                let all = if field.by_rows { context::ROWS } else { context::FIELDS };
+                let all = self.context_word(all);
+                self.b.ins().load(WORD, Self::constant_flags(), all, 8 * buffer.field.0 as i32)
             }
         };
         let Some(layout) = &field.layout else { return start };
+        if field.by_rows {
+            let at = (0..layout.pad.len() - 1)
+                .map(|d| (layout.pad[d] as i64 + i64::from(buffer.at[d])) * self.rows_between(buffer, d));
+            let at = 8 * at.sum::<i64>();
+            return self.b.ins().iadd_imm_s(start, at);
+        }
         let size = field.dtype.size() as i64;
         let slot_start = match buffer.slot {
             Some(slot) => {
@@ -65,6 +73,12 @@ impl Writer<'_, '_> {
         layout.map_or(0, |l| l.strides()[dim] as i64 * self.size_of(buffer.field))
     }
 
+    /// Rows between neighbours along a dimension that is not the last.
+    fn rows_between(&self, buffer: Buffer, dim: usize) -> i64 {
+        let layout = self.program.decls.field(buffer.field).layout.as_ref();
+        layout.map_or(0, |l| l.alloc[dim + 1..l.alloc.len() - 1].iter().product::<usize>() as i64)
+    }
+
     /// How many planes of a buffer take turns.
     fn turns(&self, buffer: Buffer) -> Option<i64> {
         let layout = self.program.decls.field(buffer.field).layout.as_ref()?;
@@ -75,6 +89,9 @@ impl Writer<'_, '_> {
     pub(super) fn address(&mut self, buffer: Buffer, indices: &[Value]) -> Value {
         let mut address = self.origin(buffer);
         let field = self.program.decls.field(buffer.field);
+        if field.by_rows {
+            return self.address_by_rows(buffer, address, indices);
+        }
         for (d, index) in indices.iter().enumerate() {
             let mut index = *index;
             if field.kind == FieldKind::Tile {
@@ -86,7 +103,7 @@ impl Writer<'_, '_> {
             }
             if let (0, Some(planes)) = (d, self.turns(buffer)) {
                 let first = field.layout.as_ref().map_or(0, |l| l.pad[0] as i64);
-                let plane = self.b.ins().iadd_imm_s(index, first + i64::from(buffer.plane));
+                let plane = self.b.ins().iadd_imm_s(index, first + i64::from(buffer.at[0]));
                 let turn = self.b.ins().band_imm_s(plane, planes - 1);
                 index = self.b.ins().iadd_imm_s(turn, -first);
             }
@@ -97,11 +114,35 @@ impl Writer<'_, '_> {
         address
     }
 
+    /// The address of a point in the row that it finds its pointer for.
+    fn address_by_rows(&mut self, buffer: Buffer, origin: Value, indices: &[Value]) -> Value {
+        let last = indices.len() - 1;
+        let mut pointer = origin;
+        for (d, index) in indices[..last].iter().enumerate() {
+            let bytes = 8 * self.rows_between(buffer, d);
+            let offset = self.b.ins().imul_imm_s(*index, bytes);
+            pointer = self.b.ins().iadd(pointer, offset);
+        }
+        // Between steps, the pointer may change.
+        let flags = if self.written.is_some() { Self::constant_flags() } else { MemFlagsData::trusted() };
+        let row = self.b.ins().load(WORD, flags, pointer, 0);
+        let layout = self.program.decls.field(buffer.field).layout.as_ref();
+        let first = layout.map_or(0, |l| l.pad[last] as i64);
+        let point = self.b.ins().iadd_imm_s(indices[last], first);
+        let size = self.size_of(buffer.field);
+        let offset = self.b.ins().imul_imm_s(point, size);
+        self.b.ins().iadd(row, offset)
+    }
+
     /// Bytes from the current point of a buffer to an access.
     pub(super) fn displacement(&self, access: &Access) -> i64 {
         let buffer = self.layout.buffer(self.program, access);
-        // Planes that take turns are in the address already.
-        let first = usize::from(self.turns(buffer).is_some());
+        // Planes that take turns, and rows of their own, are in the address already.
+        let first = match self.turns(buffer) {
+            _ if self.program.decls.field(access.field).by_rows => self.program.decls.rank() - 1,
+            Some(_) => 1,
+            None => 0,
+        };
         (first..self.program.decls.rank()).map(|d| access.offsets[d] as i64 * self.stride(buffer, d)).sum()
     }
 

@@ -54,7 +54,8 @@ use report::Report;
 ///   compile_seconds     time of the backend, and whether the code came from the compile cache (compile_cached); set
 ///                       WAVEFOLD_CACHE_DIR to an empty directory to measure without it
 ///   cpu_utilisation     CPU time over wall time x threads; well below 1 means that the machine was shared
-///   gb_per_s            bytes_per_point x gpts_per_s: memory traffic by the compiler's own count
+///   gb_per_s            bytes_per_point x gpts_per_s: memory traffic by the compiler's own count; of fields whose equal
+///                       rows are read from one place, only those that differ
 ///   stream_gb_per_s     what the memory does with a[i] += s (b[i] + c[i]), on the same threads, with arrays that take
 ///                       as much together as the fields of the case (1 GiB at most): a loop compiled with this command
 ///   stream_fraction     gb_per_s over that
@@ -76,11 +77,14 @@ pub struct Args {
     #[arg(value_enum, value_name = "CASE", required_unless_present = "all")]
     case: Option<Case>,
     /// Every case but `codecs`, one after the other, each with its defaults
-    #[arg(long, conflicts_with_all = ["case", "so", "shape", "steps", "codec", "nbits", "compscale", "snr", "save_every"])]
+    #[arg(long, conflicts_with_all = ["case", "so", "shape", "steps", "uneven", "codec", "nbits", "compscale", "snr", "save_every"])]
     all: bool,
     /// Smaller grids and fewer steps where none are given: a second in place of ten
     #[arg(long)]
     quick: bool,
+    /// acoustic, tti, elastic, history: a medium with another value at every point, so that none of its rows are equal
+    #[arg(long)]
+    uneven: bool,
     /// Order of the space derivatives, even [default: 8; elastic: 4; heat3d, burgers2d: 2]
     #[arg(long, value_name = "N")]
     so: Option<u32>,
@@ -234,9 +238,20 @@ pub struct Settings {
     pub every: usize,
     pub repeat: usize,
     pub dtype: DType,
+    /// Whether the medium varies from point to point.
+    pub uneven: bool,
 }
 
 impl Settings {
+    /// What the value of the medium at a point is multiplied by: 1, or numbers down from there by up to a hundredth.
+    pub fn unevenness(&self, point: &[usize]) -> f64 {
+        if !self.uneven {
+            return 1.0;
+        }
+        let mixed = point.iter().fold(0u32, |h, i| (h ^ *i as u32).wrapping_mul(0x9e37_79b1).rotate_left(13));
+        1.0 - 0.01 * f64::from(mixed) / f64::from(u32::MAX)
+    }
+
     fn new(args: &Args, case: Case) -> Result<Settings> {
         let (shape, steps) = if args.quick { case.quick_size() } else { case.size() };
         let shape = args.shape.clone().unwrap_or_else(|| Shape(shape.to_vec()));
@@ -259,6 +274,10 @@ impl Settings {
         if let (Case::Codecs, Some((option, _))) = (case, without_steps.into_iter().find(|(_, given)| *given))
         {
             return Err(CliError::UnusedOption { option, case: case.to_string() });
+        }
+        let smooth = matches!(case, Case::Heat3d | Case::Burgers2d | Case::Gradient | Case::Codecs);
+        if smooth && args.uneven {
+            return Err(CliError::UnusedOption { option: "--uneven", case: case.to_string() });
         }
         let steps = args.steps.map_or(steps, |n| n as usize);
         let every = args.save_every.map_or(1, |k| k as usize);
@@ -297,6 +316,7 @@ impl Settings {
             threads: thread_count(args.threads)?,
             steps_at_a_time: args.steps_at_a_time,
             backend: args.backend.parse::<Backend>()?.resolve(),
+            uneven: args.uneven,
             codec: codec(args)?,
             every,
             repeat: args.repeat,

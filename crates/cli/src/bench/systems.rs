@@ -16,7 +16,8 @@ const FREQUENCY: f64 = 0.010;
 fn two_layers(settings: &Settings, grid: &Grid, name: &str, [above, below]: [f64; 2]) -> Result<Function> {
     let f = Function::new(name, grid).space_order(settings.so).build()?;
     let depth = settings.shape.last().copied().unwrap_or(1);
-    f.set_with(|i| if i.last().is_some_and(|z| *z >= depth / 2) { below } else { above })?;
+    let layer = |i: &[usize]| if i.last().is_some_and(|z| *z >= depth / 2) { below } else { above };
+    f.set_with(|i| layer(i) * settings.unevenness(i))?;
     f.extend_halo()?;
     Ok(f)
 }

@@ -76,7 +76,8 @@ impl Wave {
         let slowness = LAYERS.map(|v| 1.0 / (v * v));
         wave.m.set_with(|i| {
             let z = i.last().copied().unwrap_or(0);
-            slowness[usize::from(z >= depth / 3) + usize::from(z >= 2 * depth / 3)]
+            // Slowness goes down by less than the time step has room for.
+            slowness[usize::from(z >= depth / 3) + usize::from(z >= 2 * depth / 3)] * settings.unevenness(i)
         })?;
         Ok(wave)
     }

@@ -117,7 +117,11 @@ fn field(c: &mut Cursor, d: &Decls) -> Result<Field, ParseError> {
     } else {
         None
     };
-    Ok(Field { name, kind, dtype, halo, window, tight, layout })
+    let by_rows = c.keyword("by");
+    if by_rows {
+        c.expect("rows")?;
+    }
+    Ok(Field { name, kind, dtype, halo, window, tight, layout, by_rows })
 }
 
 /// `[2:10, 0:4]`

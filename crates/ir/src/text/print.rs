@@ -49,6 +49,9 @@ pub(crate) fn header(d: &Decls) -> String {
             let turns = if layout.turns { " turns" } else { "" };
             let _ = write!(s, " alloc {} pad {}{turns}", tuple(&layout.alloc), tuple(&layout.pad));
         }
+        if field.by_rows {
+            s.push_str(" by rows");
+        }
         s.push('\n');
     }
     for sparse in &d.sparse {

@@ -19,34 +19,42 @@ pub struct Cost {
 
 /// Counts the cost of a step.
 pub fn cost(p: &Program) -> Cost {
+    cost_of_rows(p, &|_| 1.0)
+}
+
+/// Counts the cost of a step when `rows` says which part of the rows of a field have to be moved: equal ones, in one place, move
+/// once.
+pub fn cost_of_rows(p: &Program, rows: Rows<'_>) -> Cost {
     let mut cost = Cost::default();
-    add(p, &p.body, [1.0; 3], 1.0, &mut cost);
+    add(p, &p.body, [1.0; 3], 1.0, rows, &mut cost);
     cost
 }
 
-fn add(p: &Program, body: &[Stmt], mut extents: [f64; 3], share: f64, cost: &mut Cost) {
+type Rows<'a> = &'a dyn Fn(FieldId) -> f64;
+
+fn add(p: &Program, body: &[Stmt], mut extents: [f64; 3], share: f64, rows: Rows<'_>, cost: &mut Cost) {
     for s in body {
         match s {
             Stmt::First(_) => {}
-            Stmt::When { every, body } => add(p, body, extents, share / *every as f64, cost),
+            Stmt::When { every, body } => add(p, body, extents, share / *every as f64, rows, cost),
             Stmt::Nest { outer, .. } | Stmt::Reduce { outer, .. } => {
                 let domain = p.decls.points().max(1) as f64;
                 let points = walk(p, outer, &mut extents, domain, share, cost);
-                cost.bytes += share * bytes(p, s) * points / domain;
+                cost.bytes += share * bytes(p, s, rows) * points / domain;
             }
             Stmt::Front { front, body } => {
                 let mut parts = Cost::default();
-                add(p, body, extents, share, &mut parts);
+                add(p, body, extents, share, rows, &mut parts);
                 cost.flops += parts.flops;
-                cost.bytes += share * front_bytes(p, body, front.steps);
+                cost.bytes += share * front_bytes(p, body, front.steps, rows);
             }
             Stmt::Lagged { from, to, body, .. } => {
                 for d in 0..2 {
                     extents[d] = to[d].saturating_sub(from[d]).max(0) as f64;
                 }
-                add(p, body, extents, share, cost);
+                add(p, body, extents, share, rows, cost);
             }
-            other => add(p, other.body(), extents, share, cost),
+            other => add(p, other.body(), extents, share, rows, cost),
         }
     }
 }
@@ -105,8 +113,9 @@ fn operations(p: &Program, roots: impl Iterator<Item = ExprId>) -> f64 {
 }
 
 /// Bytes per point and step of the parts of a front of so many steps: each value moves once for all steps, in and, where it
-/// changes, out; snapshots once for each. What is done at some steps or points only counts for its share.
-pub fn front_bytes(p: &Program, parts: &[Stmt], steps: usize) -> f64 {
+/// changes, out; snapshots once for each. What is done at some steps or points only counts for its share. `rows` as for
+/// [`cost_of_rows`].
+pub fn front_bytes(p: &Program, parts: &[Stmt], steps: usize, rows: Rows<'_>) -> f64 {
     let mut moves: BTreeMap<(FieldId, bool), f64> = BTreeMap::new();
     for part in parts {
         let Stmt::Lagged { from, to, body, .. } = part else { continue };
@@ -130,7 +139,7 @@ pub fn front_bytes(p: &Program, parts: &[Stmt], steps: usize) -> f64 {
         };
         moves_of(p, part, &mut add);
     }
-    moves.iter().map(|((id, _), share)| p.decls.field(*id).level_bytes() * share).sum::<f64>()
+    moves.iter().map(|((id, _), share)| p.decls.field(*id).level_bytes() * share * rows(*id)).sum::<f64>()
         / steps.max(1) as f64
 }
 
@@ -149,20 +158,20 @@ fn moves_of(p: &Program, part: &Stmt, f: &mut impl FnMut(FieldId, bool)) {
     });
 }
 
-/// Bytes per point of all levels of the fields that the loops of a front use.
-pub fn footprint(p: &Program, parts: &[Stmt]) -> f64 {
+/// Bytes per point of all levels of the fields that the loops of a front use; `rows` as for [`cost_of_rows`].
+pub fn footprint(p: &Program, parts: &[Stmt], rows: Rows<'_>) -> f64 {
     let mut fields = BTreeSet::new();
     for part in parts {
         moves_of(p, part, &mut |field, _| {
             fields.insert(field);
         });
     }
-    fields.into_iter().map(|id| p.decls.field(id).level_bytes()).sum()
+    fields.into_iter().map(|id| p.decls.field(id).level_bytes() * rows(id)).sum()
 }
 
 /// Bytes per point of a nest: each time level that it reads counts once, unless it has written it before, and each that it
 /// writes once.
-fn bytes(p: &Program, nest: &Stmt) -> f64 {
+fn bytes(p: &Program, nest: &Stmt, rows: Rows<'_>) -> f64 {
     let (mut read, mut written) = (HashSet::new(), HashSet::new());
     nest.visit(&mut |s| {
         if let Some(value) = at_points(s) {
@@ -182,8 +191,8 @@ fn bytes(p: &Program, nest: &Stmt) -> f64 {
         }
     });
     let size = |(id, _): &(FieldId, i32)| match p.decls.field(*id) {
-        f if f.kind == FieldKind::Tile => 0,
-        f => f.dtype.size(),
+        f if f.kind == FieldKind::Tile => 0.0,
+        f => f.dtype.size() as f64 * rows(*id),
     };
-    (read.iter().map(size).sum::<usize>() + written.iter().map(size).sum::<usize>()) as f64
+    read.iter().map(size).sum::<f64>() + written.iter().map(size).sum::<f64>()
 }

@@ -229,7 +229,7 @@ mod tests {
     use std::ffi::c_void;
 
     unsafe extern "C" fn parallel(_: *const Context, _: i64, _: BodyFn, _: *mut c_void) {}
-    unsafe extern "C" fn step(_: *mut c_void, t: i64, _: i64) -> i32 {
+    unsafe extern "C" fn step(_: *const Context, t: i64, _: i64, _: ParallelFn) -> i32 {
         if t == 9 { 5 } else { 0 }
     }
     unsafe extern "C" fn effect(
@@ -274,6 +274,7 @@ mod tests {
         let points = SparseValues { points: 1, values: values.as_mut_ptr().cast() };
         let context = Context {
             fields: fields.as_ptr(),
+            rows: std::ptr::null(),
             scalars: scalars.as_ptr(),
             sparse: &points,
             tables: &table,

@@ -55,7 +55,8 @@
 //!   lags that keep every two of them in order where they meet in memory;
 //! * **T18** an injection in a nest lies in loops over tiles, of every dimension that a front cuts, and in none over points; it is
 //!   done for the points of the tile, which do not move, are sorted by planes, and do not depend on each other; what shares
-//!   these tiles with it meets it, and each other, at the same points.
+//!   these tiles with it meets it, and each other, at the same points;
+//! * **T19** a field by rows has several dimensions and no time, is stored on the whole domain, and is written at the first step only.
 
 mod cost;
 mod front;
@@ -69,7 +70,7 @@ pub use crate::stencil::Reduction;
 use crate::{
     Access, Arena, Decls, Direction, ExprId, Field, FieldId, FieldKind, LocalId, SparseId, TableId, TicketId,
 };
-pub use cost::{Cost, cost, footprint, front_bytes};
+pub use cost::{Cost, cost, cost_of_rows, footprint, front_bytes};
 pub use front::{Front, Lag, Tile, apart, lags, reads_around};
 pub use interpret::interpret;
 pub use outline::outline;
@@ -421,6 +422,16 @@ impl Stmt {
         }
     }
 
+    /// The field that the statement writes.
+    pub fn target(&self) -> Option<FieldId> {
+        match self {
+            Stmt::Assign { target, .. } | Stmt::Inject { target, .. } => Some(target.field),
+            Stmt::Compress { store, .. } => Some(*store),
+            Stmt::Decompress { slice, .. } => Some(slice.field),
+            _ => None,
+        }
+    }
+
     /// The expression that the statement evaluates.
     pub fn value(&self) -> Option<ExprId> {
         match self {
@@ -516,17 +527,22 @@ impl Program {
     /// The fields that the program writes (directly, by injection, or by decompression into a ring).
     pub fn written(&self) -> Vec<FieldId> {
         let mut written = Vec::new();
-        self.visit(&mut |s| {
-            let field = match s {
-                Stmt::Assign { target, .. } | Stmt::Inject { target, .. } => target.field,
-                Stmt::Compress { store, .. } => *store,
-                Stmt::Decompress { slice, .. } => slice.field,
-                _ => return,
-            };
-            if !written.contains(&field) {
-                written.push(field);
-            }
-        });
+        self.visit(&mut |s| written.extend(s.target()));
+        written.sort_unstable();
+        written.dedup();
         written
+    }
+
+    /// Those that it writes after the first step of its time loop.
+    pub fn changing(&self) -> Vec<FieldId> {
+        fn collect(body: &[Stmt], changing: &mut Vec<FieldId>) {
+            for s in body.iter().filter(|s| !matches!(s, Stmt::First(_))) {
+                changing.extend(s.target());
+                collect(s.body(), changing);
+            }
+        }
+        let mut changing = Vec::new();
+        collect(&self.body, &mut changing);
+        changing
     }
 }

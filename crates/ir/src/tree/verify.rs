@@ -10,7 +10,7 @@ use crate::{
 use std::collections::{HashMap, HashSet};
 
 impl Program {
-    /// Checks the invariants T1 to T18.
+    /// Checks the invariants T1 to T19.
     ///
     /// # Errors
     /// The first broken one.
@@ -41,6 +41,15 @@ impl Program {
                     format!("a row of {} is no whole number of vectors", f.name)
                 })?;
             }
+        }
+        let changing = self.changing();
+        for id in self.decls.field_ids().filter(|id| self.decls.field(*id).by_rows) {
+            let f = self.decls.field(id);
+            let kind = matches!(f.kind, FieldKind::Space | FieldKind::Invariant) && f.window.is_none();
+            check.that(kind && self.decls.rank() > 1, 19, || format!("{} has no rows to share", f.name))?;
+            check.that(!changing.contains(&id), 19, || {
+                format!("{} is written after the first step", f.name)
+            })?;
         }
         let mut v = Verifier {
             program: self,

@@ -154,6 +154,7 @@ pub fn decls(t: &mut Tape, stage: Stage) -> Decls {
             window,
             tight,
             layout,
+            by_rows: stage == Stage::Tree && t.coin(),
         });
     }
     d

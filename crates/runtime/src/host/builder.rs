@@ -11,6 +11,7 @@ use wavefold_ir::{Decls, Direction, Field, FieldId, FieldKind, ScalarId, SparseI
 use super::beside::Beside;
 use super::in_place::InPlace;
 use super::parts::Parts;
+use super::rows::Rows;
 use super::{Access, BoundField, BoundStore, EffectProfile, Host, Inner, KernelThreads, TileMemory, Work};
 use crate::spare::{Lent, Spare};
 use crate::{Buffer, Dense, MemoryLimit, Result, RuntimeError, SparseTables, SparseValues, Store, threads};
@@ -334,6 +335,7 @@ impl<'a> HostBuilder<'a> {
         let tables = tables
             .map(|(decl, t)| t.ok_or_else(|| unbound(&self.decls.sparse(decl.sparse).name)))
             .collect::<Result<_>>()?;
+        let rows = Rows::new(self.decls, &fields)?;
         begin_writes(&self.stores, self.settings.memory_limit.as_ref())?;
         let Settings { time, direction, threads, measure, watched, progress, cancel, handover, .. } =
             self.settings;
@@ -343,6 +345,7 @@ impl<'a> HostBuilder<'a> {
             work: Mutex::new(work(fields.len())),
             in_place: InPlace::of(self.decls, &fields, direction, time),
             fields,
+            rows,
             scalars,
             sparse,
             tables,

@@ -60,15 +60,20 @@ pub(super) unsafe extern "C" fn parallel(
     part.run(count, inner.pool.as_deref());
 }
 
-/// [`abi::Context::step`]: counts, reports progress, and stops a run that was cancelled, or that another kernel
-/// goes on with.
-pub(super) unsafe extern "C" fn step(pointer: *mut c_void, t: i64, count: i64) -> i32 {
-    // SAFETY: kernels pass the host of their context.
-    let inner = unsafe { host(pointer) };
+/// [`abi::Context::step`]: counts, reports progress, lets equal rows be one, and stops a run that was cancelled, or that
+/// another kernel goes on with.
+pub(super) unsafe extern "C" fn step(
+    context: *const abi::Context,
+    t: i64,
+    count: i64,
+    parallel: abi::ParallelFn,
+) -> i32 {
+    // SAFETY: kernels pass the context that they were given, and a parallel function that accepts it.
+    let (inner, loops) = unsafe { (host((*context).host), KernelLoops::new(context, parallel)) };
     if effects::hands_over(inner, t) {
         return status::HANDOVER;
     }
-    inner.guarded("the progress callback", || effects::steps(inner, t, count))
+    inner.guarded("the progress callback", || effects::steps(inner, t, count, &loops))
 }
 
 /// [`abi::Context::compress`]: compresses in place, before it returns; in parts, it makes ready for them.

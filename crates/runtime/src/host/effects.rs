@@ -31,7 +31,7 @@ pub(super) fn hands_over(inner: &Inner<'_>, t: i64) -> bool {
 }
 
 /// `count` steps begin, the first of which is `t`.
-pub(super) fn steps(inner: &Inner<'_>, t: i64, count: i64) -> Result<()> {
+pub(super) fn steps(inner: &Inner<'_>, t: i64, count: i64, par: &dyn Parallel) -> Result<()> {
     if inner.cancel.is_some_and(|flag| flag.load(Ordering::Relaxed)) {
         return Err(RuntimeError::Cancelled { step: t });
     }
@@ -40,6 +40,7 @@ pub(super) fn steps(inner: &Inner<'_>, t: i64, count: i64) -> Result<()> {
     if let Some(progress) = inner.progress {
         locks::callback(|| progress(done, inner.time.1 - inner.time.0 + 1));
     }
+    inner.rows.before_steps(inner.time.1 - inner.time.0 + 1 - done, inner.threads, par);
     // Nothing stops these steps from here on.
     let last = match inner.in_place.direction {
         Direction::Ascending => t + count - 1,

@@ -8,6 +8,7 @@ mod finite;
 mod in_place;
 mod parts;
 mod report;
+mod rows;
 
 use beside::Beside;
 pub use builder::HostBuilder;
@@ -24,6 +25,7 @@ use wavefold_codecs::{Bounded, ErrorReport};
 use wavefold_ir::{Decls, Direction, FieldId, Layout, abi};
 
 use parts::Parts;
+use rows::Rows;
 
 use crate::locks::lock;
 use crate::spare::Lent;
@@ -90,6 +92,7 @@ struct Inner<'a> {
     decls: &'a Decls,
     fields: Vec<BoundField>,
     pointers: Vec<*mut c_void>,
+    rows: Rows,
     scalars: Vec<f64>,
     sparse: Vec<abi::SparseValues>,
     tables: Vec<abi::SparseTable>,
@@ -201,6 +204,7 @@ impl<'a> Host<'a> {
         let inner = &*self.inner;
         abi::Context {
             fields: inner.pointers.as_ptr(),
+            rows: inner.rows.pointers.as_ptr(),
             scalars: inner.scalars.as_ptr(),
             sparse: inner.sparse.as_ptr(),
             tables: inner.tables.as_ptr(),
@@ -272,6 +276,7 @@ impl<'a> Host<'a> {
             (work.step, work.handed_over?)
         };
         in_place::settle(&self.inner, last);
+        self.inner.rows.part();
         let mut range = self.inner.time;
         match self.inner.in_place.direction {
             Direction::Ascending => range.0 = step,

@@ -64,6 +64,8 @@ pub struct HostReport {
     pub first_kernel: Option<(i64, f64)>,
     /// Compressed functions, in order of declaration.
     pub stores: Vec<StoreProfile>,
+    /// Per field whose rows are found by pointers: the part of its rows that are not in the place of equal ones.
+    pub rows: Vec<(FieldId, f64)>,
 }
 
 /// Collects the report of a run that has ended.
@@ -95,5 +97,5 @@ pub(super) fn take(
     let bound = inner.decls.field_ids().zip(&inner.stores).filter_map(|(id, s)| Some((id, s.as_ref()?)));
     let stores = bound.map(profile).collect();
     let first_kernel = work.handed_over.map(|h| (h.done, h.seconds));
-    HostReport { error, seconds, steps: work.steps, first_kernel, stores }
+    HostReport { error, seconds, steps: work.steps, first_kernel, stores, rows: inner.rows.own() }
 }
