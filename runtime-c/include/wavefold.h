@@ -179,6 +179,14 @@ static inline float wf_maxf(float a, float b) { return a > b ? a : b; }
 static inline double wf_min(double a, double b) { return a < b ? a : b; }
 static inline double wf_max(double a, double b) { return a > b ? a : b; }
 
+/* Hides from the compiler where the pointer `row` comes from, so that it finds the rows around by their distance from it. By
+ * itself it would give each row of a stencil a pointer, and run out of registers. */
+#if defined(__GNUC__) || defined(__clang__)
+#define wf_hide(row) __asm__("" : "+r"(row))
+#else
+#define wf_hide(row) ((void)0)
+#endif
+
 /* Asks for the cache line at `place`, into the second-level cache. */
 #if defined(__GNUC__) || defined(__clang__)
 #define wf_prefetch(place) __builtin_prefetch((place), 0, 2)

@@ -3,6 +3,9 @@
 #[path = "../../../tests/support/harness.rs"]
 mod harness;
 
+#[path = "../../../tests/support/texts.rs"]
+mod texts;
+
 use harness::{HINTS, Host, IN_PARTS, assert_same, program};
 use wavefold_backend_c::compile;
 use wavefold_ir::abi::Context;
@@ -384,6 +387,60 @@ fn rows_that_end_in_a_line() {
         check(&text, (0, 5));
         assert_eq!(in_part(&text), 0, "{text}");
     }
+}
+
+/// Rows that reach for many others, found from the current one; fields whose names could be those of the pointers.
+#[test]
+fn rows_found_from_the_current_one() {
+    for dtype in ["f32", "f64"] {
+        for sizes in [vec![5, 7, 37], vec![6, 37]] {
+            let planes = |field: &str, time: &str| -> String {
+                let beside = |d: usize, by: i64| {
+                    let at: Vec<String> = (0..sizes.len())
+                        .map(|k| {
+                            format!(
+                                "{}{}",
+                                ["x", "y", "z"][k],
+                                if k == d { format!("{by:+}") } else { String::new() }
+                            )
+                        })
+                        .collect();
+                    format!("{field}[{time}{}]", at.join(", "))
+                };
+                let all = (0..sizes.len()).flat_map(|d| [-2, -1, 1, 2].map(|by| beside(d, by)));
+                all.collect::<Vec<_>>().join(" + ")
+            };
+            let point = ["x, y", "x, y, z"][sizes.len() - 2];
+            let loops = ["for x { simd y {", "for x { for y { simd z {"][sizes.len() - 2];
+            let text = three_fields(dtype, &sizes)
+                + loops
+                + &format!(
+                    "u[t+1, {point}] = ({}) + u_t0[{point}]*({})\n u[t+1, {point}] += u[t, {point}]*({})",
+                    planes("u", "t, "),
+                    planes("u_t0", ""),
+                    planes("u_this_row", ""),
+                )
+                + &"}".repeat(sizes.len() + 2);
+            check(&text, (0, 5));
+            let code = wavefold_backend_c::emit(&program(&text));
+            assert_eq!(code.matches("wf_hide(").count(), 3, "{code}");
+            // With few rows, registers do.
+            let few = text.replace(&planes("u_t0", ""), "1").replace(&planes("u_this_row", ""), "1");
+            let few = few
+                .replace(&planes("u", "t, "), "u[t, x, y-1]")
+                .replace("x, y-1", ["x, y-1", "x, y-1, z"][sizes.len() - 2]);
+            check(&few, (0, 5));
+            assert!(!wavefold_backend_c::emit(&program(&few)).contains("wf_hide("));
+        }
+    }
+}
+
+fn three_fields(dtype: &str, sizes: &[usize]) -> String {
+    texts::head(dtype, sizes)
+        + &texts::field("u", "buffered 2", 2, sizes)
+        + &texts::field("u_t0", "space", 2, sizes)
+        + &texts::field("u_this_row", "space", 2, sizes)
+        + "time ascending { slot 0 = t/1+1 % 2 slot 1 = t/1+0 % 2\n"
 }
 
 /// Rows that a tile cuts, and begin anywhere; rows shorter than a line.

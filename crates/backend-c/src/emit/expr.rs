@@ -1,8 +1,9 @@
 //! Expressions as C.
 
 use crate::names::Names;
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::fmt::Write;
+use std::ops::Range;
 use wavefold_ir::{
     Access, Arena, Comparison, DType, Decls, Expr, ExprId, FieldId, FieldKind, Func, LocalId, ScalarId,
     SparseId, TableId,
@@ -26,7 +27,12 @@ pub(super) struct Printer<'a> {
     pub(super) slot: &'a dyn Fn(FieldId, i32) -> Option<String>,
     /// The dimensions that the loops around have cut into tiles.
     pub(super) tiled: Cell<[bool; 3]>,
+    /// Fields, at a slot, whose rows are found from a pointer to the current one, and its name.
+    pub(super) rows: RefCell<Vec<(Level, String)>>,
 }
+
+/// A field and the name of its slot.
+pub(super) type Level = (FieldId, Option<String>);
 
 const SELECT: u8 = 1;
 const OR: u8 = 2;
@@ -189,15 +195,56 @@ impl Printer<'_> {
         self.place(a, "_line")
     }
 
+    /// What [`rows`](Printer::rows) may name for an access.
+    pub(super) fn level(&self, a: &Access) -> Level {
+        (a.field, (self.slot)(a.field, a.time))
+    }
+
+    /// The row of an access: `u[t1][x + 8]`
+    pub(super) fn row(&self, a: &Access) -> String {
+        self.indexed(a, "", 0..self.decls.rank() - 1)
+    }
+
     /// `suffix` goes to the name of the last dimension.
     fn place(&self, a: &Access, suffix: &str) -> String {
-        let mut out = self.names.fields[a.field.index()].clone();
-        if let Some(slot) = (self.slot)(a.field, a.time) {
-            let _ = write!(out, "[{slot}]");
+        let rows = self.rows.borrow();
+        let last = self.decls.rank() - 1;
+        match rows.iter().find(|(level, _)| *level == self.level(a)) {
+            Some((_, name)) => {
+                let point = self.indexed(a, suffix, last..last + 1);
+                format!("{name}[{}]{point}", self.rows_away(a))
+            }
+            None => self.indexed(a, suffix, 0..last + 1),
+        }
+    }
+
+    /// How many rows an access is away from the current point: `-2*304 + 1`
+    fn rows_away(&self, a: &Access) -> String {
+        let planes = match (&self.decls.field(a.field).layout, self.decls.rank()) {
+            (Some(layout), 3) => match (a.offsets[0], layout.alloc[1]) {
+                (0, _) => String::new(),
+                (1, rows) => rows.to_string(),
+                (-1, rows) => format!("-{rows}"),
+                (planes, rows) => format!("{planes}*{rows}"),
+            },
+            _ => String::new(),
+        };
+        let rows = a.offsets[self.decls.rank() - 2];
+        if planes.is_empty() { rows.to_string() } else { shifted(&planes, i64::from(rows)) }
+    }
+
+    /// An access with some of its dimensions. Without the first, the field and its slot are left to the caller.
+    fn indexed(&self, a: &Access, suffix: &str, dims: Range<usize>) -> String {
+        let mut out = String::new();
+        if dims.start == 0 {
+            out.push_str(&self.names.fields[a.field.index()]);
+            if let Some(slot) = (self.slot)(a.field, a.time) {
+                let _ = write!(out, "[{slot}]");
+            }
         }
         let field = self.decls.field(a.field);
         if let Some(layout) = &field.layout {
-            for (d, dim) in self.decls.dims.iter().enumerate() {
+            for (d, dim) in self.decls.dims.iter().enumerate().filter(|(d, _)| dims.contains(d)) {
                 let from = field.window.as_ref().map_or(0, |w| w.from[d] as i64);
                 let shift = layout.pad[d] as i64 + a.offsets[d] as i64 - from;
                 let in_tile = field.kind == FieldKind::Tile && self.tiled.get()[d];

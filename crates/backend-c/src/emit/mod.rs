@@ -8,7 +8,7 @@ mod statement;
 
 use crate::names::Names;
 use expr::Printer;
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::fmt::Write;
 use wavefold_ir::tree::{Program, Reduction, Stmt};
 use wavefold_ir::{Access, Direction, FieldId};
@@ -39,6 +39,7 @@ pub fn emit(program: &Program) -> String {
         names: &names,
         slot: &slot,
         tiled: Cell::default(),
+        rows: RefCell::default(),
     };
     let mut w = Writer {
         program,

@@ -230,7 +230,7 @@ fn pointer(name: &str, sizes: &[usize]) -> String {
     format!("(*{name}){sizes}")
 }
 
-fn c_type(dtype: DType) -> &'static str {
+pub(super) fn c_type(dtype: DType) -> &'static str {
     match dtype {
         DType::F32 => "float",
         DType::F64 => "double",

@@ -2,8 +2,13 @@
 
 use super::Writer;
 use super::expr::{Precision, shifted};
+use super::preamble::c_type;
+use std::collections::HashSet;
 use wavefold_ir::tree::{Loop, LoopForm, Reduction, ScalarLet, Slot, Stmt, line};
 use wavefold_ir::{Access, DType, Direction, Expr, FieldId, FieldKind, Func, SparseId, TicketId};
+
+/// Rows for which a loop over points has registers, beside what else it needs them for.
+const POINTERS: usize = 10;
 
 /// Whether the statement is a loop whose tiles may run at the same time.
 pub(super) fn is_parallel(s: &Stmt) -> bool {
@@ -269,9 +274,79 @@ impl Writer<'_> {
         (64 / self.program.decls.dtype.size()) as i64
     }
 
+    /// A loop over points `first .. end`; the rows that it reaches for are found from the current one where they are many.
+    fn points(&mut self, l: &Loop, first: &str, end: &str, whole: &str) {
+        let levels = if l.form.is_simd() { self.levels_of_many_rows(&l.body) } else { vec![] };
+        if levels.is_empty() {
+            return self.points_of_row(l, first, end, whole);
+        }
+        self.line("{");
+        self.depth += 1;
+        let mut named = Vec::new();
+        for (access, written) in &levels {
+            let (id, slot) = self.printer.level(access);
+            // No two are the same, whatever fields are called.
+            let of_slot = match &slot {
+                None => "this".into(),
+                Some(slot) if slot.bytes().all(|b| b.is_ascii_alphanumeric()) => slot.clone(),
+                Some(_) => format!("s{}", named.len()),
+            };
+            let name = format!("{}_{of_slot}_row", self.printer.names.fields[id.index()]);
+            let field = self.program.decls.field(id);
+            let width = field.layout.as_ref().and_then(|l| l.alloc.last()).copied().unwrap_or(1);
+            let constant = if *written { "" } else { "const " };
+            let (value, row) = (c_type(field.dtype), self.printer.row(access));
+            self.line(&format!("{constant}{value} (*{name})[{width}] = &{row};"));
+            self.line(&format!("wf_hide({name});"));
+            named.push(((id, slot), name));
+        }
+        self.printer.rows.replace(named);
+        self.points_of_row(l, first, end, whole);
+        self.printer.rows.take();
+        self.close();
+    }
+
+    /// Of each level with several rows in a loop over points that reaches for many, the current row, and whether it is written.
+    fn levels_of_many_rows(&self, body: &[Stmt]) -> Vec<(Access, bool)> {
+        let d = &self.program.decls;
+        if d.rank() < 2 {
+            return vec![];
+        }
+        let mut accesses: Vec<(Access, bool)> = Vec::new();
+        for s in body {
+            let loads = s.value().map(|value| self.program.exprs.loads(value)).unwrap_or_default();
+            accesses.extend(loads.into_iter().map(|a| (a, false)));
+            accesses.extend(target(s).map(|a| (*a, true)));
+        }
+        let row = |a: &Access| {
+            let mut offsets = a.offsets;
+            offsets[d.rank() - 1] = 0;
+            (self.printer.level(a), offsets)
+        };
+        let rows: HashSet<_> = accesses.iter().map(|(a, _)| row(a)).collect();
+        if rows.len() <= POINTERS {
+            return vec![];
+        }
+        let mut levels: Vec<(Access, bool)> = Vec::new();
+        for (a, written) in accesses {
+            let field = d.field(a.field);
+            let turns = field.layout.as_ref().is_none_or(|l| l.turns);
+            let level = self.printer.level(&a);
+            let several = rows.iter().filter(|(other, _)| *other == level).count() > 1;
+            if field.by_rows || turns || field.kind == FieldKind::Tile || !several {
+                continue;
+            }
+            match levels.iter_mut().find(|(known, _)| self.printer.level(known) == level) {
+                Some((_, all)) => *all |= written,
+                None => levels.push((Access { offsets: [0; 3], ..a }, written)),
+            }
+        }
+        levels
+    }
+
     /// A loop over points `first .. end`. One that prefetches goes cache line by cache line as far as `whole`: gcc and clang
     /// turn the loop within a line into straight vector code.
-    fn points(&mut self, l: &Loop, first: &str, end: &str, whole: &str) {
+    fn points_of_row(&mut self, l: &Loop, first: &str, end: &str, whole: &str) {
         let (x, line) = (&self.program.decls.dims[l.dim].name, self.line_points());
         let (hints, body) = l.hints();
         let part = self.part_of_line(l, body);
