@@ -134,7 +134,8 @@ impl Operator {
     }
 
     /// The schedule that the compiler chose: the loops of a step in a few words, one line for each kind of nest, and why steps
-    /// are done one by one, if they are.
+    /// are done one by one, if they are. It is that of functions without equal rows, with the declared sizes; the summary of a run
+    /// has its own.
     pub fn schedule(&self) -> Vec<String> {
         let mut lines = tree::outline(self.program());
         lines.extend(self.compiled().one_by_one.as_ref().map(|why| format!("step by step: {why}")));
