@@ -265,20 +265,17 @@ impl<'a> Apply<'a> {
     /// Functions that do not change, and most of whose rows are equal to others.
     fn alike(&self, op: &Operator) -> Vec<String> {
         let p = op.program();
-        let (changing, found) = (p.changing(), |id: FieldId| p.decls.field(id).by_rows);
-        if !p.decls.field_ids().any(found) {
+        if !p.decls.fields.iter().any(|field| field.by_rows) {
             return vec![];
         }
         // What is wrong with the functions is told by the run.
         let Ok(bound) = self.replaced.bind(op) else { return vec![] };
-        let alike = |(i, f): (usize, &FunctionRef)| {
-            let id = FieldId(i as u32);
-            let field = p.decls.field(id);
-            let still = field.kind == FieldKind::Space && field.window.is_none() && !changing.contains(&id);
-            let equal = || Some(locks::read(&*dense_of(f).ok()?, f.name()).ok()?.has_equal_rows());
-            (still && equal() == Some(true)).then(|| field.name.clone())
-        };
-        bound.functions.iter().enumerate().filter_map(alike).collect()
+        // Invariants come behind the functions.
+        let functions =
+            p.constants().into_iter().filter_map(|id| Some((id, bound.functions.get(id.index())?)));
+        let equal = |f: &FunctionRef| Some(locks::read(&*dense_of(f).ok()?, f.name()).ok()?.has_equal_rows());
+        let alike = functions.filter(|(_, f)| equal(f) == Some(true));
+        alike.map(|(id, _)| p.decls.field(id).name.clone()).collect()
     }
 
     /// The memory that this run needs, without allocating any: of each function, of histories raw and as expected

@@ -249,9 +249,7 @@ fn plan(
 
 /// Fields that do not change and hardly count as memory: those that are `alike`, and invariants that are made of such.
 fn with_few_rows(p: &Program, alike: &[String]) -> Vec<FieldId> {
-    let changing = p.changing();
-    let still = |id: &FieldId| p.decls.field(*id).kind == FieldKind::Space && !changing.contains(id);
-    let mut few: Vec<FieldId> = p.decls.field_ids().filter(still).collect();
+    let mut few = p.constants();
     few.retain(|id| alike.contains(&p.decls.field(*id).name));
     p.visit(&mut |s| {
         let Stmt::First(body) = s else { return };

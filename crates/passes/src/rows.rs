@@ -29,14 +29,11 @@ pub fn rows(mut p: Program, machine: &Machine) -> Program {
     if used.sum::<f64>() * p.decls.points() as f64 <= 2.0 * machine.caches() as f64 {
         return p;
     }
-    for id in read {
+    let constants = p.constants();
+    for id in read.into_iter().filter(|id| constants.contains(id)) {
         let row = p.decls.dims[rank - 1].size * p.decls.field(id).dtype.size();
         let field = &mut p.decls.fields[id.index()];
-        let fits = matches!(field.kind, FieldKind::Space | FieldKind::Invariant)
-            && field.window.is_none()
-            && field.layout.is_some()
-            && row >= ROW;
-        field.by_rows = fits && !changing.contains(&id);
+        field.by_rows = field.layout.is_some() && row >= ROW;
     }
     p
 }

@@ -545,4 +545,16 @@ impl Program {
         collect(&self.body, &mut changing);
         changing
     }
+
+    /// Functions of space and invariants on the whole domain that nothing writes after the first step.
+    pub fn constants(&self) -> Vec<FieldId> {
+        let changing = self.changing();
+        let constant = |id: &FieldId| {
+            let field = self.decls.field(*id);
+            matches!(field.kind, FieldKind::Space | FieldKind::Invariant)
+                && field.window.is_none()
+                && !changing.contains(id)
+        };
+        self.decls.field_ids().filter(constant).collect()
+    }
 }
