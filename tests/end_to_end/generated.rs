@@ -382,16 +382,15 @@ fn round_trip_for(op: &Operator, steps: Option<usize>, machine: &Machine) -> Str
     let special = Specialisation { steps, ..Specialisation::default() };
     let compiled = compile(op.name(), op.equations(), &special, machine, true);
     let stages = compiled.unwrap_or_else(|e| panic!("a pass broke an invariant: {e}")).stages;
-    assert_eq!(stages.len(), 23);
+    assert_eq!(stages.len(), 24);
     for stage in &stages {
         let text = &stage.text;
         let again = match stage.pass {
             "lower" | "legality" | "divide" | "invariants" | "temporaries" | "discretize" => {
                 stencil::Program::parse(text).map(|p| p.to_string())
             }
-            "schedule" | "parts" | "contract" | "front" | "join" | "jam" | "stream" | "prefetch" | "rows" => {
-                tree::Program::parse(text).map(|p| p.to_string())
-            }
+            "schedule" | "parts" | "contract" | "front" | "join" | "jam" | "sink" | "stream" | "rows"
+            | "prefetch" => tree::Program::parse(text).map(|p| p.to_string()),
             _ => cluster::Program::parse(text).map(|p| p.to_string()),
         };
         let again = again.unwrap_or_else(|e| panic!("after {}: {e}\n{text}", stage.pass));

@@ -23,7 +23,7 @@ use wavefold_passes as passes;
 const SEPARATOR: &str = "; -----\n";
 
 /// Folder, and the fewest cases that it may hold.
-const FOLDERS: [(&str, usize); 24] = [
+const FOLDERS: [(&str, usize); 25] = [
     ("legality", 3),
     ("divide", 3),
     ("invariants", 3),
@@ -43,9 +43,10 @@ const FOLDERS: [(&str, usize); 24] = [
     ("front", 3),
     ("join", 3),
     ("jam", 3),
+    ("sink", 3),
     ("stream", 3),
-    ("prefetch", 3),
     ("rows", 3),
+    ("prefetch", 3),
     ("verify", 60),
     ("parse", 3),
 ];
@@ -171,17 +172,19 @@ fn test(pass: &str, input: &str) -> Result<String, String> {
             of_tree(passes::join(input, &passes::Machine::default()))
         }
         "jam" => of_tree(passes::jam(text(tree::Program::parse(input))?)),
+        "sink" => of_tree(passes::sink(text(tree::Program::parse(input))?)),
         "stream" => {
             let input = text(tree::Program::parse(input))?;
             of_tree(passes::stream(input, &passes::Machine::default()))
         }
-        "prefetch" => {
-            let input = text(tree::Program::parse(input))?;
-            of_tree(passes::prefetch(input, &passes::Machine::default()))
-        }
         "rows" => {
             let input = text(tree::Program::parse(input))?;
             of_tree(passes::rows(input, &passes::Machine::default()))
+        }
+        // A function called `alike` is one.
+        "prefetch" => {
+            let input = text(tree::Program::parse(input))?;
+            of_tree(passes::prefetch(input, &passes::Machine::default(), &["alike".into()]))
         }
         _ => Err(format!("no pass `{pass}`")),
     }

@@ -20,6 +20,7 @@
 //! The ring of slices has room for the snapshots of a group, of which there are two at most.
 
 use crate::nests::by_planes;
+use crate::rows::few_rows;
 use crate::schedule::{nest as nest_over, push_guarded, slots};
 use crate::{Machine, compress, join, parts as in_parts};
 use wavefold_ir::tree::{
@@ -236,7 +237,7 @@ fn plan(
             *lag = own;
         }
     }
-    let few = with_few_rows(p, alike);
+    let few = few_rows(p, alike);
     let rows = |id: FieldId| if few.contains(&id) { 0.0 } else { 1.0 };
     let one_by_one = || {
         let p = in_parts(before.unwrap_or(p).clone());
@@ -245,26 +246,6 @@ fn plan(
     };
     let front = choose(p, &group, period, one_by_one, &rows, machine, steps)?;
     Ok((front, group))
-}
-
-/// Fields that do not change and hardly count as memory: those that are `alike`, and invariants that are made of such.
-fn with_few_rows(p: &Program, alike: &[String]) -> Vec<FieldId> {
-    let mut few = p.constants();
-    few.retain(|id| alike.contains(&p.decls.field(*id).name));
-    p.visit(&mut |s| {
-        let Stmt::First(body) = s else { return };
-        for nest in body {
-            let (mut made, mut loads) = (vec![], vec![]);
-            nest.visit(&mut |s| {
-                made.extend(s.target());
-                loads.extend(s.value().iter().flat_map(|value| p.exprs.loads(*value)).map(|a| a.field));
-            });
-            if !loads.is_empty() && loads.iter().all(|id| few.contains(id) || made.contains(id)) {
-                few.extend(made);
-            }
-        }
-    });
-    few
 }
 
 /// Bytes per point and step of what is compressed and decompressed as a whole: each value moves once more.

@@ -18,7 +18,7 @@ const PLANES: usize = 2;
 /// Least part of the loads that must be saved.
 const GAIN: f64 = 0.1;
 /// Most values that two planes may read: with more, addresses no longer fit into registers, and the gain is lost.
-const MOST_LOADS: usize = 72;
+const MOST_LOADS: usize = 100;
 
 /// Jams every nest that gains by it.
 pub fn jam(mut p: Program) -> Program {

@@ -3,7 +3,7 @@
 use crate::{
     Bindings, Lowered, Machine, Result, Specialisation, clusters, compress, contract, cse, discretize,
     divide, factorize, front, fuse, hoist, in_place, invariants, jam, join, layout, legality, lower, parts,
-    prefetch, rows, schedule, sizes, stream, temporaries,
+    prefetch, rows, schedule, sink, sizes, stream, temporaries,
 };
 use std::time::{Duration, Instant};
 use wavefold_ir::{FieldId, VerifyError, cluster, stencil, tree};
@@ -87,9 +87,10 @@ pub fn compile(
     let p = log.stage("parts", p, |p| Ok(parts(p)))?;
     let p = log.stage("join", p, |p| Ok(join(p, machine)))?;
     let p = log.stage("jam", p, |p| Ok(jam(p)))?;
+    let p = log.stage("sink", p, |p| Ok(sink(p)))?;
     let p = log.stage("stream", p, |p| Ok(stream(p, machine)))?;
-    let p = log.stage("prefetch", p, |p| Ok(prefetch(p, machine)))?;
-    let tree = log.stage("rows", p, |p| Ok(rows(p, machine)))?;
+    let p = log.stage("rows", p, |p| Ok(rows(p, machine)))?;
+    let tree = log.stage("prefetch", p, |p| Ok(prefetch(p, machine, &special.alike)))?;
     tree.verify()?;
     sizes(&tree)?;
     let cost = tree::cost(&tree);

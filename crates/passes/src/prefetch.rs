@@ -8,10 +8,12 @@
 //! row. Of each array only the leading plane is new, the one that no point has read yet; the others are in the cache since
 //! they led. Processors guess such walks by themselves, but begin anew at every page, and guess worse the more arrays there are:
 //! with the question put between the arithmetic of every cache line, the memory works while the loop computes (Mowry, Lam and
-//! Gupta, 1992). Arrays that fit into the caches of the threads are left alone.
+//! Gupta, 1992). Arrays that fit into the caches of the threads are left alone, and so are functions most of whose rows are one in
+//! memory.
 
 use crate::Machine;
 use crate::nests::nests;
+use crate::rows::few_rows;
 use std::collections::{BTreeMap, BTreeSet};
 use wavefold_ir::tree::{Loop, LoopForm, Program, Stmt};
 use wavefold_ir::{Access, Arena, Decls, FieldId, FieldKind};
@@ -20,26 +22,34 @@ use wavefold_ir::{Access, Arena, Decls, FieldId, FieldKind};
 const AHEAD: usize = 1024;
 
 /// Puts prefetches into every row of a nest that walks through more memory than the caches hold.
-pub fn prefetch(mut p: Program, machine: &Machine) -> Program {
+pub fn prefetch(mut p: Program, machine: &Machine, alike: &[String]) -> Program {
+    let few: Vec<FieldId> = few_rows(&p, alike).into_iter().filter(|id| p.decls.field(*id).by_rows).collect();
     let (d, exprs) = (&p.decls, &p.exprs);
     nests(&mut p.body, &mut |outer| {
         let arrays = arrays(outer, d, exprs);
         let sizes = arrays.keys().map(|(field, _)| d.field(*field).slot_bytes());
         if sizes.fold(0, usize::saturating_add) > machine.caches() {
-            rows(outer, (1, &BTreeSet::new()), d, exprs);
+            rows(outer, (1, &BTreeSet::new()), (d, exprs), &few);
         }
     });
     p
 }
 
 /// Puts prefetches into the rows inside a loop; `planes` is how many of its planes each round does, `there` what another loop
-/// has brought into the cache for the same tile.
-fn rows(l: &mut Loop, (planes, there): (usize, &BTreeSet<(FieldId, i32)>), d: &Decls, exprs: &Arena) {
+/// has brought into the cache for the same tile, `few` fields that stay there.
+fn rows(
+    l: &mut Loop,
+    (planes, there): (usize, &BTreeSet<(FieldId, i32)>),
+    program: (&Decls, &Arena),
+    few: &[FieldId],
+) {
+    let (d, exprs) = program;
     let planes = if l.dim == 0 { planes * l.step } else { planes };
     if l.form.is_simd() {
         let mut arrays = arrays(l, d, exprs);
         // What is stored past the caches should not be brought into them.
         arrays.retain(|(field, time), _| !l.is_streamed(*field, *time) && !there.contains(&(*field, *time)));
+        arrays.retain(|(field, _), _| !few.contains(field));
         let ahead = leading(arrays, planes, d);
         l.body.splice(0..0, ahead.into_iter().map(Stmt::Prefetch));
         return;
@@ -47,7 +57,7 @@ fn rows(l: &mut Loop, (planes, there): (usize, &BTreeSet<(FieldId, i32)>), d: &D
     let mut there = there.clone();
     for s in &mut l.body {
         if let Stmt::Loop(inner) = s {
-            rows(inner, (planes, &there), d, exprs);
+            rows(inner, (planes, &there), program, few);
             if inner.dim == 0 && inner.form == (LoopForm::Tile { before: 0, after: 0, simd: false }) {
                 there.extend(arrays(inner, d, exprs).into_keys());
             }

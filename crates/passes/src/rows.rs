@@ -47,3 +47,24 @@ fn read_in_loops(p: &Program, body: &[Stmt], read: &mut BTreeSet<FieldId>) {
         read_in_loops(p, s.body(), read);
     }
 }
+
+/// Fields that do not change and whose rows hardly count as memory, once equal ones are one: those that are
+/// [`alike`](crate::Specialisation::alike), and invariants that are made of such.
+pub(crate) fn few_rows(p: &Program, alike: &[String]) -> Vec<FieldId> {
+    let mut few = p.constants();
+    few.retain(|id| alike.contains(&p.decls.field(*id).name));
+    p.visit(&mut |s| {
+        let Stmt::First(body) = s else { return };
+        for nest in body {
+            let (mut made, mut loads) = (vec![], vec![]);
+            nest.visit(&mut |s| {
+                made.extend(s.target());
+                loads.extend(s.value().iter().flat_map(|value| p.exprs.loads(*value)).map(|a| a.field));
+            });
+            if !loads.is_empty() && loads.iter().all(|id| few.contains(id) || made.contains(id)) {
+                few.extend(made);
+            }
+        }
+    });
+    few
+}

@@ -27,8 +27,8 @@ fn every_stage_prints_and_reads_back() {
                 "lower" | "legality" | "divide" | "invariants" | "temporaries" | "discretize" => {
                     stencil::Program::parse(&stage.text).map(|p| p.to_string())
                 }
-                "schedule" | "parts" | "contract" | "front" | "join" | "jam" | "stream" | "prefetch"
-                | "rows" => tree::Program::parse(&stage.text).map(|p| p.to_string()),
+                "schedule" | "parts" | "contract" | "front" | "join" | "jam" | "sink" | "stream" | "rows"
+                | "prefetch" => tree::Program::parse(&stage.text).map(|p| p.to_string()),
                 _ => cluster::Program::parse(&stage.text).map(|p| p.to_string()),
             };
             assert_eq!(again.as_deref(), Ok(stage.text.as_str()), "{}", stage.pass);
