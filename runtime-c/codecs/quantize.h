@@ -228,33 +228,60 @@ WF_WIDE WF_INLINE __m512i wf_before_wide(__m512i v) {
 
 /* any | WF_BITS_OF(v) */
 WF_WIDE WF_INLINE __m512i wf_bits_wide(__m512i any, __m512i v) {
-  return _mm512_ternarylogic_epi32(any, v, _mm512_slli_epi32(v, 1), 0xF6);
+  return _mm512_ternarylogic_epi32(any, v, _mm512_add_epi32(v, v), 0xF6);
 }
 
-/* wf_pack of the differences. */
-WF_WIDE WF_INLINE void wf_pack_wide_width(const int32_t *tile, const int w, uint8_t *out) {
-  const __m512i mask = _mm512_set1_epi32((int32_t)((UINT32_C(1) << w) - 1));
-  __m512i v = _mm512_load_si512(tile), before = wf_before_wide(v), word = _mm512_setzero_si512();
+/* Row s of w: the w lowest bits, s bits higher. In memory, where operands are free; a compiler would make them one by one. */
+#define WF_MASK(W, S) (uint32_t)((((UINT64_C(1) << (W)) - 1) << (S)) & UINT32_MAX)
+#define WF_MASKS_4(W, S) WF_MASK(W, S), WF_MASK(W, S + 1), WF_MASK(W, S + 2), WF_MASK(W, S + 3)
+#define WF_MASKS(W) \
+  {WF_MASKS_4(W, 0), WF_MASKS_4(W, 4), WF_MASKS_4(W, 8), WF_MASKS_4(W, 12), \
+   WF_MASKS_4(W, 16), WF_MASKS_4(W, 20), WF_MASKS_4(W, 24), WF_MASKS_4(W, 28)},
+static const volatile uint32_t wf_masks[33][32] = {{0}, WF_EACH_WIDTH(WF_MASKS)};
+
+/* wf_pack of a tile whose first row is there itself, and of the others the differences to the row before: of these, or, where
+ * `sums` says so, of what they are differences of. */
+WF_WIDE WF_INLINE void wf_pack_wide_width(const int32_t *tile, const int w, const int sums, uint8_t *out) {
+  const __m512i low = _mm512_set1_epi32((int32_t)((UINT32_C(1) << w) - 1));
+  __m512i v = _mm512_load_si512(tile), word = _mm512_setzero_si512();
   int shift = 0;
 #pragma GCC unroll 32
   for (int r = 0; r < WF_Q_ROWS; r++) {
-    if (r) v = _mm512_load_si512(tile + WF_Q_LANES * r);
-    const __m512i field = _mm512_and_si512(_mm512_sub_epi32(v, before), mask);
-    before = v;
-    word = _mm512_or_si512(word, _mm512_slli_epi32(field, (unsigned)shift));
+    const __m512i row = _mm512_load_si512(tile + WF_Q_LANES * r);
+    __m512i field = row;
+    if (sums)
+      field = v = r ? _mm512_add_epi32(v, row) : v;
+    else if (r == 0)
+      field = _mm512_sub_epi32(v, wf_before_wide(v));
+    if (shift == 0)
+      word = _mm512_and_si512(field, low);
+    else if (shift + w >= 32)
+      word = _mm512_or_si512(word, _mm512_slli_epi32(field, (unsigned)shift));
+    else
+      word = _mm512_ternarylogic_epi32(word, _mm512_slli_epi32(field, (unsigned)shift),
+                                       _mm512_set1_epi32((int32_t)wf_masks[w][shift]), 0xF8);
     shift += w;
     if (shift < 32) continue;
     _mm512_storeu_si512(out, word);
     out += 64;
     shift -= 32;
-    word = shift ? _mm512_srli_epi32(field, (unsigned)(w - shift)) : _mm512_setzero_si512();
+    if (shift) word = _mm512_srli_epi32(_mm512_and_si512(field, low), (unsigned)(w - shift));
   }
 }
 
 WF_WIDE static __attribute__((noinline)) void wf_pack_wide(const int32_t *tile, int w, uint8_t *out) {
   switch (w) {
 #define WF_CASE(W) \
-  case W: wf_pack_wide_width(tile, W % 32, out); break;
+  case W: wf_pack_wide_width(tile, W % 32, 0, out); break;
+    WF_EACH_WIDTH(WF_CASE)
+#undef WF_CASE
+  }
+}
+
+WF_WIDE static __attribute__((noinline)) void wf_pack_wide_sums(const int32_t *tile, int w, uint8_t *out) {
+  switch (w) {
+#define WF_CASE(W) \
+  case W: wf_pack_wide_width(tile, W % 32, 1, out); break;
     WF_EACH_WIDTH(WF_CASE)
 #undef WF_CASE
   }
@@ -278,9 +305,10 @@ static __attribute__((noinline)) WF_WIDE size_t wf_tile_encode_wide(const float 
     positive = _mm512_max_epi32(positive, bits);
     negative = _mm512_max_epu32(negative, bits);
     const __m512i next = wf_rounded_wide(bits, by);
-    some = wf_bits_wide(some, _mm512_sub_epi32(next, v));
+    const __m512i d = _mm512_sub_epi32(next, v);
+    some = wf_bits_wide(some, d);
     v = next;
-    _mm512_store_si512(tile + WF_Q_LANES * r, v);
+    _mm512_store_si512(tile + WF_Q_LANES * r, d);
   }
   tops->positive = (wf_lanes)_mm512_max_epi32((__m512i)tops->positive, positive);
   tops->negative =
@@ -300,7 +328,7 @@ static __attribute__((noinline)) WF_WIDE size_t wf_tile_encode_wide(const float 
   }
   if (plain <= w) {
     out[0] = (uint8_t)plain;
-    wf_pack(tile, plain, out + 1);
+    wf_pack_wide_sums(tile, plain, out + 1);
     return 1 + (size_t)plain * 64;
   }
   out[0] = (uint8_t)(WF_Q_BASE + w);

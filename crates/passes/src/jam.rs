@@ -11,14 +11,18 @@ use crate::nests::nests;
 use crate::planes::Shift;
 use std::collections::HashSet;
 use wavefold_ir::tree::{Front, Loop, LoopForm, Program, Stmt};
-use wavefold_ir::{Arena, LocalId};
+use wavefold_ir::{Access, Arena, LocalId};
 
 /// Planes at a time.
 const PLANES: usize = 2;
 /// Least part of the loads that must be saved.
 const GAIN: f64 = 0.1;
-/// Most values that two planes may read: with more, addresses no longer fit into registers, and the gain is lost.
-const MOST_LOADS: usize = 100;
+/// Most values that two planes may read: with more, addresses no longer fit into registers, and the gain is lost. Where there
+/// are few levels, rows are found from the current one of each.
+const MOST_LOADS: usize = 72;
+const MOST_LOADS_OF_FEW: usize = 100;
+/// Levels of fields that are few.
+const FEW_LEVELS: usize = 6;
 
 /// Jams every nest that gains by it.
 pub fn jam(mut p: Program) -> Program {
@@ -129,20 +133,22 @@ impl Jam<'_> {
         let mut body = x.body.clone();
         let row = innermost(&mut body)?;
         let second = self.next(row)?;
-        let (one, both) = (self.loads(row.iter()), self.loads(row.iter().chain(&second)));
-        if both > MOST_LOADS || (both as f64) > 2.0 * (1.0 - GAIN) * one as f64 {
+        let (one, both) = (self.loads(row.iter()).len(), self.loads(row.iter().chain(&second)));
+        let levels: HashSet<_> = both.iter().map(|a| (a.field, a.time)).collect();
+        let most = if levels.len() > FEW_LEVELS { MOST_LOADS } else { MOST_LOADS_OF_FEW };
+        if both.len() > most || both.len() as f64 > 2.0 * (1.0 - GAIN) * one as f64 {
             return None;
         }
         row.extend(second);
         Some(body)
     }
 
-    fn loads<'a>(&self, row: impl Iterator<Item = &'a Stmt>) -> usize {
+    fn loads<'a>(&self, row: impl Iterator<Item = &'a Stmt>) -> HashSet<Access> {
         let mut all = HashSet::new();
         for value in row.filter_map(Stmt::value) {
             all.extend(self.exprs.loads(value));
         }
-        all.len()
+        all
     }
 
     /// The statements at the next plane, under other names; `None` if they ask where they are.

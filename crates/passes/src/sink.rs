@@ -54,7 +54,7 @@ impl Sink<'_> {
         let sinks: Vec<bool> =
             (0..l.body.len()).map(|i| self.sinks(&l.body[i], &l.body[i + 1..], &loads[i + 1..])).collect();
         let count = sinks.iter().filter(|s| **s).count();
-        if count < 2 || count > MOST || !shares(&loads, &sinks) {
+        if !(2..=MOST).contains(&count) || !shares(&loads, &sinks) {
             return;
         }
         let mut values = Vec::new();
