@@ -21,7 +21,8 @@ use wavefold_ir::{Access, Arena, Decls, FieldId, FieldKind};
 /// Bytes along a row by which memory is asked for ahead: what a core reads while the memory answers.
 const AHEAD: usize = 1024;
 
-/// Puts prefetches into every row of a nest that walks through more memory than the caches hold.
+/// Puts prefetches into every row of a nest that walks through more memory than the caches hold. `alike`: see
+/// [`Specialisation`](crate::Specialisation::alike).
 pub fn prefetch(mut p: Program, machine: &Machine, alike: &[String]) -> Program {
     let few: Vec<FieldId> = few_rows(&p, alike).into_iter().filter(|id| p.decls.field(*id).by_rows).collect();
     let (d, exprs) = (&p.decls, &p.exprs);

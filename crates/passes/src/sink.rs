@@ -4,9 +4,8 @@
 //! simd z { u[x] = f(x); u[x+1] = f(x+1) }   ->   simd z { a = f(x); b = f(x+1); u[x] = a; u[x+1] = b }
 //! ```
 //! A C compiler does not know that what is stored in between lies elsewhere, and reads once more what statements on both sides
-//! of a store have in common: in a stencil for two planes at a time one load in six at order 8. The tree
-//! knows. Values, and the order of
-//! the stores, stay as they are.
+//! of a store have in common: in a stencil for two planes at a time one load in six at order 8. The tree knows. Values, and the
+//! order of the stores, stay as they are.
 
 use std::collections::HashSet;
 use wavefold_ir::tree::{Loop, Program, Stmt};
