@@ -29,35 +29,19 @@ pub fn contract(mut p: Program) -> Program {
 
 fn statement(s: &mut Stmt, exprs: &mut Arena, c: &mut Contract) {
     match s {
-        Stmt::Time { scalars, body, .. } => {
+        Stmt::Time { scalars, .. } => {
             for s in scalars {
                 s.value = c.expression(exprs, s.value);
             }
-            body.iter_mut().for_each(|s| statement(s, exprs, c));
-        }
-        Stmt::First(body)
-        | Stmt::When { body, .. }
-        | Stmt::Until { body, .. }
-        | Stmt::Front { body, .. }
-        | Stmt::Steps(body)
-        | Stmt::Lagged { body, .. } => {
-            body.iter_mut().for_each(|s| statement(s, exprs, c));
-        }
-        Stmt::Nest { outer: l, .. } | Stmt::Reduce { outer: l, .. } | Stmt::Loop(l) => {
-            l.body.iter_mut().for_each(|s| statement(s, exprs, c))
         }
         Stmt::Let { value, .. }
         | Stmt::Assign { value, .. }
         | Stmt::Inject { value, .. }
         | Stmt::Interpolate { value, .. }
         | Stmt::Accumulate(value) => *value = c.expression(exprs, *value),
-        Stmt::Prefetch(_)
-        | Stmt::Stream(_)
-        | Stmt::Compress { .. }
-        | Stmt::Decompress { .. }
-        | Stmt::Part { .. }
-        | Stmt::Wait(_) => {}
+        _ => {}
     }
+    s.body_mut().iter_mut().for_each(|s| statement(s, exprs, c));
 }
 
 struct Contract {

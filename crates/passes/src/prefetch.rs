@@ -24,33 +24,28 @@ const AHEAD: usize = 1024;
 /// Puts prefetches into every row of a nest that walks through more memory than the caches hold. `alike`: see
 /// [`Specialisation`](crate::Specialisation::alike).
 pub fn prefetch(mut p: Program, machine: &Machine, alike: &[String]) -> Program {
-    let few: Vec<FieldId> = few_rows(&p, alike).into_iter().filter(|id| p.decls.field(*id).by_rows).collect();
+    let mut few = few_rows(&p, alike);
+    few.retain(|id| p.decls.field(*id).by_rows);
+    let there = BTreeSet::from_iter(few.into_iter().map(|id| (id, 0)));
     let (d, exprs) = (&p.decls, &p.exprs);
     nests(&mut p.body, &mut |outer| {
         let arrays = arrays(outer, d, exprs);
         let sizes = arrays.keys().map(|(field, _)| d.field(*field).slot_bytes());
         if sizes.fold(0, usize::saturating_add) > machine.caches() {
-            rows(outer, (1, &BTreeSet::new()), (d, exprs), &few);
+            rows(outer, (1, &there), d, exprs);
         }
     });
     p
 }
 
-/// Puts prefetches into the rows inside a loop; `planes` is how many of its planes each round does, `there` what another loop
-/// has brought into the cache for the same tile, `few` fields that stay there.
-fn rows(
-    l: &mut Loop,
-    (planes, there): (usize, &BTreeSet<(FieldId, i32)>),
-    program: (&Decls, &Arena),
-    few: &[FieldId],
-) {
-    let (d, exprs) = program;
+/// Puts prefetches into the rows inside a loop; `planes` is how many of its planes each round does, `there` what stays in the
+/// cache, or another loop has brought into it for the same tile.
+fn rows(l: &mut Loop, (planes, there): (usize, &BTreeSet<(FieldId, i32)>), d: &Decls, exprs: &Arena) {
     let planes = if l.dim == 0 { planes * l.step } else { planes };
     if l.form.is_simd() {
         let mut arrays = arrays(l, d, exprs);
         // What is stored past the caches should not be brought into them.
         arrays.retain(|(field, time), _| !l.is_streamed(*field, *time) && !there.contains(&(*field, *time)));
-        arrays.retain(|(field, _), _| !few.contains(field));
         let ahead = leading(arrays, planes, d);
         l.body.splice(0..0, ahead.into_iter().map(Stmt::Prefetch));
         return;
@@ -58,7 +53,7 @@ fn rows(
     let mut there = there.clone();
     for s in &mut l.body {
         if let Stmt::Loop(inner) = s {
-            rows(inner, (planes, &there), program, few);
+            rows(inner, (planes, &there), d, exprs);
             if inner.dim == 0 && inner.form == (LoopForm::Tile { before: 0, after: 0, simd: false }) {
                 there.extend(arrays(inner, d, exprs).into_keys());
             }

@@ -34,15 +34,7 @@ impl Sink<'_> {
         for s in body {
             match s {
                 Stmt::Loop(l) | Stmt::Nest { outer: l, .. } if l.form.is_simd() => self.row(l),
-                Stmt::Loop(Loop { body, .. })
-                | Stmt::Nest { outer: Loop { body, .. }, .. }
-                | Stmt::Time { body, .. }
-                | Stmt::First(body)
-                | Stmt::When { body, .. }
-                | Stmt::Until { body, .. }
-                | Stmt::Front { body, .. }
-                | Stmt::Lagged { body, .. } => self.block(body),
-                _ => {}
+                s => self.block(s.body_mut()),
             }
         }
     }
@@ -80,19 +72,14 @@ impl Sink<'_> {
 
     /// Whether a statement is a store that nothing `behind` it, with these loads, reads or overwrites.
     fn sinks(&self, s: &Stmt, behind: &[Stmt], loads: &[Vec<Access>]) -> bool {
-        let Some(target) = stored(s) else { return false };
+        let Some(target) = s.assigned() else { return false };
         let meets = |a: &Access| {
             a.field == target.field
                 && self.decls.field(a.field).same_slot(a.time, target.time)
                 && a.offsets == target.offsets
         };
-        !behind.iter().filter_map(stored).chain(loads.iter().flatten()).any(meets)
+        !behind.iter().filter_map(Stmt::assigned).chain(loads.iter().flatten()).any(meets)
     }
-}
-
-/// Where a statement of a point stores.
-fn stored(s: &Stmt) -> Option<&Access> {
-    if let Stmt::Assign { target, .. } = s { Some(target) } else { None }
 }
 
 /// Whether statements on both sides of a store that sinks read the same.

@@ -316,7 +316,7 @@ impl Writer<'_> {
         for s in body {
             let loads = s.value().map(|value| self.program.exprs.loads(value)).unwrap_or_default();
             accesses.extend(loads.into_iter().map(|a| (a, false)));
-            accesses.extend(target(s).map(|a| (*a, true)));
+            accesses.extend(s.assigned().map(|a| (*a, true)));
         }
         let row = |a: &Access| {
             let mut offsets = a.offsets;
@@ -391,7 +391,7 @@ impl Writer<'_> {
         self.line("{");
         self.depth += 1;
         self.line(&format!("const int64_t {x}_line = {whole};"));
-        self.lines = body.iter().filter_map(target).copied().collect();
+        self.lines = body.iter().filter_map(Stmt::assigned).copied().collect();
         let words = part * (self.program.decls.dtype.size() / 4) as i64;
         for (k, place) in self.whole_line(l, body).iter().enumerate() {
             self.line(&format!("wf_store_part(&{place}, wf_line{k}, {words});"));
@@ -552,11 +552,6 @@ impl Writer<'_> {
     }
 }
 
-/// Where a statement stores.
-fn target(s: &Stmt) -> Option<&Access> {
-    if let Stmt::Assign { target, .. } = s { Some(target) } else { None }
-}
-
 /// Whether a loop stores anything past the caches.
 fn streams(l: &Loop) -> bool {
     let mut found = false;
@@ -566,7 +561,7 @@ fn streams(l: &Loop) -> bool {
 
 /// Where a row stores what goes past the caches.
 fn streamed(l: &Loop) -> Vec<Access> {
-    l.body.iter().filter_map(target).filter(|a| l.is_streamed(a.field, a.time)).copied().collect()
+    l.body.iter().filter_map(Stmt::assigned).filter(|a| l.is_streamed(a.field, a.time)).copied().collect()
 }
 
 /// Where a reduction begins.

@@ -422,6 +422,26 @@ impl Stmt {
         }
     }
 
+    /// The same, to be changed.
+    pub fn body_mut(&mut self) -> &mut [Stmt] {
+        match self {
+            Stmt::Time { body, .. }
+            | Stmt::First(body)
+            | Stmt::When { body, .. }
+            | Stmt::Until { body, .. }
+            | Stmt::Front { body, .. }
+            | Stmt::Steps(body)
+            | Stmt::Lagged { body, .. } => body,
+            Stmt::Nest { outer: l, .. } | Stmt::Reduce { outer: l, .. } | Stmt::Loop(l) => &mut l.body,
+            _ => &mut [],
+        }
+    }
+
+    /// Where a store at the current point goes.
+    pub fn assigned(&self) -> Option<&Access> {
+        if let Stmt::Assign { target, .. } = self { Some(target) } else { None }
+    }
+
     /// The field that the statement writes.
     pub fn target(&self) -> Option<FieldId> {
         match self {
