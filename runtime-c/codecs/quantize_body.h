@@ -137,6 +137,8 @@ WF_INLINE size_t WF_FN(wf_quantize_encode)(const WF_T *src, const wf_box *box, c
   int64_t rows[WF_Q_ROWS], dense[WF_Q_ROWS];
   wf_tops tops;
   uint8_t *to = out;
+  /* The last tile is 0: the next one most often is, too. */
+  int quiet = 0;
   wf_tops_start(&tops);
   const int wide = sizeof(WF_T) == 4 && wf_has_wide() && wf_one_factor(scale1 * scale2) && limit >= (WF_T)WF_Q_REACH;
   for (int r = 0; r < WF_Q_ROWS; r++) dense[r] = r * WF_Q_LANES;
@@ -148,9 +150,17 @@ WF_INLINE size_t WF_FN(wf_quantize_encode)(const WF_T *src, const wf_box *box, c
     const int full = block[2] == WF_Q_LANES && row.extent[0] == block[0] && row.extent[1] == block[1];
     for (int64_t k = 0; k < box->extent[2]; k += block[2]) {
       const int64_t left = box->extent[2] - k;
-      if (full && left >= WF_Q_LANES) {
-        to += wide ? wf_tile_encode_wide((const float *)(const void *)(from + k), rows, (float)(scale1 * scale2), &tops, to)
-                   : WF_FN(wf_tile_encode)(from + k, rows, scale1, scale2, limit, &tops, to);
+      if (wide && full && left >= WF_Q_LANES) {
+        const float *at = (const float *)(const void *)(from + k), scale = (float)(scale1 * scale2);
+        if (quiet && wf_tile_quiet(at, rows, scale, &tops)) {
+          *to++ = 0;
+          continue;
+        }
+        const size_t bytes = wf_tile_encode_wide(at, rows, scale, &tops, to);
+        to += bytes;
+        quiet = bytes == 1;
+      } else if (full && left >= WF_Q_LANES) {
+        to += WF_FN(wf_tile_encode)(from + k, rows, scale1, scale2, limit, &tops, to);
       } else {
         WF_T tile[WF_Q_VALUES];
         WF_FN(wf_tile_load)(from + k, &row, left < block[2] ? left : block[2], block, tile);

@@ -50,10 +50,10 @@ fn coded<T: Element>(
     encoder: &mut PartEncoder,
     (shape, data): ([usize; 3], &[T]),
     parts: &[[[usize; 2]; 2]],
-    like: Option<&SliceInfo>,
+    before: &[SliceInfo],
 ) -> Option<(SliceInfo, Pieces, Vec<u8>)> {
     let kept = Kept::default();
-    encoder.begin(like);
+    encoder.begin(before);
     parts.iter().for_each(|part| code(encoder, (shape, data), *part, |bytes| kept.keep(bytes)));
     let (info, pieces) = encoder.finish::<T>()?;
     Some((info, pieces, kept.into_bytes()))
@@ -81,10 +81,21 @@ fn guesses<T: Element>(
     encoder: &mut PartEncoder,
 ) {
     let (whole, info) = encoded(c, shape, data);
-    for guess in [None, Some(0.25), Some(4.0), Some(1.0)] {
-        let like = guess.map(|factor| SliceInfo { step: info.step * factor, ..info });
-        let from_parts = coded(encoder, (shape, data), parts, like.as_ref());
-        assert_eq!(from_parts.is_some(), guess == Some(1.0) && info.step > 0.0, "{c} {shape:?} {guess:?}");
+    assert!(coded(encoder, (shape, data), parts, &[]).is_none());
+    for guess in [0.25, 4.0, 1.0] {
+        let [min, max] = [info.min, info.max].map(|x| T::from_f64(x * guess));
+        let guessed = match wavefold_codecs::encode(
+            c,
+            View::dense(&[min, max], [1, 1, 2]).unwrap(),
+            &Serial,
+            &mut Vec::new(),
+        ) {
+            Ok(two) => two.step,
+            Err(_) => f64::NAN,
+        };
+        let like = SliceInfo { min: min.to_f64(), max: max.to_f64(), ..info };
+        let from_parts = coded(encoder, (shape, data), parts, &[like]);
+        assert_eq!(from_parts.is_some(), guessed == info.step && info.step > 0.0, "{c} {shape:?} {guess}");
         if let Some((found, pieces, memory)) = from_parts {
             assert_eq!(found, info);
             assert!(stream(&pieces, &memory) == whole, "{c} {shape:?}: other bytes");
@@ -180,8 +191,7 @@ fn what_is_no_slice_makes_no_stream() {
     let (_, info) = encoded(c, shape, &data);
     let mut encoder = PartEncoder::new(c, DType::F32, shape).unwrap();
     let all = parts(shape, 4, 8);
-    let mut made =
-        |parts: &[_], data: &[f32]| coded(&mut encoder, (shape, data), parts, Some(&info)).is_some();
+    let mut made = |parts: &[_], data: &[f32]| coded(&mut encoder, (shape, data), parts, &[info]).is_some();
     assert!(made(&all, &data));
     assert!(!made(&all[1..], &data));
     assert!(!made(&[&all[..], &all[..1]].concat(), &data));
@@ -196,12 +206,50 @@ fn what_is_no_slice_makes_no_stream() {
     }
     assert!(made(&all, &data));
     // Memory that is full.
-    encoder.begin(Some(&info));
+    encoder.begin(&[info]);
     for part in &all {
         code(&encoder, (shape, &data), *part, |_| if part[0][0] > 0 { None } else { Some(0) });
     }
     assert!(encoder.finish::<f32>().is_none());
-    assert!(coded(&mut encoder, (shape, &data), &all, Some(&info)).is_some());
+    assert!(coded(&mut encoder, (shape, &data), &all, &[info]).is_some());
+}
+
+/// A field that swells like a source does: behind three slices no guess is wrong, though the step doubles many times.
+#[test]
+fn growth_is_foreseen() {
+    let field = Field { kind: Kind::Wave, shape: [6, 16, 40], scale: 0, offset: 0.0, seed: 4 };
+    let (shape, c, data) = (field.shape, Compression::quantize(), field.f32());
+    let mut encoder = PartEncoder::new(c, DType::F32, shape).unwrap();
+    let parts = parts(shape, 4, 8);
+    let mut before: Vec<SliceInfo> = Vec::new();
+    for n in 1..40 {
+        let grown: Vec<f32> = data.iter().map(|x| x * (n * n) as f32).collect();
+        let (_, info) = encoded(c, shape, &grown);
+        let last = before.len().saturating_sub(PartEncoder::LOOKS_BACK);
+        let found = coded(&mut encoder, (shape, &grown), &parts, &before[last..]);
+        assert!(n <= 3 || found.is_some_and(|(found, ..)| found == info), "slice {n}");
+        before.push(info);
+    }
+    assert!(before.windows(2).filter(|two| two[0].step < two[1].step).count() >= 9);
+}
+
+/// Extremes that cannot be continued are taken as they are.
+#[test]
+fn no_guess_is_no_number() {
+    let field = Field { kind: Kind::Wave, shape: [4, 9, 30], scale: 0, offset: 0.0, seed: 6 };
+    let (shape, c, data) = (field.shape, Compression::quantize(), field.f64());
+    let (_, info) = encoded(c, shape, &data);
+    let mut encoder = PartEncoder::new(c, DType::F64, shape).unwrap();
+    let parts = parts(shape, 4, 8);
+    let with = |min: f64, max: f64| SliceInfo { min, max, ..info };
+    let huge = with(-f64::MAX, f64::MAX);
+    for before in [[with(0.0, 1.0), huge], [with(info.min - 10.0, info.max + 10.0), info]] {
+        let _ = coded(&mut encoder, (shape, &data), &parts, &before);
+        let _ = coded(&mut encoder, (shape, &data), &parts, &[huge, before[0], before[1]]);
+    }
+    let narrowing = [with(info.min - 10.0, info.max + 10.0), info];
+    assert!(coded(&mut encoder, (shape, &data), &parts, &narrowing).is_some());
+    assert!(!encoder.begin(&[with(0.0, 0.0); 3]));
 }
 
 #[test]
@@ -211,7 +259,7 @@ fn threads_share_the_parts() {
     let (whole, info) = encoded(Compression::quantize(), shape, &data);
     let mut encoder = PartEncoder::new(Compression::quantize(), DType::F32, shape).unwrap();
     let kept = Kept::default();
-    assert!(encoder.begin(Some(&info)));
+    assert!(encoder.begin(&[info]));
     std::thread::scope(|scope| {
         for k in 0..3 {
             let (encoder, data, kept) = (&encoder, &data, &kept);
@@ -234,7 +282,7 @@ fn damaged_pieces_are_errors() {
     let (_, info) = encoded(Compression::quantize(), shape, &data);
     let mut encoder = PartEncoder::new(Compression::quantize(), DType::F32, shape).unwrap();
     let whole = parts(shape, 8, 16);
-    let (_, pieces, memory) = coded(&mut encoder, (shape, &data), &whole, Some(&info)).unwrap();
+    let (_, pieces, memory) = coded(&mut encoder, (shape, &data), &whole, &[info]).unwrap();
     let decoder = PartDecoder::of(&pieces, DType::F32, shape).unwrap();
     let mut values = vec![0f32; data.len()];
     let mut read = |memory: &[u8]| {

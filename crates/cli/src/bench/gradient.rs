@@ -40,7 +40,7 @@ pub fn run(settings: &Settings) -> Result<Report> {
     }
     let peak = watch.over_base();
     let error = shot.error(&progress)?;
-    let overhead = with.wall() / without.wall() - 1.0;
+    let overhead = with.wall_over(&without) - 1.0;
     let (forward, adjoint) = (&last.0.summary, &last.1.summary);
     let history = describe(settings, forward, overhead, error, peak);
     let cost = Cost {

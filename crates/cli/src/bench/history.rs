@@ -52,7 +52,7 @@ pub fn run(settings: &Settings) -> Result<Report> {
         last = saved.summary;
     }
     let peak = watch.over_base();
-    let overhead = with.wall() / without.wall() - 1.0;
+    let overhead = with.wall_over(&without) - 1.0;
     let history = describe(settings, &last, overhead, None, peak);
     Ok(Report::new(settings, first, &with, 1, (last.cost, last.schedule), Some(history)))
 }

@@ -56,9 +56,10 @@ impl Series {
         median(self.kernel.iter().copied())
     }
 
-    /// Median of the wall time, in seconds.
-    pub fn wall(&self) -> f64 {
-        median(self.wall.iter().copied())
+    /// Median of the wall times over those of runs that took turns with these: what the machine does for longer than a turn
+    /// is in both.
+    pub fn wall_over(&self, other: &Series) -> f64 {
+        median(self.wall.iter().zip(&other.wall).map(|(one, other)| one / other))
     }
 
     /// Threads that ran: fewer than asked for when the kernel is serial.

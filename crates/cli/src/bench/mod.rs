@@ -63,9 +63,9 @@ use report::Report;
 ///                       by one, if they are
 ///   gflops              flops_per_point x gpts_per_s: arithmetic by the compiler's own count (10^9 a second)
 ///   raw_bytes, bytes    the saved snapshots before and after compression, with their ratio
-///   overhead            wall time of the runs over that of the same runs without saving, minus 1. Both kinds take
-///                       turns in the same call. gradient: forward + adjoint, over forward + adjoint without reading
-///                       the history and without imaging
+///   overhead            wall time of a run over that of the same run without saving, minus 1, where both kinds take
+///                       turns in the same call: the median of the turns. gradient: forward + adjoint, over
+///                       forward + adjoint without reading the history and without imaging
 ///   gradient_error      relative L2 distance from the gradient with an uncompressed history; null for `history`, and
 ///                       when the uncompressed history is larger than half of the available memory
 ///   peak_rss_bytes      largest resident size of the process during the runs, less that just before them (fields and

@@ -269,7 +269,7 @@ impl Compress<'_> {
         let mut work = inner.work();
         work.stream = stream;
         work.compress[self.id.index()].add((encoding + start.elapsed()).as_secs_f64(), raw, bytes);
-        (write.like, write.mode) = (Some(info), Mode::Done);
+        write.end(info);
         Ok(true)
     }
 

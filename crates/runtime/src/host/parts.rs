@@ -41,8 +41,8 @@ pub(super) struct Write {
     pub(super) mode: Mode,
     /// None when the codec needs the whole slice.
     pub(super) encoder: Option<PartEncoder>,
-    /// What became of the snapshot before.
-    pub(super) like: Option<SliceInfo>,
+    /// What became of the last snapshots, as many as the encoder looks back.
+    pub(super) before: Vec<SliceInfo>,
     /// Values of a slice whose tiles are gone.
     pub(super) gathered: Option<Buffer>,
 }
@@ -182,7 +182,7 @@ impl Write {
             None if rows > 0 => PartEncoder::new(codec.codec, field.dtype, shape),
             _ => None,
         };
-        Write { snapshot: 0, source, mode: Mode::Done, encoder, like: None, gathered: None }
+        Write { snapshot: 0, source, mode: Mode::Done, encoder, before: Vec::new(), gathered: None }
     }
 
     /// Begins a snapshot; `keep`: its values are wanted when it was coded.
@@ -192,9 +192,18 @@ impl Write {
     pub(super) fn begin(&mut self, decls: &Decls, store: FieldId, snapshot: usize, keep: bool) -> Result<()> {
         self.snapshot = snapshot;
         let in_tiles = matches!(self.source, Source::Tile(_));
-        let alone = self.encoder.as_mut().is_some_and(|encoder| encoder.begin(self.like.as_ref()));
+        let alone = self.encoder.as_mut().is_some_and(|encoder| encoder.begin(&self.before));
         self.mode = if alone && !(keep && in_tiles) { Mode::Code } else { Mode::Leave };
         if in_tiles && self.mode == Mode::Leave { self.gather(decls, store) } else { Ok(()) }
+    }
+
+    /// The snapshot is kept.
+    pub(super) fn end(&mut self, info: SliceInfo) {
+        self.mode = Mode::Done;
+        if self.before.len() == PartEncoder::LOOKS_BACK {
+            self.before.remove(0);
+        }
+        self.before.push(info);
     }
 
     /// From now on parts are copied.
