@@ -13,7 +13,7 @@
 
 use crate::Machine;
 use crate::nests::by_planes;
-use crate::schedule::{strips_that, touched};
+use crate::schedule::{EDGE, strips_that, touched};
 use wavefold_ir::tree::{Lag, Loop, LoopForm, Program, Stmt, apart, reads_around};
 use wavefold_ir::{Access, FieldKind, TicketId};
 
@@ -168,7 +168,7 @@ impl<'a> Group<'a> {
         let cache = CACHE_PART * machine.cache as f64;
         let [rows, planes] = self.nests().find_map(|tiled| tiled.sizes).unwrap_or_else(|| {
             let fits = |rows: usize| self.touched(p, [rows, PLANES]) <= cache;
-            [strips_that(fits, extent, machine).max(ROWS), PLANES]
+            [strips_that(fits, (extent, EDGE), machine).max(ROWS), PLANES]
         });
         let strips = extent.div_ceil(rows.max(1));
         let few = |m: &Member| match m {

@@ -23,6 +23,8 @@ use wavefold_ir::{Access, Arena, Decls, Expr, FieldId, FieldKind, Layout, Region
 const STRIP: usize = 32;
 /// Least number of strips in three dimensions, and fewest rows of one: threads are not equally fast.
 const STRIPS: (usize, usize) = (8, 4);
+/// Rows that what lies around a strip is worth: it is read by two strips, but little else is done with it.
+pub(crate) const EDGE: usize = 1;
 /// Largest part of the second-level cache for the rows that a strip goes on to read.
 const CACHE_PART: f64 = 0.75;
 /// Points of a tile where only one dimension exists.
@@ -215,8 +217,13 @@ fn swept(
             });
         }
     }
-    let rows =
-        strips_that(|rows| take_turns(region, stages, rows, decls) <= most, extent(region, 1), machine);
+    let edge =
+        stages.iter().map(|stage| (stage.widen[1].0 + stage.widen[1].1) as usize / 2).max().unwrap_or(0);
+    let rows = strips_that(
+        |rows| take_turns(region, stages, rows, decls) <= most,
+        (extent(region, 1), edge),
+        machine,
+    );
     take_turns(region, stages, rows, decls);
     let loops = |statements, widen: &[(i64, i64); 3]| points(statements, region, widen, &[1], true, 3);
     let (from, to) = (region.from[0], region.to[0]);
@@ -310,19 +317,25 @@ fn tile(size: usize, rank: usize) -> usize {
 /// Rows of a strip of y in three dimensions.
 fn strip(touches: &[Touch], region: &Region, decls: &Decls, machine: &Machine) -> usize {
     let fits = |size: usize| kept(touches, size, region, decls) <= CACHE_PART * machine.cache as f64;
-    strips_that(fits, extent(region, 1), machine)
+    strips_that(fits, (extent(region, 1), EDGE), machine)
 }
 
-/// Rows of strips that fit: as many strips for each thread, and as few as can be.
-pub(crate) fn strips_that(mut fits: impl FnMut(usize) -> bool, rows: usize, machine: &Machine) -> usize {
+/// Rows of strips that fit: as many strips for each thread, and as few as can be, but for some more where the last one would
+/// be much shorter than the others, and its thread wait for them. What is done at the edges of a strip is worth `edge` rows.
+pub(crate) fn strips_that(
+    mut fits: impl FnMut(usize) -> bool,
+    (rows, edge): (usize, usize),
+    machine: &Machine,
+) -> usize {
     let (fewest, least) = STRIPS;
-    let round = machine.threads.max(1) * fewest.div_ceil(machine.threads.max(1));
+    let threads = machine.threads.max(1);
     let size = |strips: usize| rows.div_ceil(strips).max(least);
-    let mut strips = round;
+    let mut strips = fewest.next_multiple_of(threads);
     while size(strips) > least && !fits(size(strips)) {
-        strips += round;
+        strips += threads;
     }
-    size(strips)
+    let work = |strips: &usize| strips * (size(*strips) + edge);
+    (strips..=2 * strips).step_by(threads).min_by_key(work).map_or(least, size)
 }
 
 /// Bytes that should stay in the cache while a strip goes from one plane to the next: of each array the planes between the
@@ -383,4 +396,28 @@ pub(crate) fn slots(body: &[Stmt], decls: &Decls, exprs: &Arena) -> Vec<Slot> {
     };
     body.iter().for_each(|s| s.visit(&mut visit));
     slots
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn threads_get_strips_of_much_the_same_length() {
+        let machine = |threads| Machine { threads, cache: 1 << 20 };
+        for threads in [1, 2, 3, 16] {
+            for rows in 100..600 {
+                for most in [9, 17, 33] {
+                    let size = strips_that(|size| size <= most, (rows, EDGE), &machine(threads));
+                    assert!((STRIPS.1..=most).contains(&size), "{rows} {most}: {size}");
+                    // Rows of the thread that has most of them, over its share.
+                    let busiest = rows.div_ceil(size).div_ceil(threads) * size;
+                    let share = rows as f64 / threads as f64;
+                    assert!(busiest as f64 - share <= 0.06 * share + 4.0, "{rows} {most} {threads}: {size}");
+                }
+            }
+        }
+        assert_eq!(strips_that(|_| false, (1000, EDGE), &machine(2)), STRIPS.1);
+        assert_eq!(strips_that(|_| true, (0, EDGE), &machine(2)), STRIPS.1);
+    }
 }
