@@ -74,6 +74,9 @@ thread_local! {
 }
 
 impl PartEncoder {
+    /// How many slices before one are looked at.
+    pub const LOOKS_BACK: usize = 3;
+
     /// For slices of a shape; `None` where the codec needs the whole slice at once.
     pub fn new(compression: Compression, dtype: DType, shape: [usize; 3]) -> Option<PartEncoder> {
         let least = least_encoded(compression, shape)?;
@@ -91,9 +94,6 @@ impl PartEncoder {
             wrong: AtomicBool::new(true),
         })
     }
-
-    /// How many slices before one are looked at.
-    pub const LOOKS_BACK: usize = 3;
 
     /// Begins a slice. `before` is what became of those before it in the order of the history, the latest last; where that
     /// tells nothing, the result is false.

@@ -406,10 +406,10 @@ pub enum Stmt {
     },
 }
 
-impl Stmt {
-    /// The statements nested directly inside.
-    pub fn body(&self) -> &[Stmt] {
-        match self {
+/// The statements nested directly inside one, by either kind of reference.
+macro_rules! nested {
+    ($s:expr $(, $mutable:tt)?) => {
+        match $s {
             Stmt::Time { body, .. }
             | Stmt::First(body)
             | Stmt::When { body, .. }
@@ -417,24 +417,21 @@ impl Stmt {
             | Stmt::Front { body, .. }
             | Stmt::Steps(body)
             | Stmt::Lagged { body, .. } => body,
-            Stmt::Nest { outer: l, .. } | Stmt::Reduce { outer: l, .. } | Stmt::Loop(l) => &l.body,
-            _ => &[],
+            Stmt::Nest { outer: l, .. } | Stmt::Reduce { outer: l, .. } | Stmt::Loop(l) => &$($mutable)? l.body,
+            _ => &$($mutable)? [],
         }
+    };
+}
+
+impl Stmt {
+    /// The statements nested directly inside.
+    pub fn body(&self) -> &[Stmt] {
+        nested!(self)
     }
 
     /// The same, to be changed.
     pub fn body_mut(&mut self) -> &mut [Stmt] {
-        match self {
-            Stmt::Time { body, .. }
-            | Stmt::First(body)
-            | Stmt::When { body, .. }
-            | Stmt::Until { body, .. }
-            | Stmt::Front { body, .. }
-            | Stmt::Steps(body)
-            | Stmt::Lagged { body, .. } => body,
-            Stmt::Nest { outer: l, .. } | Stmt::Reduce { outer: l, .. } | Stmt::Loop(l) => &mut l.body,
-            _ => &mut [],
-        }
+        nested!(self, mut)
     }
 
     /// Where a store at the current point goes.
