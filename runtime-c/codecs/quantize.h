@@ -34,7 +34,9 @@ enum {
   WF_Q_ROWS = 32,
   WF_Q_BASE = 64,
   WF_Q_RAW = 255,
-  WF_Q_STRIP = 16384, /* bytes of the decoded tiles that are written together */
+  WF_Q_STRIP = 16384, /* bytes of the decoded tiles that are written together, in rows */
+  WF_Q_LINES = WF_Q_STRIP / WF_Q_ROWS / 64, /* cache lines of such a row */
+  WF_Q_APART = WF_Q_STRIP / WF_Q_ROWS + 64, /* bytes from one to the next */
 };
 /* All r lie in -2^30 .. 2^30 - 1, so that differences fit in 32 bits. */
 #define WF_Q_REACH (1 << 30)
@@ -182,6 +184,13 @@ WF_INLINE void wf_row_store(uint8_t *to, const uint8_t *from, size_t bytes, int 
   (void)bypass;
   memcpy(to, from, bytes);
 }
+
+/* As many cache lines of decoded rows as a tile has, which are to be written: WF_Q_LINES each of rows that lie
+ * WF_Q_APART bytes apart. */
+typedef struct {
+  const uint8_t *from;
+  uint8_t *to[WF_Q_ROWS / WF_Q_LINES];
+} wf_lines;
 
 /* The bits of the largest positive and of the largest negative number so far, by lanes: bits of positive numbers are in
  * the order of the numbers, of negative ones in that of their magnitude, once their sign is gone. */
@@ -361,9 +370,10 @@ static __attribute__((noinline)) WF_WIDE size_t wf_tile_encode_wide(const float 
   return 5 + (size_t)w * 64;
 }
 
-/* Unpacks w words, sums them where `sums` says so (from `base`), and stores what they stand for, in one pass. */
+/* Unpacks w words, sums them where `sums` says so (from `base`), and stores what they stand for, in one pass. With
+ * `lines`, it also writes those round the caches, one with each row: memory works while the next row is unpacked. */
 WF_WIDE WF_INLINE void wf_tile_restore_width(const uint8_t *in, const int w, int32_t base, int sums, float step, float *dst,
-                                             const int64_t *offset) {
+                                             const int64_t *offset, const wf_lines *lines) {
   const __m512i zero = _mm512_setzero_si512();
   const __m512 by = _mm512_set1_ps(step);
   const __mmask16 before = sums ? 0xFFFF : 0;
@@ -392,6 +402,9 @@ WF_WIDE WF_INLINE void wf_tile_restore_width(const uint8_t *in, const int w, int
     }
     v = _mm512_mask_add_epi32(field, before, field, v);
     _mm512_storeu_ps(dst + offset[r], _mm512_mul_ps(_mm512_cvtepi32_ps(v), by));
+    if (lines)
+      _mm512_stream_si512((__m512i *)(void *)(lines->to[r / WF_Q_LINES] + r % WF_Q_LINES * 64),
+                          _mm512_load_si512(lines->from + r / WF_Q_LINES * WF_Q_APART + r % WF_Q_LINES * 64));
   }
 }
 
@@ -399,12 +412,28 @@ WF_WIDE static __attribute__((noinline)) void wf_tile_restore(const uint8_t *in,
                                                               float *dst, const int64_t *offset) {
   switch (w) {
 #define WF_CASE(W) \
-  case W: wf_tile_restore_width(in, W, base, sums, step, dst, offset); break;
+  case W: wf_tile_restore_width(in, W, base, sums, step, dst, offset, NULL); break;
+    WF_EACH_WIDTH(WF_CASE)
+#undef WF_CASE
+  }
+}
+
+WF_WIDE static __attribute__((noinline)) void wf_tile_restore_lines(const uint8_t *in, int w, int32_t base, int sums,
+                                                                    float step, float *dst, const int64_t *offset,
+                                                                    const wf_lines *lines) {
+  switch (w) {
+#define WF_CASE(W) \
+  case W: wf_tile_restore_width(in, W, base, sums, step, dst, offset, lines); break;
     WF_EACH_WIDTH(WF_CASE)
 #undef WF_CASE
   }
 }
 #else
+WF_INLINE void wf_tile_restore_lines(const uint8_t *in, int w, int32_t base, int sums, float step, float *dst,
+                                     const int64_t *offset, const wf_lines *lines) {
+  (void)in, (void)w, (void)base, (void)sums, (void)step, (void)dst, (void)offset, (void)lines;
+}
+
 WF_INLINE int wf_tile_quiet(const float *src, const int64_t *offset, float scale, wf_tops *tops) {
   (void)src, (void)offset, (void)scale, (void)tops;
   return 0;

@@ -172,10 +172,10 @@ WF_INLINE size_t WF_FN(wf_quantize_encode)(const WF_T *src, const wf_box *box, c
   return (size_t)(to - out);
 }
 
-/* Decodes one tile, whose rows go to `dst` + `offset`; scale1 * scale2 = step. Returns the bytes read, 0 when they make
- * no tile. */
+/* Decodes one tile, whose rows go to `dst` + `offset`; scale1 * scale2 = step. Where `lines` points to some, they may be
+ * written meanwhile: it then points to none. Returns the bytes read, 0 when they make no tile. */
 WF_INLINE size_t WF_FN(wf_tile_decode)(const uint8_t *in, size_t len, WF_T scale1, WF_T scale2, WF_T *dst,
-                                       const int64_t *offset) {
+                                       const int64_t *offset, const wf_lines **lines) {
   int32_t d[WF_Q_VALUES] __attribute__((aligned(64)));
   if (len < 1) return 0;
   const int tag = in[0];
@@ -196,7 +196,12 @@ WF_INLINE size_t WF_FN(wf_tile_decode)(const uint8_t *in, size_t len, WF_T scale
   if (len < before + (size_t)w * 64) return 0;
   if (!plain) memcpy(&base, in + 1, sizeof base);
   if (sizeof(WF_T) == 4 && w && wf_has_wide() && wf_one_factor(scale1 * scale2)) {
-    wf_tile_restore(in + before, w, (int32_t)base, !plain, (float)(scale1 * scale2), (float *)(void *)dst, offset);
+    const float step = (float)(scale1 * scale2);
+    if (*lines)
+      wf_tile_restore_lines(in + before, w, (int32_t)base, !plain, step, (float *)(void *)dst, offset, *lines);
+    else
+      wf_tile_restore(in + before, w, (int32_t)base, !plain, step, (float *)(void *)dst, offset);
+    *lines = NULL;
     return before + (size_t)w * 64;
   }
   if (w)
@@ -240,10 +245,21 @@ WF_INLINE void WF_FN(wf_strip_write)(WF_FN(wf_strip) * s, int count, int bypass)
                    bypass);
 }
 
+/* Whether the next rows are cache lines as `wf_lines` has them. */
+WF_INLINE int WF_FN(wf_strip_lines)(const WF_FN(wf_strip) * s, wf_lines *lines) {
+  if (s->bytes != WF_Q_LINES * 64 || s->next + WF_Q_ROWS / WF_Q_LINES > WF_Q_ROWS) return 0;
+  for (int i = 0; i < WF_Q_ROWS / WF_Q_LINES; i++) {
+    lines->to[i] = (uint8_t *)(s->to + s->rows[s->next + i]);
+    if (s->rows[s->next + i] < 0 || (uintptr_t)lines->to[i] % 64) return 0;
+  }
+  lines->from = (const uint8_t *)(s->strip + s->next * s->apart);
+  return 1;
+}
+
 /* Decodes the blocks of a box, row after row of them. Returns the bytes read, 0 when they make no tiles. */
 WF_INLINE size_t WF_FN(wf_quantize_decode)(const uint8_t *in, size_t len, const wf_box *box, const int32_t *block,
                                            WF_T scale1, WF_T scale2, int bypass, WF_T *dst) {
-  enum { HELD = WF_Q_STRIP / WF_Q_ROWS / sizeof(WF_T), APART = HELD + 64 / sizeof(WF_T) };
+  enum { HELD = WF_Q_STRIP / WF_Q_ROWS / sizeof(WF_T), APART = WF_Q_APART / sizeof(WF_T) };
   /* One is written, a few rows after each tile, while the other one is filled: memory works all the time. */
   WF_T strips[2][WF_Q_ROWS * APART] __attribute__((aligned(64)));
   WF_FN(wf_strip) done;
@@ -266,7 +282,8 @@ WF_INLINE size_t WF_FN(wf_quantize_decode)(const uint8_t *in, size_t len, const 
     /* Whole tiles go where they belong at once. */
     if (wide && !bypass && row.extent[0] == block[0] && row.extent[1] == block[1])
       for (; k + WF_Q_LANES <= box->extent[2]; k += WF_Q_LANES) {
-        const size_t n = WF_FN(wf_tile_decode)(in + used, len - used, scale1, scale2, to + k, rows);
+        const wf_lines *none = NULL;
+        const size_t n = WF_FN(wf_tile_decode)(in + used, len - used, scale1, scale2, to + k, rows, &none);
         if (n == 0) return 0;
         used += n;
       }
@@ -276,10 +293,16 @@ WF_INLINE size_t WF_FN(wf_quantize_decode)(const uint8_t *in, size_t len, const 
       held = left < most ? left : most;
       const int tiles = (int)((held + block[2] - 1) / block[2]);
       for (int64_t at = 0; at < held; at += block[2]) {
-        const size_t n = WF_FN(wf_tile_decode)(in + used, len - used, scale1, scale2, strip + at, held_rows);
+        wf_lines lines;
+        const int some = bypass && WF_FN(wf_strip_lines)(&done, &lines);
+        const wf_lines *left_over = some ? &lines : NULL;
+        const size_t n = WF_FN(wf_tile_decode)(in + used, len - used, scale1, scale2, strip + at, held_rows, &left_over);
         if (n == 0) return 0;
         used += n;
-        WF_FN(wf_strip_write)(&done, (WF_Q_ROWS + tiles - 1) / tiles, bypass);
+        if (some && !left_over)
+          done.next += WF_Q_ROWS / WF_Q_LINES;
+        else
+          WF_FN(wf_strip_write)(&done, (WF_Q_ROWS + tiles - 1) / tiles, bypass);
       }
       WF_FN(wf_strip_write)(&done, WF_Q_ROWS, bypass);
       if (!wide) {

@@ -118,6 +118,42 @@ fn large_blocks_agree() {
     }
 }
 
+/// Slices that are decoded round the caches, in rows that begin where cache lines do, and in others.
+fn check_large<T: Element + Default>(shape: [usize; 3]) {
+    let [n0, n1, n2] = shape;
+    let value = |i: usize| {
+        let (x, y, z) = (i / n2 / n1, i / n2 % n1, i % n2);
+        match (4 * x / n0, 4 * y / n1) {
+            (0, _) => 0.0,
+            (_, 0) if z % 64 < 40 => 1e-9,
+            (1, _) => (0.2 * x as f64 + 0.15 * y as f64 + 0.1 * z as f64).sin(),
+            (_, 1) => (i as f64 * 1e-7).cos() + 0.2 * (i.wrapping_mul(0x9E37_79B9) % 1000) as f64,
+            _ => 0.01 * z as f64,
+        }
+    };
+    let data: Vec<T> = (0..n0 * n1 * n2).map(|i| T::from_f64(value(i))).collect();
+    let mut memory = vec![T::default(); data.len() + 64];
+    let start = memory.as_ptr().align_offset(64);
+    for codec in [Compression::Quantize { nbits: 9 }, Compression::Wavelet { compscale: 1e-2 }] {
+        let (stream, _) = encoded(codec, shape, &data);
+        let mut expected = vec![T::default(); data.len()];
+        reference::decode(&stream, ViewMut::dense(&mut expected, shape).unwrap(), &Serial).unwrap();
+        for start in [start, start + 3] {
+            let back = &mut memory[start..start + data.len()];
+            decode(&stream, ViewMut::dense(back, shape).unwrap(), &Serial).unwrap();
+            assert!(bits(back) == bits(&expected), "{codec} of {shape:?} from {start}");
+            back.fill(T::from_f64(7.0));
+        }
+    }
+}
+
+#[test]
+fn slices_larger_than_caches_agree() {
+    check_large::<f32>([130, 256, 256]);
+    check_large::<f32>([66, 250, 529]);
+    check_large::<f64>([66, 256, 256]);
+}
+
 /// Every index backwards, some of them twice.
 struct Contrary;
 
