@@ -5,7 +5,8 @@ mod common;
 use common::{Field, Kind, compressions, decoded, encoded, fields};
 use proptest::prelude::*;
 use wavefold_codecs::{
-    Compression, Element, Serial, View, ViewMut, decode, decode_box, encode_within, inspect, reference,
+    Compression, Element, Serial, Threads, View, ViewMut, decode, decode_box, encode_within, inspect,
+    reference,
 };
 
 fn within<T: Element>(c: Compression, max_error: f64, shape: [usize; 3], data: &[T]) -> Vec<u8> {
@@ -77,6 +78,19 @@ fn outliers_cost_little_and_are_found_in_a_box() {
     let dst = ViewMut::dense(&mut part, [5, 30, 40]).unwrap();
     decode_box(&stream, [7, 0, 0], dst, &Serial).unwrap();
     assert_eq!(part, whole[7 * 1200..12 * 1200]);
+}
+
+#[test]
+fn outliers_of_large_slices_are_the_same_on_any_threads() {
+    let field = Field { shape: [70, 45, 61], ..SPIKES };
+    let (data, c) = (field.f32(), Compression::Wavelet { compscale: 0.3 });
+    for max_error in [1e-1, 1e-2, 1e-3] {
+        check(c, max_error, field.shape, &data).unwrap();
+        let mut out = Vec::new();
+        let view = View::dense(&data, field.shape).unwrap();
+        encode_within(c, max_error, view, &Threads::new(3).unwrap(), &mut out).unwrap();
+        assert!(out == within(c, max_error, field.shape, &data));
+    }
 }
 
 #[test]

@@ -85,7 +85,7 @@ fn a_slice_that_is_refused_leaves_the_series_as_it_was() {
     let mut trend = Trend::default();
     let mut out = Vec::new();
     encode_next(CODEC, view, &Serial, &mut trend, &mut out).unwrap();
-    let (before, len) = (trend, out.len());
+    let (before, len) = (trend.clone(), out.len());
     assert_ne!(before, Trend::default());
     let mut bad = wave.clone();
     bad[1234] = f32::NAN;

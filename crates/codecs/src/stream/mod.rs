@@ -10,6 +10,7 @@ mod part_encoder;
 mod patch;
 mod pieces;
 mod snr;
+mod spare;
 
 pub(crate) use decode::decode;
 pub use encode::SliceInfo;

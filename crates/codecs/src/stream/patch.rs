@@ -2,14 +2,17 @@
 //!
 //! Li, Lindstrom and Clyne (2023) correct the outliers of a wavelet coder in this way.
 
+use std::sync::OnceLock;
+
 use crate::coder::BlockCoder;
 use crate::element::Element;
 use crate::format::{ENTRY_BYTES, HEADER_BYTES, Header, Mode, locate};
+use crate::parallel::run_once;
 use crate::stream::encode::{encode, finish, write_raw};
 use crate::stream::part::Area;
 use crate::stream::snr::Trend;
 use crate::view::SharedMut;
-use crate::{Compression, DecodeError, EncodeError, Parallel, SliceInfo, View, ViewMut, bounded};
+use crate::{Compression, DecodeError, EncodeError, Parallel, SliceInfo, View, ViewMut, bounded, float_mode};
 
 /// See [`crate::encode_within`].
 pub(crate) fn encode_within<T: Element, C: BlockCoder>(
@@ -27,7 +30,8 @@ pub(crate) fn encode_within<T: Element, C: BlockCoder>(
     if info.mode != Mode::Coded || info.step == 0.0 {
         return Ok(info);
     }
-    let result = add_outliers(coder, max_error, src, par, start, out);
+    let back = trend.spare.values(src.points());
+    let result = add_outliers(coder, max_error, src, par, back, start, out);
     if result.is_err() {
         out.truncate(start);
     }
@@ -40,22 +44,22 @@ fn add_outliers<T: Element, C: BlockCoder>(
     max_error: f64,
     src: &View<'_, T>,
     par: &dyn Parallel,
+    back: &mut [T],
     start: usize,
     out: &mut Vec<u8>,
 ) -> Result<Option<SliceInfo>, EncodeError> {
     let shape = src.shape();
-    let mut back = vec![T::default(); src.points()];
     let own = |e: DecodeError| match e {
         DecodeError::Schedule { missing, total } => EncodeError::Schedule { missing, total },
         e => unreachable!("a stream just written cannot be read: {e}"),
     };
     let mut header = Header::read(&out[start..]).map_err(own)?;
-    if let Ok(dst) = ViewMut::dense(&mut back, shape) {
+    if let Ok(dst) = ViewMut::dense(back, shape) {
         super::decode(coder, &out[start..], dst, par).map_err(own)?;
     }
     // Halves of the range cannot overflow.
     let bound = 2.0 * max_error * (header.max / 2.0 - header.min / 2.0);
-    let outliers = find(src, &back, bound);
+    let outliers = find(src, back, bound, par)?;
     if outliers.is_empty() {
         return Ok(None);
     }
@@ -78,25 +82,58 @@ fn add_outliers<T: Element, C: BlockCoder>(
     Ok(Some(finish(&header, start, out)))
 }
 
+/// Points that are compared together.
+const PART_POINTS: usize = 1 << 16;
+
 /// The values that are not nearer than `bound` to those of `back`: for each its distance in row-major order from the one
 /// before it, or from the beginning, in groups of 7 bits, lowest first, the high bit set in all but the last; and the
 /// value.
-fn find<T: Element>(src: &View<'_, T>, back: &[T], bound: f64) -> Vec<u8> {
+fn find<T: Element>(
+    src: &View<'_, T>,
+    back: &[T],
+    bound: f64,
+    par: &dyn Parallel,
+) -> Result<Vec<u8>, EncodeError> {
     let [n0, n1, n2] = src.shape();
-    let (mut found, mut last) = (Vec::new(), 0);
-    for row in 0..n0 * n1 {
-        let values = src.row(row / n1, row % n1).iter().zip(&back[row * n2..]);
-        for (k, (x, y)) in values.enumerate() {
-            let error = (x.to_f64() - y.to_f64()).abs();
-            // A rounded difference may be the bound itself and the true one larger.
-            if error > 0.0 && error >= bound {
-                put_number(row * n2 + k - last, &mut found);
-                x.put(&mut found);
-                last = row * n2 + k;
+    let (rows, per_part) = (n0 * n1, (PART_POINTS / n2.max(1)).max(1));
+    // Of most rows differences in their own type show that nothing is off; those and the bound itself are rounded.
+    let near = if bound < T::LARGEST.recip() { 0.0 } else { bound * (1.0 - 1e-6) };
+    let near = T::from_f64(near);
+    let parts: Vec<OnceLock<Vec<(usize, T)>>> =
+        (0..rows.div_ceil(per_part)).map(|_| OnceLock::new()).collect();
+    run_once(par, parts.len(), |part| {
+        let mut found = Vec::new();
+        float_mode::with_default(|| {
+            for row in part * per_part..rows.min((part + 1) * per_part) {
+                let (row_at, values) = (row * n2, src.row(row / n1, row % n1));
+                let decoded = &back[row_at..row_at + n2];
+                if some_far(values, decoded, near) {
+                    found.extend(values.iter().zip(decoded).enumerate().filter_map(|(k, (x, y))| {
+                        let error = (x.to_f64() - y.to_f64()).abs();
+                        // A rounded difference may be the bound itself and the true one larger.
+                        (error > 0.0 && error >= bound).then_some((row_at + k, *x))
+                    }));
+                }
             }
-        }
+        });
+        let _ = parts[part].set(found);
+    })
+    .map_err(|missing| EncodeError::Schedule { missing, total: parts.len() })?;
+    let (mut bytes, mut last) = (Vec::new(), 0);
+    for (at, value) in parts.into_iter().filter_map(OnceLock::into_inner).flatten() {
+        put_number(at - last, &mut bytes);
+        value.put(&mut bytes);
+        last = at;
     }
-    found
+    Ok(bytes)
+}
+
+/// Whether any two values differ by `near` or more. Without branches, so that it becomes vector code.
+fn some_far<T: Element>(values: &[T], decoded: &[T], near: T) -> bool {
+    values.iter().zip(decoded).fold(false, |far, (x, y)| {
+        let d = *x - *y;
+        far | (d >= near) | (-d >= near)
+    })
 }
 
 fn put_number(mut n: usize, out: &mut Vec<u8>) {

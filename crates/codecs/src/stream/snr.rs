@@ -14,17 +14,21 @@ use crate::parallel::run_once;
 use crate::scale::pow2;
 use crate::stream::encode::{Known, write_chunks};
 use crate::stream::lapped::squeeze;
+use crate::stream::spare::Spare;
 use crate::survey::Loudness;
 use crate::{Element, EncodeError, Parallel, View, float_mode};
 
 /// What the slices of a series so far tell of the next one; see [`encode_next`](crate::encode_next).
 ///
-/// Only `lapped` with a signal-to-noise ratio has use for it: how its step relates to the RMS of a slice changes slowly.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+/// `lapped` with a signal-to-noise ratio has use for it: how its step relates to the RMS of a slice changes slowly. A bound on
+/// the error keeps memory in it, as large as a slice, which is no part of its value.
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Trend {
     /// Logarithms to base 2 of the factors that would just have kept the ratio: of the last slice, and of the one before.
     last: Option<f64>,
     before: Option<f64>,
+    /// For a slice that is decoded again.
+    pub(super) spare: Spare,
 }
 
 /// So much less noise than is allowed, in dB, is aimed at, that a guess seldom misses;

@@ -312,6 +312,8 @@ impl Store {
             return Err(error);
         }
         content.state = State::Sealed;
+        // With it goes memory that only writing needs.
+        *lock(&self.trend) = Trend::default();
         Ok(())
     }
 
@@ -321,6 +323,7 @@ impl Store {
         if content.state == State::Writing {
             content.state = State::Poisoned { reason: reason.into() };
             content.streams = Streams::default();
+            *lock(&self.trend) = Trend::default();
         }
     }
 
