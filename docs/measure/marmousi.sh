@@ -53,6 +53,7 @@ table() {
     row "$backend" noop
     for nbits in 9 12 16; do row "$backend" quantize --nbits "$nbits"; done
     for scale in 1e-2 1e-3 1e-4; do row "$backend" wavelet --compscale "$scale"; done
+    for snr in 40 60 80; do row "$backend" lapped --snr "$snr"; done
   done
   echo
   echo "Times are those of the kernels: forward and adjoint with the codec in them, compress and decompress the part of"

@@ -144,13 +144,15 @@ fn gradient(more: &[&str]) -> Value {
 
 #[test]
 fn gradient_with_every_history() {
-    let histories: [(&[&str], f64, &str); 6] = [
+    let histories: [(&[&str], f64, &str); 8] = [
         (&["none"], 0.0, "none"),
         (&["noop"], 0.0, "noop"),
         (&["quantize", "--nbits", "12"], 1e-2, "quantize:12"),
         (&["quantize"], 1e-1, "quantize:9"),
         (&["wavelet"], 1e-3, "wavelet:1e-3"),
         (&["wavelet", "--compscale", "1e-5"], 1e-5, "wavelet:1e-5"),
+        (&["lapped"], 1e-2, "lapped:1e-2"),
+        (&["lapped", "--snr", "60"], 1e-2, "lapped:60dB"),
     ];
     for backend in BACKENDS {
         let backend = backend.to_string();
@@ -227,13 +229,15 @@ fn gradient_draws_a_picture_and_a_table() {
 /// One diagnostic on standard error, nothing on standard output.
 #[test]
 fn gradient_refuses_bad_options() {
-    let cases: [(&[&str], &str); 16] = [
+    let cases: [(&[&str], &str); 18] = [
         (&["--compression", "zip"], "zip"),
         (&["--shape", "60"], "1601x401"),
         (&["--backend", "fortran"], "fortran"),
         (&["--compression", "noop", "--nbits", "9"], "nbits"),
         (&["--compression", "quantize", "--nbits", "40"], "nbits"),
         (&["--compression", "wavelet", "--compscale", "2"], "compscale"),
+        (&["--compression", "wavelet", "--snr", "60"], "snr"),
+        (&["--compression", "none", "--snr", "60"], "snr"),
         (&["--model", "no-such-model.f32"], "no-such-model"),
         (&["--no-such-option"], "no-such-option"),
         (&["--threads", "many"], "many"),

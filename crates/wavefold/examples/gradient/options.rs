@@ -29,6 +29,9 @@ pub struct Options {
     /// Step of wavelet or lapped relative to the rms of a snapshot: larger is smaller and lossier
     #[arg(long)]
     pub compscale: Option<f64>,
+    /// Signal-to-noise ratio that lapped keeps, in dB, in place of a step
+    #[arg(long, value_name = "DB", conflicts_with = "compscale")]
+    pub snr: Option<f64>,
     /// What is kept at every step: the wavefield, or its second time derivative
     #[arg(long, value_enum, default_value_t = Saved::U)]
     pub save: Saved,
@@ -78,7 +81,7 @@ pub enum Codec {
     Quantize,
     /// Wavelet transform with --compscale
     Wavelet,
-    /// Lapped cosine transform with --compscale
+    /// Lapped cosine transform with --compscale or --snr
     Lapped,
 }
 
@@ -129,6 +132,7 @@ impl Options {
             Codec::None if self.compscale.is_some() => {
                 return Err(CompressionError::NoCompscale("none").into());
             }
+            Codec::None if self.snr.is_some() => return Err(CompressionError::NoSnr("none").into()),
             Codec::None => return Ok(None),
             Codec::Noop => Compression::Noop,
             Codec::Quantize => Compression::quantize(),
@@ -137,6 +141,7 @@ impl Options {
         };
         let codec = self.nbits.map_or(Ok(codec), |n| codec.with_nbits(n))?;
         let codec = self.compscale.map_or(Ok(codec), |s| codec.with_compscale(s))?;
+        let codec = self.snr.map_or(Ok(codec), |s| codec.with_snr(s))?;
         Ok(Some(codec))
     }
 
