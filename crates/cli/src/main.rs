@@ -9,6 +9,7 @@ mod codec;
 mod doctor;
 mod error;
 mod output;
+mod pages;
 mod program;
 mod shape;
 mod stop;

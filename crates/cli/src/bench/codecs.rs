@@ -1,24 +1,28 @@
 //! What the codecs do to wavefields that are made here.
 
+use std::fmt;
 use std::time::Instant;
 
 use serde::Serialize;
 use wavefold::codecs::{
-    Compression, DType, Element, ErrorReport, Serial, View, ViewMut, compare, decode, encode,
+    Compression, DType, Element, ErrorReport, Serial, Trend, View, ViewMut, compare, decode, encode,
 };
 use wavefold::prelude::{Data, FieldData, Operator, TimeFunction};
 
 use super::gradient::{Models, set_velocity};
 use super::measure::apply;
-use super::pages::Pages;
 use super::progress::Progress;
+use super::zfp::Zfp;
 use super::{Case, Settings, memory, systems};
 use crate::error::Result;
 use crate::output::{self, median};
+use crate::pages::Pages;
 use crate::shape::Shape;
 
 /// Signal-to-noise ratios that the codecs are compared at, in dB.
 const TARGETS: [f64; 3] = [50.0, 60.0, 70.0];
+/// The bound on the error that the codecs are compared at, as a part of what lies between the extremes of the field.
+const MAX_ERROR: f64 = 1e-3;
 /// Instants in ms, for a cube of 256 points a side: waves have just started, have reached the sides, have filled the
 /// model, have mostly left.
 const INSTANTS: [(&str, f64); 4] =
@@ -32,6 +36,7 @@ struct Row {
     dtype: String,
     /// With its parameter.
     codec: String,
+    /// The signal-to-noise ratio that it was to have; nothing for what was to keep a bound on the error, and for `noop`.
     target_db: Option<f64>,
     ratio: f64,
     snr_db: f64,
@@ -56,7 +61,7 @@ pub fn run(settings: &Settings, json: bool) -> Result<()> {
     let mut bench = Bench { repeats: settings.repeat, json, rows: Vec::new() };
     if !json {
         println!(
-            "{:<42} {:<17} {:>8} {:>7} {:>10} {:>9} {:>9}",
+            "{:<42} {:<26} {:>8} {:>7} {:>10} {:>9} {:>9}",
             "field", "codec", "ratio", "SNR dB", "max error", "GB/s in", "GB/s out"
         );
     }
@@ -128,44 +133,101 @@ impl Bench {
 
     fn values<T: Element>(&mut self, name: &str, values: &[T], shape: &[usize]) -> Result<()> {
         let mut field = Field::new(values, shape)?;
-        let mut add = |codec: Compression, target| -> Result<()> {
-            let row = Row { field: name.into(), target_db: target, ..field.measure(codec, self.repeats)? };
+        let mut probe = Field::new(values, shape)?;
+        let mut add = |coder: Coder, target_db: Option<f64>| -> Result<()> {
+            let Some(row) = field.measure(coder, self.repeats)? else {
+                return Ok(());
+            };
+            let row = Row { field: name.into(), target_db, ..row };
             if !self.json {
                 row.print();
             }
             self.rows.push(row);
             Ok(())
         };
-        add(Compression::Noop, None)?;
+        add(Coder::of(Compression::Noop), None)?;
         for target in TARGETS {
-            let reaches = |codec: Compression, field: &mut Field<T>| -> Result<bool> {
-                Ok(field.once(codec)?.0.snr_db() >= target)
+            let reaches = |coder: Coder, field: &mut Field<T>| {
+                Ok(field.once(coder)?.is_none_or(|e| e.snr_db() >= target))
             };
-            let mut probe = Field::new(values, shape)?;
-            let mut nbits = 2;
-            while nbits < 24 && !reaches(Compression::Quantize { nbits }, &mut probe)? {
-                nbits += 1;
-            }
+            let nbits = probe.fewest_bits(reaches)?;
             // The largest scale that keeps the ratio, to 2 %.
             let (mut low, mut high) = (1e-7_f64, 1.0_f64);
             while high / low > 1.02 {
                 let compscale = (low * high).sqrt();
-                if reaches(Compression::Wavelet { compscale }, &mut probe)? {
+                if reaches(Coder::of(Compression::Wavelet { compscale }), &mut probe)? {
                     low = compscale;
                 } else {
                     high = compscale;
                 }
             }
-            let compscale = low;
-            add(Compression::Quantize { nbits }, Some(target))?;
-            add(Compression::Wavelet { compscale }, Some(target))?;
+            add(Coder::of(Compression::Quantize { nbits }), Some(target))?;
+            add(Coder::of(Compression::Wavelet { compscale: low }), Some(target))?;
             // By the ratio, and by the scale that the ratio comes to, for the speed without the search.
             let by_snr = Compression::LappedSnr { snr: target };
-            add(by_snr, Some(target))?;
-            let compscale = probe.scale_of(by_snr)?;
-            add(Compression::Lapped { compscale }, Some(target))?;
+            add(Coder::of(by_snr), Some(target))?;
+            add(Coder::of(Compression::Lapped { compscale: probe.scale_of(by_snr)? }), Some(target))?;
+            add(Coder::Zfp { tolerance: probe.tolerance(reaches)? }, Some(target))?;
         }
-        Ok(())
+        let bound = MAX_ERROR * probe.range;
+        let nbits = probe
+            .fewest_bits(|coder, field| Ok(field.once(coder)?.is_none_or(|e| e.max_error() <= bound)))?;
+        add(Coder::of(Compression::Quantize { nbits }), None)?;
+        let scales = || (2..=12).map(|i| 0.5_f64.powf(0.5 * f64::from(i)));
+        for codec in
+            [|compscale| Compression::Wavelet { compscale }, |compscale| Compression::Lapped { compscale }]
+        {
+            // The scale with the fewest bytes: a larger one leaves more values to be stored as they are.
+            let mut best = (usize::MAX, Coder::of(Compression::Noop));
+            for compscale in scales() {
+                let coder = Coder::Wavefold { codec: codec(compscale), within: Some(MAX_ERROR) };
+                probe.once(coder)?;
+                if probe.bytes < best.0 {
+                    best = (probe.bytes, coder);
+                }
+            }
+            add(best.1, None)?;
+        }
+        add(Coder::Zfp { tolerance: bound }, None)
+    }
+}
+
+/// Who codes, and with which parameter.
+#[derive(Clone, Copy)]
+enum Coder {
+    Wavefold {
+        codec: Compression,
+        /// The bound on the error, if one is asked for.
+        within: Option<f64>,
+    },
+    Zfp {
+        /// Largest error, in the unit of the field.
+        tolerance: f64,
+    },
+}
+
+impl Coder {
+    fn of(codec: Compression) -> Coder {
+        Coder::Wavefold { codec, within: None }
+    }
+}
+
+impl fmt::Display for Coder {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        match *self {
+            Coder::Zfp { tolerance } => return write!(f, "zfp:{tolerance:.2e}"),
+            Coder::Wavefold { codec: Compression::Wavelet { compscale }, .. } => {
+                write!(f, "wavelet:{compscale:.2e}")?
+            }
+            Coder::Wavefold { codec: Compression::Lapped { compscale }, .. } => {
+                write!(f, "lapped:{compscale:.2e}")?
+            }
+            Coder::Wavefold { codec, .. } => write!(f, "{codec}")?,
+        }
+        match *self {
+            Coder::Wavefold { within: Some(bound), .. } => write!(f, " within {bound:.0e}"),
+            _ => Ok(()),
+        }
     }
 }
 
@@ -173,7 +235,7 @@ impl Row {
     fn print(&self) {
         let field = format!("{} {} {}", self.field, Shape(self.shape.clone()), self.dtype);
         println!(
-            "{field:<42} {:<17} {:>8.2} {:>7.1} {:>10.2e} {:>9.2} {:>9.2}",
+            "{field:<42} {:<26} {:>8.2} {:>7.1} {:>10.2e} {:>9.2} {:>9.2}",
             self.codec,
             self.ratio,
             self.snr_db,
@@ -188,33 +250,99 @@ impl Row {
 struct Field<T> {
     values: Pages<T>,
     decoded: Pages<T>,
+    /// From the smallest to the largest.
+    range: f64,
     stream: Vec<u8>,
+    /// What was coded last came to.
+    bytes: usize,
     shape: Vec<usize>,
     cube: [usize; 3],
+    trend: Trend,
+    zfp: Option<Zfp>,
 }
 
 impl<T: Element> Field<T> {
     fn new(values: &[T], shape: &[usize]) -> Result<Self> {
         let mut cube = [1; 3];
         cube[3 - shape.len()..].copy_from_slice(shape);
-        let (values, decoded) = (Pages::of(values), Pages::of(&vec![T::from_f64(0.0); values.len()]));
-        Ok(Field { values, decoded, stream: Vec::new(), shape: shape.to_vec(), cube })
+        let (low, high) = values.iter().fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), v| {
+            (low.min(v.to_f64()), high.max(v.to_f64()))
+        });
+        Ok(Field {
+            values: Pages::of(values),
+            decoded: Pages::of(&vec![T::from_f64(0.0); values.len()]),
+            range: high - low,
+            stream: Vec::new(),
+            bytes: 0,
+            shape: shape.to_vec(),
+            cube,
+            trend: Trend::default(),
+            zfp: Zfp::find(),
+        })
     }
 
-    /// Codes and decodes once: error, seconds.
-    fn once(&mut self, codec: Compression) -> Result<(ErrorReport, [f64; 2])> {
-        let times = self.time(codec)?;
+    /// Codes and decodes once: the error, or nothing where the coder is not there.
+    fn once(&mut self, coder: Coder) -> Result<Option<ErrorReport>> {
+        if self.time(coder)?.is_none() {
+            return Ok(None);
+        }
         let views = (View::dense(&self.values, self.cube)?, View::dense(&self.decoded, self.cube)?);
-        Ok((compare(views.0, views.1)?, times))
+        Ok(Some(compare(views.0, views.1)?))
     }
 
-    fn time(&mut self, codec: Compression) -> Result<[f64; 2]> {
-        self.stream.clear();
+    /// Codes and decodes once: seconds, or nothing where the coder is not there.
+    fn time(&mut self, coder: Coder) -> Result<Option<[f64; 2]>> {
         let start = Instant::now();
-        encode(codec, View::dense(&self.values, self.cube)?, &Serial, &mut self.stream)?;
-        let encoded = Instant::now();
-        decode(&self.stream, ViewMut::dense(&mut self.decoded, self.cube)?, &Serial)?;
-        Ok([(encoded - start).as_secs_f64(), encoded.elapsed().as_secs_f64()])
+        let encoded = match coder {
+            Coder::Wavefold { codec, within } => {
+                self.stream.clear();
+                let values = View::dense(&self.values, self.cube)?;
+                match within {
+                    None => encode(codec, values, &Serial, &mut self.stream)?,
+                    // As in a history, which keeps the memory that it decodes into.
+                    Some(bound) => {
+                        codec.within(bound).encode_next(values, &Serial, &mut self.trend, &mut self.stream)?
+                    }
+                };
+                self.bytes = self.stream.len();
+                let encoded = Instant::now();
+                decode(&self.stream, ViewMut::dense(&mut self.decoded, self.cube)?, &Serial)?;
+                encoded
+            }
+            Coder::Zfp { tolerance } => {
+                let Some(zfp) = &mut self.zfp else {
+                    return Ok(None);
+                };
+                self.bytes = zfp.encode(&self.values, &self.shape, tolerance);
+                let encoded = Instant::now();
+                if self.bytes == 0 || zfp.decode(&mut self.decoded, &self.shape, tolerance) == 0 {
+                    return Ok(None);
+                }
+                encoded
+            }
+        };
+        Ok(Some([(encoded - start).as_secs_f64(), encoded.elapsed().as_secs_f64()]))
+    }
+
+    /// The fewest bits of `quantize` that do.
+    fn fewest_bits(&mut self, does: impl Fn(Coder, &mut Self) -> Result<bool>) -> Result<u32> {
+        let mut nbits = 2;
+        while nbits < 24 && !does(Coder::of(Compression::Quantize { nbits }), self)? {
+            nbits += 1;
+        }
+        Ok(nbits)
+    }
+
+    /// The largest tolerance of zfp that does. It takes powers of two only.
+    fn tolerance(&mut self, does: impl Fn(Coder, &mut Self) -> Result<bool>) -> Result<f64> {
+        let mut tolerance = self.range.max(f64::MIN_POSITIVE).log2().floor().exp2();
+        for _ in 0..30 {
+            if does(Coder::Zfp { tolerance }, self)? {
+                break;
+            }
+            tolerance /= 2.0;
+        }
+        Ok(tolerance)
     }
 
     /// The scale that leads to the step of a codec.
@@ -231,26 +359,26 @@ impl<T: Element> Field<T> {
         Ok((info.step / unit.step).min(1.0))
     }
 
-    fn measure(&mut self, codec: Compression, repeats: usize) -> Result<Row> {
-        let (errors, _) = self.once(codec)?;
-        let times: Vec<[f64; 2]> = (0..repeats).map(|_| self.time(codec)).collect::<Result<_>>()?;
+    /// The row of a coder, if it is there.
+    fn measure(&mut self, coder: Coder, repeats: usize) -> Result<Option<Row>> {
+        let Some(errors) = self.once(coder)? else {
+            return Ok(None);
+        };
+        let times: Option<Vec<[f64; 2]>> = (0..repeats).map(|_| self.time(coder)).collect::<Result<_>>()?;
+        let times = times.unwrap_or_default();
         let raw = size_of_val::<[T]>(&self.values) as f64;
         let rate = |way: usize| raw / 1e9 / median(times.iter().map(|t| t[way])).max(1e-9);
-        Ok(Row {
+        Ok(Some(Row {
             field: String::new(),
             shape: self.shape.clone(),
             dtype: T::DTYPE.to_string(),
-            codec: match codec {
-                Compression::Wavelet { compscale } => format!("wavelet:{compscale:.2e}"),
-                Compression::Lapped { compscale } => format!("lapped:{compscale:.2e}"),
-                other => other.to_string(),
-            },
+            codec: coder.to_string(),
             target_db: None,
-            ratio: raw / self.stream.len() as f64,
+            ratio: raw / self.bytes as f64,
             snr_db: errors.snr_db(),
             max_error_rel: errors.max_error_rel(),
             compress_gb_per_s: rate(0),
             decompress_gb_per_s: rate(1),
-        })
+        }))
     }
 }

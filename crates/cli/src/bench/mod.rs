@@ -6,13 +6,13 @@ mod heat;
 mod history;
 mod measure;
 pub mod memory;
-mod pages;
 mod plain;
 mod progress;
 mod report;
 mod stream;
 mod systems;
 mod wave;
+mod zfp;
 
 use std::fmt;
 
@@ -41,7 +41,8 @@ use report::Report;
 ///   gradient     one shot of 15 Hz in 2-D or 3-D, over layers with a body of salt: forward run saving every K-th u,
 ///                adjoint run reading it, and the gradient of the misfit at a smoothed model
 ///   codecs       not a run: every codec on wavefields of `gradient` at four instants, in 3-D, 2-D and 64-bit, and on a
-///                particle velocity of elastic3d; ratio at 50, 60 and 70 dB, largest error, speed of one thread
+///                particle velocity of elastic3d; ratio at 50, 60 and 70 dB and at a largest error of 1e-3, speed of one
+///                thread; with zfp beside them where its library is installed
 ///
 /// Absorbing layers are never wider than a quarter of the shortest axis.
 ///

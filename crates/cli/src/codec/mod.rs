@@ -13,6 +13,7 @@ use wavefold::runtime::threads;
 
 use crate::error::{CliError, Result};
 use crate::output::{self, Table, bytes, median};
+use crate::pages::Pages;
 use crate::shape::Shape;
 use file::Values;
 
@@ -121,7 +122,7 @@ pub fn run(args: &Args) -> Result<()> {
         None => None,
     };
     let file = file::read(&args.file, args.shape.as_ref(), dtype)?;
-    let report = match &file.values {
+    let report = match file.values {
         Values::F32(values) => measure(values, &file.shape, codec, threads, args.repeat)?,
         Values::F64(values) => measure(values, &file.shape, codec, threads, args.repeat)?,
     };
@@ -151,7 +152,7 @@ pub fn thread_count(given: Option<usize>) -> Result<usize> {
 }
 
 fn measure<T: Element>(
-    values: &[T],
+    values: Vec<T>,
     shape: &[usize],
     bounded: Bounded,
     threads: usize,
@@ -160,20 +161,27 @@ fn measure<T: Element>(
     let pool = Threads::new(threads)?;
     let mut cube = [1; 3];
     cube[3 - shape.len()..].copy_from_slice(shape);
-    let raw_bytes = size_of_val(values) as u64;
-    let (mut stream, mut decoded) = (Vec::new(), vec![T::from_f64(0.0); values.len()]);
+    let raw_bytes = size_of_val(&values[..]) as u64;
+    // In memory as the runtime has its fields.
+    let mut decoded = Pages::of(&values);
+    let values = {
+        let pages = Pages::of(&values);
+        drop(values);
+        pages
+    };
+    let mut stream = Vec::new();
     let (mut compress, mut decompress) = (Vec::new(), Vec::new());
     let mut errors = ErrorReport::default();
     for round in 0..=repeats {
         stream.clear();
         let start = Instant::now();
-        bounded.encode(View::dense(values, cube)?, &pool, &mut stream)?;
+        bounded.encode(View::dense(&values, cube)?, &pool, &mut stream)?;
         let encoded = Instant::now();
         decode(&stream, ViewMut::dense(&mut decoded, cube)?, &pool)?;
         let end = Instant::now();
         if round == 0 {
             // The warm-up: memory is touched for the first time, and threads start.
-            errors = compare(View::dense(values, cube)?, View::dense(&decoded, cube)?)?;
+            errors = compare(View::dense(&values, cube)?, View::dense(&decoded, cube)?)?;
         } else {
             compress.push((encoded - start).as_secs_f64());
             decompress.push((end - encoded).as_secs_f64());

@@ -219,3 +219,26 @@ fn what_does_not_fit_is_refused_before_it_is_touched() {
     let line = super::diagnostic(&overflow);
     assert!(line.starts_with("grid::too_large ×"), "{line}");
 }
+
+/// Every codec stands in the table, with what it was asked for; zfp where its library is.
+#[test]
+fn codecs_keep_what_they_were_asked_for() {
+    let output = wavefold("bench codecs --shape 24x24x24 --repeat 1 --backend cranelift --json");
+    let report: Value = serde_json::from_slice(&output.stdout).expect("one JSON object");
+    let rows = report["rows"].as_array().expect("rows");
+    let of =
+        |name: &str| rows.iter().filter(|r| r["codec"].as_str().is_some_and(|c| c.starts_with(name))).count();
+    let fields = of("noop");
+    assert_eq!(fields, 7);
+    assert_eq!((of("quantize"), of("wavelet"), of("lapped")), (4 * fields, 4 * fields, 7 * fields));
+    assert!(of("zfp") == 0 || of("zfp") == 4 * fields, "{} rows of zfp", of("zfp"));
+    for row in rows {
+        let number = |key: &str| row[key].as_f64().unwrap_or(f64::INFINITY);
+        assert!(number("ratio") > 0.9 && number("compress_gb_per_s") > 0.0, "{row}");
+        // The range is at most twice the largest value.
+        match row["target_db"].as_f64() {
+            Some(target) => assert!(number("snr_db") >= target, "{row}"),
+            None => assert!(number("max_error_rel") <= 2e-3, "{row}"),
+        }
+    }
+}
