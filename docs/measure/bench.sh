@@ -72,4 +72,4 @@ tables() {
   echo "CPU is \`cpu_utilisation\`; 1 means that the run had the machine for itself."
 }
 
-if [ -n "${FILL:-}" ]; then tables | tee /dev/stderr | fill docs/bench.md bench; else tables; fi
+into docs/bench.md bench tables

@@ -22,4 +22,4 @@ table() {
     }'
 }
 
-if [ -n "${FILL:-}" ]; then table | tee /dev/stderr | fill docs/compression.md codecs; else table; fi
+into docs/compression.md codecs table

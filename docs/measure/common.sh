@@ -51,3 +51,12 @@ fill() {
   cat "$fresh" >"$1"
   rm -f "$text" "$fresh"
 }
+
+# into PAGE NAME FUNCTION: its output; with FILL=1 also between the marks of that name in the page, unless it fails.
+into() {
+  local made
+  made=$(mktemp)
+  "$3" | tee "$made"
+  [ -z "${FILL:-}" ] || fill "$1" "$2" <"$made"
+  rm -f "$made"
+}

@@ -163,4 +163,4 @@ tables() {
 }
 
 THREADS=${THREADS:-2 1}
-if [ -n "${FILL:-}" ]; then tables | tee /dev/stderr | fill docs/devito.md devito; else tables; fi
+into docs/devito.md devito tables

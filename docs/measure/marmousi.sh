@@ -60,4 +60,4 @@ table() {
   echo "it, uncompressed both runs with a plain history, in the same process. SNR is that of the history."
 }
 
-if [ -n "${FILL:-}" ]; then table | tee /dev/stderr | fill docs/compression.md marmousi; else table; fi
+into docs/compression.md marmousi table

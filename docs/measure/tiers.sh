@@ -62,4 +62,4 @@ table() {
   done
 }
 
-if [ -n "${FILL:-}" ]; then table | tee /dev/stderr | fill docs/performance.md tiers; else table; fi
+into docs/performance.md tiers table

@@ -8,6 +8,7 @@ use wavefold_ir::Layout;
 use wavefold_symbolic::FunctionDecl;
 
 use crate::data::{Data, Scalar, array, count, each, row_major, with_type, zeros};
+use crate::store::make_room;
 use crate::{Buffer, Result, RuntimeError, locks};
 
 /// Dimensions of a grid, at most.
@@ -63,7 +64,9 @@ impl Dense {
         let what = format!("`{name}`");
         let too_large = || RuntimeError::TooLarge { what: what.clone(), shape: shape.to_vec() };
         let bytes = layout.slot_len().checked_mul(slots).and_then(|n| n.checked_mul(dtype.size()));
-        let buffer = Buffer::zeroed(bytes.ok_or_else(too_large)?, &what)?;
+        let bytes = bytes.ok_or_else(too_large)?;
+        make_room(bytes);
+        let buffer = Buffer::zeroed(bytes, &what)?;
         Ok(Dense {
             name: name.into(),
             dtype,

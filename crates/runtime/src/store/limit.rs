@@ -42,7 +42,7 @@ impl MemoryLimit {
 }
 
 /// Bytes that can be had without swapping: those that Linux tells of, within the control group of the process.
-fn available() -> Option<usize> {
+pub(super) fn available() -> Option<usize> {
     let machine = usize::try_from(system::memory("/proc/meminfo", "MemAvailable:")?).ok()?;
     let number = |file: &str| {
         let text = std::fs::read_to_string(format!("/sys/fs/cgroup/{file}")).ok()?;

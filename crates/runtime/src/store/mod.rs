@@ -8,6 +8,7 @@ mod spool;
 mod streams;
 
 pub use limit::MemoryLimit;
+pub(crate) use pool::make_room;
 pub use pool::release_memory;
 pub(crate) use streams::OpenStream;
 

@@ -5,6 +5,7 @@
 
 use std::sync::Mutex;
 
+use super::limit::available;
 use crate::locks::lock;
 use crate::{Buffer, Result};
 
@@ -37,8 +38,32 @@ pub(super) fn give(chunk: Buffer) {
     }
 }
 
+/// Before `bytes` are taken for anything but a history: what is kept for coming ones goes back where memory is short.
+pub(crate) fn make_room(bytes: usize) {
+    let kept = bytes >= KEPT && !lock(&FREE).is_empty();
+    if kept && is_short(bytes, available()) {
+        release_memory();
+    }
+}
+
+/// Memory that was taken before may not have been touched yet, so half of what is free is left for it.
+fn is_short(bytes: usize, free: Option<usize>) -> bool {
+    free.is_some_and(|free| bytes > free / 2)
+}
+
 /// Gives the memory that is kept for coming histories back to the system; returns its bytes.
 pub fn release_memory() -> usize {
     let free = std::mem::take(&mut *lock(&FREE));
     free.iter().map(Buffer::len).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn room_is_made_where_memory_is_short() {
+        assert!(is_short(12 << 30, Some(11 << 30)) && is_short(6 << 30, Some(11 << 30)));
+        assert!(!is_short(5 << 30, Some(11 << 30)) && !is_short(usize::MAX, None));
+    }
 }
