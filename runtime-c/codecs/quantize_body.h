@@ -249,8 +249,9 @@ WF_INLINE void WF_FN(wf_strip_write)(WF_FN(wf_strip) * s, int count, int bypass)
 WF_INLINE int WF_FN(wf_strip_lines)(const WF_FN(wf_strip) * s, wf_lines *lines) {
   if (s->bytes != WF_Q_LINES * 64 || s->next + WF_Q_ROWS / WF_Q_LINES > WF_Q_ROWS) return 0;
   for (int i = 0; i < WF_Q_ROWS / WF_Q_LINES; i++) {
+    if (s->rows[s->next + i] < 0) return 0;
     lines->to[i] = (uint8_t *)(s->to + s->rows[s->next + i]);
-    if (s->rows[s->next + i] < 0 || (uintptr_t)lines->to[i] % 64) return 0;
+    if ((uintptr_t)lines->to[i] % 64) return 0;
   }
   lines->from = (const uint8_t *)(s->strip + s->next * s->apart);
   return 1;

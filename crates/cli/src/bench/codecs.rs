@@ -36,8 +36,10 @@ struct Row {
     dtype: String,
     /// With its parameter.
     codec: String,
-    /// The signal-to-noise ratio that it was to have; nothing for what was to keep a bound on the error, and for `noop`.
+    /// The signal-to-noise ratio that it was to have.
     target_db: Option<f64>,
+    /// The bound on the error that it was to keep, over what lies between the extremes.
+    target_max_error: Option<f64>,
     ratio: f64,
     snr_db: f64,
     max_error_rel: f64,
@@ -57,11 +59,11 @@ struct Report {
 /// Makes the fields and measures all codecs on each.
 pub fn run(settings: &Settings, json: bool) -> Result<()> {
     let raw = 4.0 * settings.points() as f64;
-    memory::check("`codecs`", 12.0 * raw)?;
+    memory::check("`codecs`", 20.0 * raw)?;
     let mut bench = Bench { repeats: settings.repeat, json, rows: Vec::new() };
     if !json {
         println!(
-            "{:<42} {:<26} {:>8} {:>7} {:>10} {:>9} {:>9}",
+            "{:<42} {:<27} {:>8} {:>7} {:>10} {:>9} {:>9}",
             "field", "codec", "ratio", "SNR dB", "max error", "GB/s in", "GB/s out"
         );
     }
@@ -134,18 +136,18 @@ impl Bench {
     fn values<T: Element>(&mut self, name: &str, values: &[T], shape: &[usize]) -> Result<()> {
         let mut field = Field::new(values, shape)?;
         let mut probe = Field::new(values, shape)?;
-        let mut add = |coder: Coder, target_db: Option<f64>| -> Result<()> {
+        let mut add = |coder: Coder, target_db: Option<f64>, target_max_error: Option<f64>| -> Result<()> {
             let Some(row) = field.measure(coder, self.repeats)? else {
                 return Ok(());
             };
-            let row = Row { field: name.into(), target_db, ..row };
+            let row = Row { field: name.into(), target_db, target_max_error, ..row };
             if !self.json {
                 row.print();
             }
             self.rows.push(row);
             Ok(())
         };
-        add(Coder::of(Compression::Noop), None)?;
+        add(Coder::of(Compression::Noop), None, None)?;
         for target in TARGETS {
             let reaches = |coder: Coder, field: &mut Field<T>| {
                 Ok(field.once(coder)?.is_none_or(|e| e.snr_db() >= target))
@@ -161,34 +163,36 @@ impl Bench {
                     high = compscale;
                 }
             }
-            add(Coder::of(Compression::Quantize { nbits }), Some(target))?;
-            add(Coder::of(Compression::Wavelet { compscale: low }), Some(target))?;
+            add(Coder::of(Compression::Quantize { nbits }), Some(target), None)?;
+            add(Coder::of(Compression::Wavelet { compscale: low }), Some(target), None)?;
             // By the ratio, and by the scale that the ratio comes to, for the speed without the search.
             let by_snr = Compression::LappedSnr { snr: target };
-            add(Coder::of(by_snr), Some(target))?;
-            add(Coder::of(Compression::Lapped { compscale: probe.scale_of(by_snr)? }), Some(target))?;
-            add(Coder::Zfp { tolerance: probe.tolerance(reaches)? }, Some(target))?;
+            add(Coder::of(by_snr), Some(target), None)?;
+            add(Coder::of(Compression::Lapped { compscale: probe.scale_of(by_snr)? }), Some(target), None)?;
+            add(Coder::Zfp { tolerance: probe.tolerance(reaches)? }, Some(target), None)?;
         }
         let bound = MAX_ERROR * probe.range;
-        let nbits = probe
-            .fewest_bits(|coder, field| Ok(field.once(coder)?.is_none_or(|e| e.max_error() <= bound)))?;
-        add(Coder::of(Compression::Quantize { nbits }), None)?;
-        let scales = || (2..=12).map(|i| 0.5_f64.powf(0.5 * f64::from(i)));
+        let keeps = |coder: Coder, field: &mut Field<T>| {
+            Ok(field.once(coder)?.is_none_or(|e| e.max_error() <= bound))
+        };
+        let nbits = probe.fewest_bits(keeps)?;
+        add(Coder::of(Compression::Quantize { nbits }), None, Some(MAX_ERROR))?;
         for codec in
             [|compscale| Compression::Wavelet { compscale }, |compscale| Compression::Lapped { compscale }]
         {
             // The scale with the fewest bytes: a larger one leaves more values to be stored as they are.
             let mut best = (usize::MAX, Coder::of(Compression::Noop));
-            for compscale in scales() {
+            for i in 2..=12 {
+                let compscale = 0.5_f64.powf(0.5 * f64::from(i));
                 let coder = Coder::Wavefold { codec: codec(compscale), within: Some(MAX_ERROR) };
-                probe.once(coder)?;
+                probe.time(coder)?;
                 if probe.bytes < best.0 {
                     best = (probe.bytes, coder);
                 }
             }
-            add(best.1, None)?;
+            add(best.1, None, Some(MAX_ERROR))?;
         }
-        add(Coder::Zfp { tolerance: bound }, None)
+        add(Coder::Zfp { tolerance: probe.tolerance(keeps)? }, None, Some(MAX_ERROR))
     }
 }
 
@@ -235,7 +239,7 @@ impl Row {
     fn print(&self) {
         let field = format!("{} {} {}", self.field, Shape(self.shape.clone()), self.dtype);
         println!(
-            "{field:<42} {:<26} {:>8.2} {:>7.1} {:>10.2e} {:>9.2} {:>9.2}",
+            "{field:<42} {:<27} {:>8.2} {:>7.1} {:>10.2e} {:>9.2} {:>9.2}",
             self.codec,
             self.ratio,
             self.snr_db,
@@ -365,7 +369,9 @@ impl<T: Element> Field<T> {
             return Ok(None);
         };
         let times: Option<Vec<[f64; 2]>> = (0..repeats).map(|_| self.time(coder)).collect::<Result<_>>()?;
-        let times = times.unwrap_or_default();
+        let Some(times) = times else {
+            return Ok(None);
+        };
         let raw = size_of_val::<[T]>(&self.values) as f64;
         let rate = |way: usize| raw / 1e9 / median(times.iter().map(|t| t[way])).max(1e-9);
         Ok(Some(Row {
@@ -374,6 +380,7 @@ impl<T: Element> Field<T> {
             dtype: T::DTYPE.to_string(),
             codec: coder.to_string(),
             target_db: None,
+            target_max_error: None,
             ratio: raw / self.bytes as f64,
             snr_db: errors.snr_db(),
             max_error_rel: errors.max_error_rel(),

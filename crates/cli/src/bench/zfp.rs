@@ -37,7 +37,7 @@ pub struct Zfp {
 impl Zfp {
     /// The library, unless it is missing or of a version whose functions are others.
     pub fn find() -> Option<Zfp> {
-        // SAFETY: loading the library runs no code but that of the loader.
+        // SAFETY: what the library runs when it is loaded sets up itself.
         let library = NAMES.iter().find_map(|name| unsafe { Library::new(*name) }.ok())?;
         // SAFETY: in every version it is a number, which stays as long as the library.
         let version = unsafe { **library.get::<*const c_uint>(b"zfp_library_version\0").ok()? };

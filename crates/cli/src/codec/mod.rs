@@ -163,12 +163,13 @@ fn measure<T: Element>(
     cube[3 - shape.len()..].copy_from_slice(shape);
     let raw_bytes = size_of_val(&values[..]) as u64;
     // In memory as the runtime has its fields.
-    let mut decoded = Pages::of(&values);
     let values = {
         let pages = Pages::of(&values);
         drop(values);
         pages
     };
+    let mut decoded = Pages::of(&values);
+    decoded.fill(T::from_f64(0.0));
     let mut stream = Vec::new();
     let (mut compress, mut decompress) = (Vec::new(), Vec::new());
     let mut errors = ErrorReport::default();

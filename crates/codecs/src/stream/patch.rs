@@ -3,6 +3,7 @@
 //! Li, Lindstrom and Clyne (2023) correct the outliers of a wavelet coder in this way.
 
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::coder::BlockCoder;
 use crate::element::Element;
@@ -59,7 +60,7 @@ fn add_outliers<T: Element, C: BlockCoder>(
     }
     // Halves of the range cannot overflow.
     let bound = 2.0 * max_error * (header.max / 2.0 - header.min / 2.0);
-    let outliers = find(src, back, bound, par)?;
+    let outliers = find(src, back, bound, header.raw_bytes() as usize, par)?;
     if outliers.is_empty() {
         return Ok(None);
     }
@@ -85,45 +86,75 @@ fn add_outliers<T: Element, C: BlockCoder>(
 /// Points that are compared together.
 const PART_POINTS: usize = 1 << 16;
 
+/// The outliers of some neighbouring points: the first and the last of them, and what is stored of them but for the distance
+/// of the first.
+struct Found {
+    first: usize,
+    last: usize,
+    bytes: Vec<u8>,
+}
+
 /// The values that are not nearer than `bound` to those of `back`: for each its distance in row-major order from the one
 /// before it, or from the beginning, in groups of 7 bits, lowest first, the high bit set in all but the last; and the
-/// value.
+/// value. Not all of them where they would take `most` bytes or more.
 fn find<T: Element>(
     src: &View<'_, T>,
     back: &[T],
     bound: f64,
+    most: usize,
     par: &dyn Parallel,
 ) -> Result<Vec<u8>, EncodeError> {
     let [n0, n1, n2] = src.shape();
-    let (rows, per_part) = (n0 * n1, (PART_POINTS / n2.max(1)).max(1));
+    // Rows, or where these are long, pieces of them.
+    let per_row = n2.div_ceil(PART_POINTS).max(1);
+    let (pieces, per_part) = (n0 * n1 * per_row, (PART_POINTS / n2.max(1)).max(1));
     // Of most rows differences in their own type show that nothing is off; those and the bound itself are rounded.
     let near = if bound < T::LARGEST.recip() { 0.0 } else { bound * (1.0 - 1e-6) };
     let near = T::from_f64(near);
-    let parts: Vec<OnceLock<Vec<(usize, T)>>> =
-        (0..rows.div_ceil(per_part)).map(|_| OnceLock::new()).collect();
+    let taken = AtomicUsize::new(0);
+    let parts: Vec<OnceLock<Found>> = (0..pieces.div_ceil(per_part)).map(|_| OnceLock::new()).collect();
     run_once(par, parts.len(), |part| {
-        let mut found = Vec::new();
+        if taken.load(Ordering::Relaxed) >= most {
+            return;
+        }
+        let mut found: Option<Found> = None;
         float_mode::with_default(|| {
-            for row in part * per_part..rows.min((part + 1) * per_part) {
-                let (row_at, values) = (row * n2, src.row(row / n1, row % n1));
-                let decoded = &back[row_at..row_at + n2];
-                if some_far(values, decoded, near) {
-                    found.extend(values.iter().zip(decoded).enumerate().filter_map(|(k, (x, y))| {
-                        let error = (x.to_f64() - y.to_f64()).abs();
-                        // A rounded difference may be the bound itself and the true one larger.
-                        (error > 0.0 && error >= bound).then_some((row_at + k, *x))
-                    }));
+            for piece in part * per_part..pieces.min((part + 1) * per_part) {
+                let (row, begin) = (piece / per_row, piece % per_row * PART_POINTS);
+                let end = n2.min(begin + PART_POINTS);
+                let at = row * n2 + begin;
+                let (values, decoded) =
+                    (&src.row(row / n1, row % n1)[begin..end], &back[at..at + end - begin]);
+                if !some_far(values, decoded, near) {
+                    continue;
+                }
+                for (k, (x, y)) in values.iter().zip(decoded).enumerate() {
+                    let error = (x.to_f64() - y.to_f64()).abs();
+                    // A rounded difference may be the bound itself and the true one larger.
+                    if error > 0.0 && error >= bound {
+                        match &mut found {
+                            Some(found) => put_number(at + k - found.last, &mut found.bytes),
+                            None => found = Some(Found { first: at + k, last: at + k, bytes: Vec::new() }),
+                        }
+                        if let Some(found) = &mut found {
+                            x.put(&mut found.bytes);
+                            found.last = at + k;
+                        }
+                    }
                 }
             }
         });
-        let _ = parts[part].set(found);
+        if let Some(found) = found {
+            taken.fetch_add(found.bytes.len(), Ordering::Relaxed);
+            let _ = parts[part].set(found);
+        }
     })
     .map_err(|missing| EncodeError::Schedule { missing, total: parts.len() })?;
     let (mut bytes, mut last) = (Vec::new(), 0);
-    for (at, value) in parts.into_iter().filter_map(OnceLock::into_inner).flatten() {
-        put_number(at - last, &mut bytes);
-        value.put(&mut bytes);
-        last = at;
+    for found in parts.into_iter().filter_map(OnceLock::into_inner) {
+        put_number(found.first - last, &mut bytes);
+        bytes.extend_from_slice(&found.bytes);
+        last = found.last;
     }
     Ok(bytes)
 }

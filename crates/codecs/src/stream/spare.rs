@@ -14,7 +14,7 @@ pub(super) struct Spare(Vec<u64>);
 impl Spare {
     /// Room for some values, which are anything, at the beginning of a cache line.
     pub(super) fn values<T: Element>(&mut self, count: usize) -> &mut [T] {
-        let words = (count * size_of::<T>()).div_ceil(size_of::<u64>());
+        let words = count.saturating_mul(size_of::<T>()).div_ceil(size_of::<u64>());
         let least = words + LINE / size_of::<u64>();
         if self.0.len() < least {
             self.0 = Vec::new();

@@ -307,14 +307,14 @@ impl Store {
         if content.state != State::Writing {
             return Err(RuntimeError::NotWriting { name: self.name.clone() });
         }
+        // With it goes memory that only writing needs.
+        *lock(&self.trend) = Trend::default();
         if let Err(error) = content.streams.end(&self.name, self.steps()) {
             content.state = State::Poisoned { reason: error.to_string() };
             content.streams = Streams::default();
             return Err(error);
         }
         content.state = State::Sealed;
-        // With it goes memory that only writing needs.
-        *lock(&self.trend) = Trend::default();
         Ok(())
     }
 

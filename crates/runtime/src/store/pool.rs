@@ -38,7 +38,7 @@ pub(super) fn give(chunk: Buffer) {
     }
 }
 
-/// Before `bytes` are taken for anything but a history: what is kept for coming ones goes back where memory is short.
+/// Before `bytes` are taken for a field: what is kept for coming histories goes back where memory is short.
 pub(crate) fn make_room(bytes: usize) {
     let kept = bytes >= KEPT && !lock(&FREE).is_empty();
     if kept && is_short(bytes, available()) {
