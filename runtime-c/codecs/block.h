@@ -24,10 +24,20 @@
 #define WF_CAT_(a, b) a##b
 #define WF_CAT(a, b) WF_CAT_(a, b)
 
+/* Keeps a vector in its register: of a long chain of `or`, gcc would keep all operands for the end, and run out of registers. */
+#if defined(__x86_64__)
+#define WF_KEEP(v) __asm__("" : "+v"(v))
+#else
+#define WF_KEEP(v) ((void)0)
+#endif
+
 /* Makes a function that is not inlined once for each instruction set; the includer may say how. */
 #ifndef WF_CLONES
 #define WF_CLONES
 #endif
+
+/* Narrower vectors are for tests: streams are the same with all. */
+static volatile int wf_widest = 64;
 
 /* A box of points: extents of the three axes, and the distance in elements between neighbours along
  * the two slower ones (the fastest is contiguous). */
@@ -35,6 +45,15 @@ typedef struct {
   int64_t extent[3];
   int64_t stride[2];
 } wf_box;
+
+/* Bytes of the widest vectors that the machine has, and that are allowed. */
+WF_INLINE int wf_vector_bytes(void) {
+#if defined(__x86_64__)
+  if (wf_widest >= 64 && __builtin_cpu_supports("avx512f")) return 64;
+  if (wf_widest >= 32 && __builtin_cpu_supports("avx2")) return 32;
+#endif
+  return 16;
+}
 
 /* Number of bits that hold v: 0 for 0, 32 for 2^32 - 1. */
 WF_INLINE int wf_bits(uint32_t v) { return v ? 32 - __builtin_clz(v) : 0; }

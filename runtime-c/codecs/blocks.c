@@ -17,6 +17,9 @@
 #include "survey.h"
 #include "wavelet.h"
 
+/* Bytes of the widest vectors that are used from here on. */
+void wavefold_widest(int bytes) { wf_widest = bytes; }
+
 WF_CLONES size_t wavefold_noop_encode(const void *src, const wf_box *box, size_t size, uint8_t *out) {
   return wf_noop_encode(src, box, size, out);
 }

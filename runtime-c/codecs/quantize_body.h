@@ -39,18 +39,14 @@ WF_INLINE int WF_FN(wf_tile_round)(const WF_T *src, const int64_t *offset, WF_T 
       const WF_T *x = src + offset[r];
       for (int l = 0; l < WF_Q_LANES; l++) tile[r * WF_Q_LANES + l] = (int32_t)WF_RINT(x[l] * scale1 * scale2);
     }
-    wf_lanes positive = tops->positive, negative = tops->negative;
-    for (int r = 0; r < WF_Q_ROWS; r += 4) {
-      wf_lanes p[4], n[4];
-      for (int i = 0; i < 4; i++) {
-        p[i] = *(const wf_lanes_at *)(const void *)(src + offset[r + i]);
-        n[i] = p[i] ^ INT32_MIN;
+    for (int r = 0; r < WF_Q_ROWS; r++)
+      for (int l = 0; l < WF_Q_LANES; l++) {
+        int32_t p, n;
+        memcpy(&p, src + offset[r] + l, sizeof p);
+        n = p ^ INT32_MIN;
+        tops->positive[l] = p > tops->positive[l] ? p : tops->positive[l];
+        tops->negative[l] = n > tops->negative[l] ? n : tops->negative[l];
       }
-      WF_LARGER(p[0], p[1]) WF_LARGER(p[2], p[3]) WF_LARGER(p[0], p[2]) WF_LARGER(positive, p[0])
-      WF_LARGER(n[0], n[1]) WF_LARGER(n[2], n[3]) WF_LARGER(n[0], n[2]) WF_LARGER(negative, n[0])
-    }
-    tops->positive = positive;
-    tops->negative = negative;
     if (limit >= (WF_T)WF_Q_REACH) return 1;
     const int32_t most = (int32_t)limit;
     int far = 0;
@@ -73,14 +69,14 @@ WF_INLINE int WF_FN(wf_tile_round)(const WF_T *src, const int64_t *offset, WF_T 
   return 1;
 }
 
-/* Codes one tile, whose rows are at `src` + `offset`. */
-WF_INLINE size_t WF_FN(wf_tile_encode)(const WF_T *src, const int64_t *offset, WF_T scale1, WF_T scale2, WF_T limit,
-                                       wf_tops *tops, uint8_t *out) {
-  int32_t tile[WF_Q_VALUES] __attribute__((aligned(64))), d[WF_Q_VALUES] __attribute__((aligned(64)));
+/* Codes one tile, whose rows are at `src` + `offset`: of f64, and of f32 those that `encode` of the coder does not do. */
+WF_INLINE size_t WF_FN(wf_tile_encode)(const wf_tile_coder *coder, const WF_T *src, const int64_t *offset, WF_T scale1,
+                                       WF_T scale2, WF_T limit, wf_tops *tops, uint8_t *out) {
+  int32_t tile[WF_Q_TILE] __attribute__((aligned(64)));
   uint32_t values, differences;
   WF_INT shift;
   const int near = WF_FN(wf_tile_round)(src, offset, scale1, scale2, limit, &shift, tile, tops);
-  if (near) wf_tile_differ(tile, d, &values, &differences);
+  if (near) wf_tile_differ(tile, &values, &differences);
   if (!near || values >> 31) {
     out[0] = WF_Q_RAW;
     for (int r = 0; r < WF_Q_ROWS; r++)
@@ -94,26 +90,23 @@ WF_INLINE size_t WF_FN(wf_tile_encode)(const WF_T *src, const int64_t *offset, W
   const int plain = wf_bits(values), w = wf_bits(differences);
   if (plain <= w && !shift) {
     out[0] = (uint8_t)plain;
-    wf_pack(tile, plain, out + 1);
+    coder->pack_sums(tile, plain, out + 1);
     return 1 + (size_t)plain * 64;
   }
   const WF_INT base = shift + tile[0];
   out[0] = (uint8_t)(WF_Q_BASE + w);
   memcpy(out + 1, &base, sizeof base);
-  wf_pack(d, w, out + 1 + sizeof base);
+  coder->pack(tile, w, out + 1 + sizeof base);
   return 1 + sizeof base + (size_t)w * 64;
 }
 
 /* Smallest and largest value of the box, `finite` = 0 where one is not; from the tops of its values where these suffice. */
 WF_INLINE int WF_FN(wf_tile_extremes)(const WF_T *src, const wf_box *box, const wf_tops *tops, WF_T *extremes) {
   if (sizeof(WF_T) == 4) {
-    int32_t positive[WF_Q_LANES], negative[WF_Q_LANES];
-    memcpy(positive, &tops->positive, sizeof positive);
-    memcpy(negative, &tops->negative, sizeof negative);
-    int32_t p = positive[0], n = negative[0];
+    int32_t p = tops->positive[0], n = tops->negative[0];
     for (int l = 1; l < WF_Q_LANES; l++) {
-      p = positive[l] > p ? positive[l] : p;
-      n = negative[l] > n ? negative[l] : n;
+      p = tops->positive[l] > p ? tops->positive[l] : p;
+      n = tops->negative[l] > n ? tops->negative[l] : n;
     }
     if (p == 0 && n < 0) {
       extremes[0] = extremes[1] = 0;
@@ -140,7 +133,9 @@ WF_INLINE size_t WF_FN(wf_quantize_encode)(const WF_T *src, const wf_box *box, c
   /* The last tile is 0: the next one most often is, too. */
   int quiet = 0;
   wf_tops_start(&tops);
-  const int wide = sizeof(WF_T) == 4 && wf_has_wide() && wf_one_factor(scale1 * scale2) && limit >= (WF_T)WF_Q_REACH;
+  const wf_tile_coder *coder = wf_tile_coder_here();
+  const int fast = sizeof(WF_T) == 4 && wf_one_factor(scale1 * scale2) && limit >= (WF_T)WF_Q_REACH;
+  const float scale = (float)(scale1 * scale2);
   for (int r = 0; r < WF_Q_ROWS; r++) dense[r] = r * WF_Q_LANES;
   if (block[2] == WF_Q_LANES) wf_tile_rows(box, block, rows);
   for (int64_t j = 0; j < box->extent[1]; j += block[1]) {
@@ -150,22 +145,23 @@ WF_INLINE size_t WF_FN(wf_quantize_encode)(const WF_T *src, const wf_box *box, c
     const int full = block[2] == WF_Q_LANES && row.extent[0] == block[0] && row.extent[1] == block[1];
     for (int64_t k = 0; k < box->extent[2]; k += block[2]) {
       const int64_t left = box->extent[2] - k;
-      if (wide && full && left >= WF_Q_LANES) {
-        const float *at = (const float *)(const void *)(from + k), scale = (float)(scale1 * scale2);
-        if (quiet && wf_tile_quiet(at, rows, scale, &tops)) {
-          *to++ = 0;
-          continue;
-        }
-        const size_t bytes = wf_tile_encode_wide(at, rows, scale, &tops, to);
-        to += bytes;
-        quiet = bytes == 1;
-      } else if (full && left >= WF_Q_LANES) {
-        to += WF_FN(wf_tile_encode)(from + k, rows, scale1, scale2, limit, &tops, to);
-      } else {
-        WF_T tile[WF_Q_VALUES];
-        WF_FN(wf_tile_load)(from + k, &row, left < block[2] ? left : block[2], block, tile);
-        to += WF_FN(wf_tile_encode)(tile, dense, scale1, scale2, limit, &tops, to);
+      const WF_T *at = from + k;
+      const int64_t *offset = rows;
+      WF_T tile[WF_Q_VALUES];
+      if (!full || left < WF_Q_LANES) {
+        WF_FN(wf_tile_load)(at, &row, left < block[2] ? left : block[2], block, tile);
+        at = tile;
+        offset = dense;
       }
+      const float *values = (const float *)(const void *)at;
+      if (fast && quiet && coder->quiet(values, offset, scale, &tops)) {
+        *to++ = 0;
+        continue;
+      }
+      const size_t bytes = fast ? coder->encode(values, offset, scale, &tops, to)
+                                : WF_FN(wf_tile_encode)(coder, at, offset, scale1, scale2, limit, &tops, to);
+      to += bytes;
+      quiet = bytes == 1;
     }
   }
   if (extremes && !WF_FN(wf_tile_extremes)(src, box, &tops, extremes)) return 0;
@@ -174,8 +170,8 @@ WF_INLINE size_t WF_FN(wf_quantize_encode)(const WF_T *src, const wf_box *box, c
 
 /* Decodes one tile, whose rows go to `dst` + `offset`; scale1 * scale2 = step. Where `lines` points to some, they may be
  * written meanwhile: it then points to none. Returns the bytes read, 0 when they make no tile. */
-WF_INLINE size_t WF_FN(wf_tile_decode)(const uint8_t *in, size_t len, WF_T scale1, WF_T scale2, WF_T *dst,
-                                       const int64_t *offset, const wf_lines **lines) {
+WF_INLINE size_t WF_FN(wf_tile_decode)(const wf_tile_coder *coder, const uint8_t *in, size_t len, WF_T scale1, WF_T scale2,
+                                       WF_T *dst, const int64_t *offset, const wf_lines **lines) {
   int32_t d[WF_Q_VALUES] __attribute__((aligned(64)));
   if (len < 1) return 0;
   const int tag = in[0];
@@ -195,36 +191,25 @@ WF_INLINE size_t WF_FN(wf_tile_decode)(const uint8_t *in, size_t len, WF_T scale
   const size_t before = 1 + (plain ? 0 : sizeof base);
   if (len < before + (size_t)w * 64) return 0;
   if (!plain) memcpy(&base, in + 1, sizeof base);
-  if (sizeof(WF_T) == 4 && w && wf_has_wide() && wf_one_factor(scale1 * scale2)) {
+  if (sizeof(WF_T) == 4 && w && wf_one_factor(scale1 * scale2)) {
     const float step = (float)(scale1 * scale2);
     if (*lines)
-      wf_tile_restore_lines(in + before, w, (int32_t)base, !plain, step, (float *)(void *)dst, offset, *lines);
+      coder->restore_lines(in + before, w, (int32_t)base, !plain, step, (float *)(void *)dst, offset, *lines);
     else
-      wf_tile_restore(in + before, w, (int32_t)base, !plain, step, (float *)(void *)dst, offset);
+      coder->restore(in + before, w, (int32_t)base, !plain, step, (float *)(void *)dst, offset);
     *lines = NULL;
     return before + (size_t)w * 64;
   }
+  /* In f64 a sum of two numbers, as not every base is an int32. */
+  const int32_t low = sizeof(WF_T) == 4 ? (int32_t)base : 0;
+  const WF_T from = sizeof(WF_T) == 4 ? 0 : (WF_T)base;
   if (w)
-    wf_unpack(in + before, w, d);
+    coder->unpack(in + before, w, low, !plain, d);
   else
-    memset(d, 0, sizeof d);
-  if (!plain) wf_tile_sum(d, sizeof(WF_T) == 4 ? (uint32_t)base : 0);
-  const wf_words_at *row = (const wf_words_at *)(const void *)d;
-  const uint32_t carry = plain ? 0 : UINT32_MAX;
-  wf_words sum = {0};
+    for (int k = 0; k < WF_Q_VALUES; k++) d[k] = low;
   for (int r = 0; r < WF_Q_ROWS; r++) {
     WF_T *x = dst + offset[r];
-    sum = (sum & carry) + row[r];
-    if (sizeof(WF_T) == 4) {
-      const wf_floats v = __builtin_convertvector((wf_lanes)sum, wf_floats);
-      *(wf_floats_at *)(void *)x = v * (float)scale1 * (float)scale2;
-    } else {
-      /* A sum of two numbers, as not every base is an int32. */
-      const WF_T from = (WF_T)base;
-      int32_t v[WF_Q_LANES];
-      memcpy(v, &sum, sizeof v);
-      for (int l = 0; l < WF_Q_LANES; l++) x[l] = ((WF_T)v[l] + from) * scale1 * scale2;
-    }
+    for (int l = 0; l < WF_Q_LANES; l++) x[l] = ((WF_T)d[WF_Q_LANES * r + l] + from) * scale1 * scale2;
   }
   return before + (size_t)w * 64;
 }
@@ -238,7 +223,7 @@ typedef struct {
   int next;
 } WF_FN(wf_strip);
 
-WF_INLINE void WF_FN(wf_strip_write)(WF_FN(wf_strip) * s, int count, int bypass) {
+WF_INLINE void WF_FN(wf_strip_write)(WF_FN(wf_strip) * s, int count, const wf_tile_coder *bypass) {
   for (; count > 0 && s->next < WF_Q_ROWS; count--, s->next++)
     if (s->rows[s->next] >= 0)
       wf_row_store((uint8_t *)(s->to + s->rows[s->next]), (const uint8_t *)(s->strip + s->next * s->apart), s->bytes,
@@ -259,11 +244,12 @@ WF_INLINE int WF_FN(wf_strip_lines)(const WF_FN(wf_strip) * s, wf_lines *lines) 
 
 /* Decodes the blocks of a box, row after row of them. Returns the bytes read, 0 when they make no tiles. */
 WF_INLINE size_t WF_FN(wf_quantize_decode)(const uint8_t *in, size_t len, const wf_box *box, const int32_t *block,
-                                           WF_T scale1, WF_T scale2, int bypass, WF_T *dst) {
+                                           WF_T scale1, WF_T scale2, int past, WF_T *dst) {
   enum { HELD = WF_Q_STRIP / WF_Q_ROWS / sizeof(WF_T), APART = WF_Q_APART / sizeof(WF_T) };
   /* One is written, a few rows after each tile, while the other one is filled: memory works all the time. */
   WF_T strips[2][WF_Q_ROWS * APART] __attribute__((aligned(64)));
   WF_FN(wf_strip) done;
+  const wf_tile_coder *coder = wf_tile_coder_here(), *bypass = past ? coder : NULL;
   const int wide = block[2] == WF_Q_LANES;
   int64_t rows[WF_Q_ROWS], held_rows[WF_Q_ROWS];
   size_t used = 0;
@@ -284,7 +270,7 @@ WF_INLINE size_t WF_FN(wf_quantize_decode)(const uint8_t *in, size_t len, const 
     if (wide && !bypass && row.extent[0] == block[0] && row.extent[1] == block[1])
       for (; k + WF_Q_LANES <= box->extent[2]; k += WF_Q_LANES) {
         const wf_lines *none = NULL;
-        const size_t n = WF_FN(wf_tile_decode)(in + used, len - used, scale1, scale2, to + k, rows, &none);
+        const size_t n = WF_FN(wf_tile_decode)(coder, in + used, len - used, scale1, scale2, to + k, rows, &none);
         if (n == 0) return 0;
         used += n;
       }
@@ -297,7 +283,7 @@ WF_INLINE size_t WF_FN(wf_quantize_decode)(const uint8_t *in, size_t len, const 
         wf_lines lines;
         const int some = bypass && WF_FN(wf_strip_lines)(&done, &lines);
         const wf_lines *left_over = some ? &lines : NULL;
-        const size_t n = WF_FN(wf_tile_decode)(in + used, len - used, scale1, scale2, strip + at, held_rows, &left_over);
+        const size_t n = WF_FN(wf_tile_decode)(coder, in + used, len - used, scale1, scale2, strip + at, held_rows, &left_over);
         if (n == 0) return 0;
         used += n;
         if (some && !left_over)

@@ -77,15 +77,6 @@ WF_INLINE void wf_wavelet_axes(const wf_box *box, const int32_t *group, wf_wavel
   while (to-- > 0) p->extent[to] = 1, p->stride[to] = 0;
 }
 
-/* Bytes of the widest vectors. */
-WF_INLINE int wf_vector_bytes(void) {
-#if defined(__x86_64__)
-  if (__builtin_cpu_supports("avx512f")) return 64;
-  if (__builtin_cpu_supports("avx2")) return 32;
-#endif
-  return 16;
-}
-
 WF_INLINE void wf_wavelet_layout(const wf_box *box, const int32_t *group, size_t size, wf_wavelet_plan *p) {
   wf_wavelet_axes(box, group, p);
   p->vector = wf_vector_bytes();
@@ -123,11 +114,8 @@ WF_INLINE void wf_wavelet_order(int64_t n, int64_t *position) {
   for (int i = 0; i < 4; i++) position[k++] = -1;
 }
 
-/* The lanes of a row of an octet as bytes, and by twos. */
-typedef uint8_t wf_bytes __attribute__((vector_size(16)));
+/* The lanes of a row of an octet as bytes, by twos. */
 typedef uint16_t wf_byte_pair __attribute__((may_alias));
-typedef uint64_t wf_word_pairs __attribute__((vector_size(64)));
-typedef int8_t wf_flags __attribute__((vector_size(8)));
 
 /* Transposes an 8x8 bit matrix: bit j of byte b <-> bit b of byte j. */
 WF_INLINE uint64_t wf_transpose8(uint64_t x) {
@@ -207,35 +195,28 @@ WF_INLINE wf_wavelet_sections wf_wavelet_begin(const wf_wavelet_plan *p, uint8_t
   };
 }
 
-/* Bit j: whether lane j of v is not 0. */
-WF_INLINE uint32_t wf_live8(const wf_word_pairs *v) {
-  const wf_flags flags = __builtin_convertvector(*v != 0, wf_flags);
-  uint64_t m;
-  memcpy(&m, &flags, 8);
-  return (uint32_t)((m & UINT64_C(0x8040201008040201)) * UINT64_C(0x0101010101010101) >> 56);
-}
-
 /* The planes of one byte of the numbers of an octet: byte b of planes[j] has bit b of each of group j. */
-WF_INLINE void wf_wavelet_planes(const wf_words *number, int shift, uint64_t *planes) {
-  wf_bytes byte[WF_W_ROWS];
-  for (int r = 0; r < WF_W_ROWS; r++) byte[r] = __builtin_convertvector(number[r] >> shift, wf_bytes);
+WF_INLINE void wf_wavelet_planes(const uint32_t number[WF_W_ROWS][WF_W_LANES], int shift, uint64_t *planes) {
+  uint8_t byte[WF_W_ROWS][WF_W_LANES];
+  for (int r = 0; r < WF_W_ROWS; r++)
+    for (int l = 0; l < WF_W_LANES; l++) byte[r][l] = (uint8_t)(number[r][l] >> shift);
   const wf_byte_pair *p0 = (const wf_byte_pair *)byte, *p1 = p0 + 8, *p2 = p0 + 16, *p3 = p0 + 24;
   for (int j = 0; j < 8; j++)
     planes[j] = wf_transpose8((uint64_t)p0[j] | (uint64_t)p1[j] << 16 | (uint64_t)p2[j] << 32 | (uint64_t)p3[j] << 48);
 }
 
 /* Appends an octet of numbers 2 |q| + (q < 0). */
-WF_INLINE void wf_wavelet_put(wf_wavelet_sections *s, const wf_words *number) {
-  const wf_words any = (number[0] | number[1] | number[2] | number[3]) >> 1;
-  const wf_word_pairs pairs = (wf_word_pairs)any, either = (pairs | pairs >> 32) & UINT32_MAX;
-  uint32_t live = wf_live8(&either);
+WF_INLINE void wf_wavelet_put(wf_wavelet_sections *s, const uint32_t number[WF_W_ROWS][WF_W_LANES]) {
+  uint32_t any[WF_W_LANES], largest[8], live = 0, all = 0;
+  for (int l = 0; l < WF_W_LANES; l++) any[l] = (number[0][l] | number[1][l] | number[2][l] | number[3][l]) >> 1;
+  for (int j = 0; j < 8; j++) largest[j] = any[2 * j] | any[2 * j + 1];
+  for (int j = 0; j < 8; j++) live |= (uint32_t)(largest[j] != 0) << j;
+  for (int j = 0; j < 8; j++) all |= largest[j];
   *s->masks++ = (uint8_t)live;
   if (!live) return;
-  uint64_t planes[WF_W_LAYERS][8], some[8], largest[8];
-  const uint32_t all = wf_any_lane(&any);
+  uint64_t planes[WF_W_LAYERS][8], some[8];
   s->all |= all;
   if (all >> WF_W_MAX_BITS) return;
-  memcpy(largest, &either, sizeof largest);
   wf_wavelet_planes(number, 0, planes[0]);
   for (int j = 0; j < 8; j++) some[j] = planes[0][j] >> 8;
   for (int b = 7, layer = 1; all >> b; b += 8, layer++) {
@@ -244,7 +225,7 @@ WF_INLINE void wf_wavelet_put(wf_wavelet_sections *s, const wf_words *number) {
   }
   for (int j = 0; j < 8; j++) some[j] = wf_fold8(some[j]);
   for (; live; live &= live - 1) {
-    const int j = __builtin_ctz(live), w = wf_bits((uint32_t)largest[j]);
+    const int j = __builtin_ctz(live), w = wf_bits(largest[j]);
     const uint64_t low = planes[0][j] >> 8;
     const uint32_t nonzero = (uint32_t)some[j];
     s->widths[s->width_count++] = (uint8_t)(w < WF_W_LONG ? w : WF_W_LONG);

@@ -132,28 +132,29 @@ WF_INLINE void WF_FN(wf_turn_back)(WF_T *to, int64_t to_width, const int64_t *ro
 }
 
 /* Numbers 2 |q| + (q < 0) of a row, q = trunc(c); sizes that do not fit become 2^30. */
-WF_INLINE void WF_FN(wf_wavelet_numbers)(const WF_T *row, wf_words *number) {
-#if WF_BYTES == 4
-  /* Of positive numbers the bits have the same order. */
-  const float reach = 1 << WF_W_MAX_BITS;
-  int32_t most;
-  memcpy(&most, &reach, sizeof most);
-  const wf_lanes bits = *(const wf_lanes_at *)row, size = bits & INT32_MAX, fits = size < most;
-  const wf_lanes least = (size & fits) | (most & ~fits);
-  *number = (wf_words)__builtin_convertvector((wf_floats)least, wf_lanes) << 1 | (wf_words)bits >> 31;
-#else
+WF_INLINE void WF_FN(wf_wavelet_numbers)(const WF_T *restrict row, uint32_t *restrict number) {
   const WF_T reach = (WF_T)(1 << WF_W_MAX_BITS);
   for (int l = 0; l < WF_W_LANES; l++) {
+#if WF_BYTES == 4
+    /* Of positive numbers the bits have the same order. */
+    int32_t bits, most;
+    float least;
+    memcpy(&bits, row + l, sizeof bits);
+    memcpy(&most, &reach, sizeof most);
+    const int32_t size = bits & INT32_MAX, smaller = size < most ? size : most;
+    memcpy(&least, &smaller, sizeof least);
+    number[l] = (uint32_t)(int32_t)least << 1 | (uint32_t)bits >> 31;
+#else
     const WF_T c = row[l], a = c < 0 ? -c : c;
-    (*number)[l] = (uint32_t)(int32_t)(a < reach ? a : reach) << 1 | (c < 0);
-  }
+    number[l] = (uint32_t)(int32_t)(a < reach ? a : reach) << 1 | (c < 0);
 #endif
+  }
 }
 
 WF_INLINE void WF_FN(wf_wavelet_put)(wf_wavelet_sections *s, const WF_T *const *row) {
-  wf_words number[WF_W_ROWS];
-  for (int r = 0; r < WF_W_ROWS; r++) WF_FN(wf_wavelet_numbers)(row[r], number + r);
-  wf_wavelet_put(s, number);
+  uint32_t number[WF_W_ROWS][WF_W_LANES];
+  for (int r = 0; r < WF_W_ROWS; r++) WF_FN(wf_wavelet_numbers)(row[r], number[r]);
+  wf_wavelet_put(s, (const uint32_t(*)[WF_W_LANES])number);
 }
 
 /* Stores a value in units of the step; returns its bits. */
@@ -337,6 +338,7 @@ WF_INLINE int WF_FN(wf_wavelet_read)(wf_wavelet_reader *reader, const wf_wavelet
 WF_INLINE void WF_FN(wf_wavelet_synthesise)(WF_T *dst, const wf_wavelet_plan *p, const int64_t *const *order, WF_T scale1,
                                             WF_T scale2, int bypass, uint8_t *scratch) {
   const int64_t nz = p->extent[2];
+  const wf_tile_coder *past = bypass ? wf_tile_coder_here() : NULL;
   WF_T *sheet = (WF_T *)(scratch + p->sheet);
   for (int64_t x = 0; x < p->extent[0]; x++) {
     WF_T *plane = (WF_T *)(scratch + p->coefs) + x * p->plane;
@@ -347,7 +349,7 @@ WF_INLINE void WF_FN(wf_wavelet_synthesise)(WF_T *dst, const wf_wavelet_plan *p,
       WF_T *row = sheet + y * p->row, *to = dst + x * p->stride[0] + y * p->stride[1];
       for (int64_t z = 0; z < nz; z++) row[z] = row[z] * scale1 * scale2;
       if (p->stride[2] == 1)
-        wf_row_store((uint8_t *)to, (const uint8_t *)row, (size_t)nz * sizeof(WF_T), bypass);
+        wf_row_store((uint8_t *)to, (const uint8_t *)row, (size_t)nz * sizeof(WF_T), past);
       else
         for (int64_t z = 0; z < nz; z++) to[z * p->stride[2]] = row[z];
     }

@@ -39,6 +39,8 @@ pub use compression::{Compression, CompressionError};
 pub use element::{DType, Element, UnknownDType};
 pub use error::{DecodeError, EncodeError};
 pub use format::{Mode, StreamInfo, inspect};
+#[doc(hidden)]
+pub use native::widest_vectors;
 pub use parallel::{Parallel, Serial, Threads, ThreadsError};
 pub use report::{ErrorReport, compare};
 pub use stream::{PartDecoder, PartEncoder, PieceMemory, Pieces, SliceInfo, Trend};

@@ -34,6 +34,15 @@ unsafe extern "C" {
     ) -> usize;
     fn wavefold_wavelet_scratch(bounds: *const Box3, group: *const i32, size: usize) -> usize;
     fn wavefold_lapped_scratch(row: *const Row, size: usize, room: *mut usize) -> usize;
+    fn wavefold_widest(bytes: c_int);
+}
+
+/// Lets the block coders use vectors of at most so many bytes from here on, in the whole process: 64, as from the start, 32
+/// or 16. Streams and values are the same; for tests.
+#[doc(hidden)]
+pub fn widest_vectors(bytes: u32) {
+    // SAFETY: whichever width a coder reads, at whatever time, it makes the same.
+    unsafe { wavefold_widest(bytes as c_int) }
 }
 
 /// The functions that `blocks.c` exports for one element type. Their contract is that of the headers.

@@ -2,11 +2,9 @@
 
 mod common;
 
-use common::{Field, Kind, compressions, encoded, fields};
+use common::{Field, Kind, bits, check, compressions, encoded, fields};
 use proptest::prelude::*;
-use wavefold_codecs::{
-    Compression, Element, Parallel, Serial, Threads, View, ViewMut, decode, encode, reference,
-};
+use wavefold_codecs::{Compression, Parallel, Serial, Threads, View, ViewMut, decode, encode};
 
 const ALL: [Compression; 7] = [
     Compression::Noop,
@@ -17,23 +15,6 @@ const ALL: [Compression; 7] = [
     Compression::Lapped { compscale: 1e-4 },
     Compression::LappedSnr { snr: 60.0 },
 ];
-
-fn bits<T: Element>(values: &[T]) -> Vec<u64> {
-    values.iter().map(|x| x.to_f64().to_bits()).collect()
-}
-
-fn check<T: Element + Default>(c: Compression, shape: [usize; 3], data: &[T]) -> Result<(), TestCaseError> {
-    let (stream, info) = encoded(c, shape, data);
-    let mut expected = vec![1u8, 2, 3];
-    let same = reference::encode(c, View::dense(data, shape).unwrap(), &Serial, &mut expected).unwrap();
-    prop_assert_eq!(&stream, &expected[3..]);
-    prop_assert_eq!(info, same);
-    let (mut a, mut b) = (vec![T::default(); data.len()], vec![T::default(); data.len()]);
-    decode(&stream, ViewMut::dense(&mut a, shape).unwrap(), &Serial).unwrap();
-    reference::decode(&stream, ViewMut::dense(&mut b, shape).unwrap(), &Serial).unwrap();
-    prop_assert_eq!(bits(&a), bits(&b));
-    Ok(())
-}
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(400))]
@@ -116,42 +97,6 @@ fn large_blocks_agree() {
             check(c, shape, &field.f64()).unwrap();
         }
     }
-}
-
-/// Slices that are decoded round the caches, in rows that begin where cache lines do, and in others.
-fn check_large<T: Element + Default>(shape: [usize; 3]) {
-    let [n0, n1, n2] = shape;
-    let value = |i: usize| {
-        let (x, y, z) = (i / n2 / n1, i / n2 % n1, i % n2);
-        match (4 * x / n0, 4 * y / n1) {
-            (0, _) => 0.0,
-            (_, 0) if z % 64 < 40 => 1e-9,
-            (1, _) => (0.2 * x as f64 + 0.15 * y as f64 + 0.1 * z as f64).sin(),
-            (_, 1) => (i as f64 * 1e-7).cos() + 0.2 * (i.wrapping_mul(0x9E37_79B9) % 1000) as f64,
-            _ => 0.01 * z as f64,
-        }
-    };
-    let data: Vec<T> = (0..n0 * n1 * n2).map(|i| T::from_f64(value(i))).collect();
-    let mut memory = vec![T::default(); data.len() + 64];
-    let start = memory.as_ptr().align_offset(64);
-    for codec in [Compression::Quantize { nbits: 9 }, Compression::Wavelet { compscale: 1e-2 }] {
-        let (stream, _) = encoded(codec, shape, &data);
-        let mut expected = vec![T::default(); data.len()];
-        reference::decode(&stream, ViewMut::dense(&mut expected, shape).unwrap(), &Serial).unwrap();
-        for start in [start, start + 3] {
-            let back = &mut memory[start..start + data.len()];
-            decode(&stream, ViewMut::dense(back, shape).unwrap(), &Serial).unwrap();
-            assert!(bits(back) == bits(&expected), "{codec} of {shape:?} from {start}");
-            back.fill(T::from_f64(7.0));
-        }
-    }
-}
-
-#[test]
-fn slices_larger_than_caches_agree() {
-    check_large::<f32>([130, 256, 256]);
-    check_large::<f32>([66, 250, 529]);
-    check_large::<f64>([66, 256, 256]);
 }
 
 /// Every index backwards, some of them twice.

@@ -3,7 +3,8 @@
 
 use proptest::prelude::*;
 use wavefold_codecs::{
-    Compression, DecodeError, Element, EncodeError, Parallel, Serial, SliceInfo, View, ViewMut,
+    Compression, DecodeError, Element, EncodeError, Parallel, Serial, SliceInfo, View, ViewMut, decode,
+    reference,
 };
 
 /// What kind of values a field has.
@@ -139,4 +140,26 @@ pub fn decode_into<T: Element>(
 
 pub fn encode_error<T: Element>(c: Compression, shape: [usize; 3], data: &[T]) -> EncodeError {
     wavefold_codecs::encode(c, View::dense(data, shape).unwrap(), &Serial, &mut Vec::new()).unwrap_err()
+}
+
+pub fn bits<T: Element>(values: &[T]) -> Vec<u64> {
+    values.iter().map(|x| x.to_f64().to_bits()).collect()
+}
+
+/// C blocks and Rust reference make the same bytes and the same values.
+pub fn check<T: Element + Default>(
+    c: Compression,
+    shape: [usize; 3],
+    data: &[T],
+) -> Result<(), TestCaseError> {
+    let (stream, info) = encoded(c, shape, data);
+    let mut expected = vec![1u8, 2, 3];
+    let same = reference::encode(c, View::dense(data, shape).unwrap(), &Serial, &mut expected).unwrap();
+    prop_assert_eq!(&stream, &expected[3..]);
+    prop_assert_eq!(info, same);
+    let (mut a, mut b) = (vec![T::default(); data.len()], vec![T::default(); data.len()]);
+    decode(&stream, ViewMut::dense(&mut a, shape).unwrap(), &Serial).unwrap();
+    reference::decode(&stream, ViewMut::dense(&mut b, shape).unwrap(), &Serial).unwrap();
+    prop_assert_eq!(bits(&a), bits(&b));
+    Ok(())
 }
