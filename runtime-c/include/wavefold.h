@@ -194,38 +194,45 @@ static inline double wf_max(double a, double b) { return a > b ? a : b; }
 #define wf_prefetch(place) ((void)0)
 #endif
 
-/* Stores a cache line to the aligned place `to`, past the caches where the machine can. */
+/* Bytes of a vector. Loops that prefetch go on by as many. */
+#if defined(__AVX512F__)
+#define WF_VECTOR 64
+#elif defined(__AVX__)
+#define WF_VECTOR 32
+#else
+#define WF_VECTOR 16
+#endif
+
+/* Stores a vector to the aligned place `to`, past the caches where the machine can. */
 typedef float wf_vector512 __attribute__((vector_size(64), may_alias));
 typedef float wf_vector256 __attribute__((vector_size(32), may_alias));
 typedef float wf_plain256 __attribute__((vector_size(32)));
 typedef float wf_vector128 __attribute__((vector_size(16), may_alias));
 static inline void wf_stream(void *to, const void *line) {
 #if defined(__clang__)
-  for (int i = 0; i < 4; i += 1) __builtin_nontemporal_store(((const wf_vector128 *)line)[i], (wf_vector128 *)to + i);
+  for (int i = 0; i < WF_VECTOR / 16; i += 1) __builtin_nontemporal_store(((const wf_vector128 *)line)[i], (wf_vector128 *)to + i);
 #elif defined(__AVX512F__)
   __builtin_ia32_movntps512((float *)to, *(const wf_vector512 *)line);
 #elif defined(__AVX__)
-  for (int i = 0; i < 2; i += 1) __builtin_ia32_movntps256((float *)to + 8 * i, ((const wf_vector256 *)line)[i]);
+  __builtin_ia32_movntps256((float *)to, *(const wf_vector256 *)line);
 #elif defined(__SSE__)
-  for (int i = 0; i < 4; i += 1) __builtin_ia32_movntps((float *)to + 4 * i, ((const wf_vector128 *)line)[i]);
+  __builtin_ia32_movntps((float *)to, *(const wf_vector128 *)line);
 #else
-  __builtin_memcpy(to, line, 64);
+  __builtin_memcpy(to, line, WF_VECTOR);
 #endif
 }
 
-/* Stores the first 32-bit words of a cache line: the end of a row that is no whole line. */
+/* Stores a vector, or its first 32-bit words where it has more: the end of a row that is no whole vector. */
 typedef int wf_words256 __attribute__((vector_size(32)));
-static inline void wf_store_part(void *to, const void *line, int words) {
+static inline void wf_store_part(void *to, const void *line, int64_t words) {
+  const int n = words < WF_VECTOR / 4 ? (int)words : WF_VECTOR / 4;
 #if defined(__AVX512F__)
-  __builtin_ia32_storeups512_mask((float *)to, *(const wf_vector512 *)line, (unsigned short)((1U << words) - 1));
+  __builtin_ia32_storeups512_mask((float *)to, *(const wf_vector512 *)line, (unsigned short)((1U << n) - 1));
 #elif defined(__AVX__)
-  for (int i = 0; i < 2; i += 1) {
-    const int n = words - 8 * i;
-    const wf_words256 all = {n, n, n, n, n, n, n, n}, at = {0, 1, 2, 3, 4, 5, 6, 7};
-    if (n > 0) __builtin_ia32_maskstoreps256((wf_plain256 *)((float *)to + 8 * i), at < all, ((const wf_vector256 *)line)[i]);
-  }
+  const wf_words256 all = {n, n, n, n, n, n, n, n}, at = {0, 1, 2, 3, 4, 5, 6, 7};
+  __builtin_ia32_maskstoreps256((wf_plain256 *)to, at < all, *(const wf_vector256 *)line);
 #else
-  __builtin_memcpy(to, line, 4 * (unsigned long)words);
+  __builtin_memcpy(to, line, 4 * (unsigned long)n);
 #endif
 }
 

@@ -30,7 +30,7 @@ const PREFIXES: &[&str] = &["_", "wf_", "WF_", "FIELD_", "SCALAR_", "SPARSE_", "
 
 /// How names of types end, and those that emitted code makes.
 const SUFFIXES: &[&str] =
-    &["_tile", "_end", "_line", "_first", "_after", "_row", "_f64", "_cells", "_weights", "_t"];
+    &["_tile", "_end", "_vector", "_first", "_after", "_row", "_f64", "_cells", "_weights", "_t"];
 
 /// Slots, tickets and locals: `t0`, `k1`, `r2`.
 fn is_numbered(name: &str) -> bool {

@@ -190,9 +190,9 @@ impl Printer<'_> {
         self.place(a, "")
     }
 
-    /// The same at the point where the current cache line of a row begins: `u[t1][x + 8][y_line + 16]`
-    pub(super) fn access_of_line(&self, a: &Access) -> String {
-        self.place(a, "_line")
+    /// The same at the point where the current vector of a row begins: `u[t1][x + 8][y_vector + 16]`
+    pub(super) fn access_of_vector(&self, a: &Access) -> String {
+        self.place(a, "_vector")
     }
 
     /// What [`rows`](Printer::rows) may name for an access.

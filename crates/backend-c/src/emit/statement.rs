@@ -109,7 +109,7 @@ impl Writer<'_> {
                 let place = match line {
                     Some(k) => {
                         let x = &self.program.decls.dims[self.program.decls.rank() - 1].name;
-                        format!("wf_line{k}[{x} - {x}_line]")
+                        format!("wf_value{k}[{x} - {x}_vector]")
                     }
                     None => self.printer.access(target),
                 };
@@ -274,6 +274,11 @@ impl Writer<'_> {
         (64 / self.program.decls.dtype.size()) as i64
     }
 
+    /// Points in a vector, which the compiler of C knows.
+    fn vector_points(&self) -> String {
+        format!("WF_VECTOR/{}", self.program.decls.dtype.size())
+    }
+
     /// A loop over points `first .. end`; the rows that it reaches for are found from the current one where they are many.
     fn points(&mut self, l: &Loop, first: &str, end: &str, whole: &str) {
         let levels = if l.form.is_simd() { self.levels_of_many_rows(&l.body) } else { vec![] };
@@ -344,66 +349,73 @@ impl Writer<'_> {
         levels
     }
 
-    /// A loop over points `first .. end`. One that prefetches goes cache line by cache line as far as `whole`: gcc and clang
-    /// turn the loop within a line into straight vector code.
+    /// A loop over points `first .. end`. One that prefetches goes vector by vector as far as `whole`: gcc and clang turn the loop
+    /// within a vector into straight code.
     fn points_of_row(&mut self, l: &Loop, first: &str, end: &str, whole: &str) {
-        let (x, line) = (&self.program.decls.dims[l.dim].name, self.line_points());
         let (hints, body) = l.hints();
-        let part = self.part_of_line(l, body);
+        let part = self.ends_in_part(l, body);
         if hints.is_empty() {
-            let Some(part) = part else { return self.row(l, body, first, end) };
+            if !part {
+                return self.row(l, body, first, end);
+            }
             self.row(l, body, first, whole);
-            return self.line_in_part(l, body, whole, part);
+            return self.line_in_part(l, body, (whole, end));
         }
-        self.open(&format!("for (int64_t {x}_line = {first}; {x}_line < {whole}; {x}_line += {line})"));
+        self.open_vectors(l, first, whole);
         for s in hints {
             if let Stmt::Prefetch(access) = s {
-                let place = self.printer.access_of_line(access);
+                let place = self.printer.access_of_vector(access);
                 self.line(&format!("wf_prefetch(&{place});"));
             }
         }
         self.lines = streamed(l);
-        for (k, place) in self.whole_line(l, body).iter().enumerate() {
-            self.line(&format!("wf_stream(&{place}, wf_line{k});"));
+        for (k, place) in self.vector(l, body).iter().enumerate() {
+            self.line(&format!("wf_stream(&{place}, wf_value{k});"));
         }
         self.close();
-        match part {
-            _ if whole == end => {}
-            Some(part) => self.line_in_part(l, body, whole, part),
-            None => self.row(l, body, whole, end),
+        if part {
+            self.line_in_part(l, body, (whole, end));
+        } else if whole != end {
+            self.row(l, body, whole, end);
         }
     }
 
-    /// The points of the cache line that begins at `x_line`; returns where goes what they keep in arrays.
-    fn whole_line(&mut self, l: &Loop, body: &[Stmt]) -> Vec<String> {
-        let (x, line) = (&self.program.decls.dims[l.dim].name, self.line_points());
+    /// A loop over the vectors of points from `first` to before `end`.
+    fn open_vectors(&mut self, l: &Loop, first: &str, end: &str) {
+        let (x, points) = (&self.program.decls.dims[l.dim].name, self.vector_points());
+        self.open(&format!("for (int64_t {x}_vector = {first}; {x}_vector < {end}; {x}_vector += {points})"));
+    }
+
+    /// The points of the vector that begins at `x_vector`; returns where goes what they keep in arrays.
+    fn vector(&mut self, l: &Loop, body: &[Stmt]) -> Vec<String> {
+        let (x, points) = (&self.program.decls.dims[l.dim].name, self.vector_points());
         for k in 0..self.lines.len() {
-            self.line(&format!("_Alignas(64) {} wf_line{k}[{line}];", self.printer.real()));
+            self.line(&format!("_Alignas(64) {} wf_value{k}[{points}];", self.printer.real()));
         }
-        self.row(l, body, &format!("{x}_line"), &format!("{x}_line + {line}"));
-        std::mem::take(&mut self.lines).iter().map(|a| self.printer.access_of_line(a)).collect()
+        self.row(l, body, &format!("{x}_vector"), &format!("{x}_vector + {points}"));
+        std::mem::take(&mut self.lines).iter().map(|a| self.printer.access_of_vector(a)).collect()
     }
 
-    /// The last points of a row, from `whole` on, which fill a part of a cache line: all of it is computed, and the part stored.
-    /// A loop over these points would do half of them one by one.
-    fn line_in_part(&mut self, l: &Loop, body: &[Stmt], whole: &str, part: i64) {
+    /// The last points of a row, from `whole` on, which fill a part of a cache line: all of each vector is computed, and of the
+    /// last one the part stored. A loop over these points would do half of them one by one.
+    fn line_in_part(&mut self, l: &Loop, body: &[Stmt], (whole, end): (&str, &str)) {
         let x = &self.program.decls.dims[l.dim].name;
-        self.line("{");
-        self.depth += 1;
-        self.line(&format!("const int64_t {x}_line = {whole};"));
+        self.open_vectors(l, whole, end);
         self.lines = body.iter().filter_map(Stmt::assigned).copied().collect();
-        let words = part * (self.program.decls.dtype.size() / 4) as i64;
-        for (k, place) in self.whole_line(l, body).iter().enumerate() {
-            self.line(&format!("wf_store_part(&{place}, wf_line{k}, {words});"));
+        let left = match self.program.decls.dtype.size() / 4 {
+            1 => format!("{end} - {x}_vector"),
+            words => format!("{words}*({end} - {x}_vector)"),
+        };
+        for (k, place) in self.vector(l, body).iter().enumerate() {
+            self.line(&format!("wf_store_part(&{place}, wf_value{k}, {left});"));
         }
         self.close();
     }
 
-    /// Points behind the last whole cache line of a row that has one, where the line that they begin may be computed as a
-    /// whole: there is memory for all that it reads, nothing in it reads what it stores, and no elementary function is called
-    /// for nothing.
-    fn part_of_line(&self, l: &Loop, body: &[Stmt]) -> Option<i64> {
-        let LoopForm::Points { from, to, simd: true } = l.form else { return None };
+    /// Whether a row has points behind its last whole cache line, and the line that they begin may be computed as a whole: there
+    /// is memory for all that it reads, nothing in it reads what it stores, and no elementary function is called for nothing.
+    fn ends_in_part(&self, l: &Loop, body: &[Stmt]) -> bool {
+        let LoopForm::Points { from, to, simd: true } = l.form else { return false };
         let (d, last) = (&self.program.decls, l.dim);
         let line = self.line_points();
         let part = (to - from).max(0) % line;
@@ -423,7 +435,7 @@ impl Writer<'_> {
         };
         let mut fits = part > 0 && part < to - from;
         for s in body {
-            let value = s.value()?;
+            let Some(value) = s.value() else { return false };
             self.program.exprs.visit(value, &mut |_, e| {
                 fits &= match e {
                     Expr::Load(a) => room(a) && !holds(&stored, a),
@@ -439,10 +451,10 @@ impl Writer<'_> {
                     stored.push(target);
                 }
                 Stmt::Let { .. } => {}
-                _ => return None,
+                _ => return false,
             }
         }
-        fits.then_some(part)
+        fits
     }
 
     fn row(&mut self, l: &Loop, body: &[Stmt], first: &str, end: &str) {

@@ -48,19 +48,19 @@ static int run(const wf_context *cx) {
             u[t1][x + 4][z + 16] = (r2 + r0*m[x][z + 16]*(2.0F*u[t0][x + 4][z + 16] - u[t2][x + 4][z + 16])
                 + r1*damp[x][z + 16]*u[t2][x + 4][z + 16])/(r0*m[x][z + 16] + r1*damp[x][z + 16]);
           }
-          {
-            const int64_t z_line = 96;
-            _Alignas(64) float wf_line0[16];
+          for (int64_t z_vector = 96; z_vector < 101; z_vector += WF_VECTOR/4) {
+            _Alignas(64) float wf_value0[WF_VECTOR/4];
             #pragma omp simd
-            for (int64_t z = z_line; z < z_line + 16; z += 1) {
+            for (int64_t z = z_vector; z < z_vector + WF_VECTOR/4; z += 1) {
               const float r2 = fmaf(0.013333334F, u[t0][x + 3][z + 16] + u[t0][x + 5][z + 16]
                   + u[t0][x + 4][z + 15] + u[t0][x + 4][z + 17], fmaf(-0.00083333335F, u[t0][x + 2][z + 16]
                   + u[t0][x + 6][z + 16] + u[t0][x + 4][z + 14] + u[t0][x + 4][z + 18],
                   -0.05F*u[t0][x + 4][z + 16]));
-              wf_line0[z - z_line] = (r2 + r0*m[x][z + 16]*(2.0F*u[t0][x + 4][z + 16] - u[t2][x + 4][z + 16])
-                  + r1*damp[x][z + 16]*u[t2][x + 4][z + 16])/(r0*m[x][z + 16] + r1*damp[x][z + 16]);
+              wf_value0[z - z_vector] = (r2 + r0*m[x][z + 16]*(2.0F*u[t0][x + 4][z + 16]
+                  - u[t2][x + 4][z + 16]) + r1*damp[x][z + 16]*u[t2][x + 4][z + 16])/(r0*m[x][z + 16]
+                  + r1*damp[x][z + 16]);
             }
-            wf_store_part(&u[t1][x + 4][z_line + 16], wf_line0, 5);
+            wf_store_part(&u[t1][x + 4][z_vector + 16], wf_value0, 101 - z_vector);
           }
         }
       }
