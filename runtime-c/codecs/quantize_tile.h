@@ -93,16 +93,22 @@ WF_V_INLINE V WF_V(wf_rounded)(V x, float scale) {
   const VF y = (VF)x * scale;
 #if defined(__x86_64__)
   return (V)_mm_cvtps_epi32((__m128)y);
+#elif defined(__aarch64__)
+  /* The largest and the least integer have 32 bits, too. */
+  return (V)vcvtnq_s32_f32((float32x4_t)y);
 #else
   V r;
   for (int l = 0; l < WF_V_LANES; l++) {
-    /* Not all machines convert what is out of reach to a number of 32 bits. */
     const float n = rintf(y[l]);
     r[l] = n >= -2.0f * WF_Q_REACH && n < 2.0f * WF_Q_REACH ? (uint32_t)(int32_t)n : UINT32_C(1) << 31;
   }
   return r;
 #endif
 }
+#if defined(__aarch64__)
+WF_V_INLINE V WF_V(wf_larger)(V a, V b) { return (V)vmaxq_s32((int32x4_t)a, (int32x4_t)b); }
+WF_V_INLINE V WF_V(wf_larger_bits)(V a, V b) { return (V)vmaxq_u32((uint32x4_t)a, (uint32x4_t)b); }
+#else
 WF_V_INLINE V WF_V(wf_larger)(V a, V b) {
   const V more = (V)((VI)b > (VI)a);
   return (b & more) | (a & ~more);
@@ -111,6 +117,7 @@ WF_V_INLINE V WF_V(wf_larger_bits)(V a, V b) {
   const V sign = WF_V(wf_splat)(UINT32_C(1) << 31);
   return WF_V(wf_larger)(a ^ sign, b ^ sign) ^ sign;
 }
+#endif
 WF_V_INLINE void WF_V(wf_before)(const V *v, V *before) {
   uint32_t row[WF_Q_LANES + 1];
   memcpy(row + 1, v, 4 * WF_Q_LANES);
